@@ -1,0 +1,201 @@
+import * as v from 'valibot';
+import { defineContract } from './contract.ts';
+import { actuationSchema, boardStateSchema } from './hal.ts';
+import { digitSchema, sessionStatisticsSchema } from './media.ts';
+
+/** web, cli, bridge → phone: everything a person or a program may see of the device or ask of it. */
+
+const nothing = v.object({});
+const word = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
+/** What a person typed: a number, a name of the phone book or a URI. */
+const dialStringSchema = v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(512));
+/** Wall-clock milliseconds since the epoch, for people; never for timers. */
+const wallTime = v.number();
+
+export const registrationStateSchema = v.picklist(['none', 'registering', 'registered', 'failed', 'rejected', 'unregistered']);
+
+const lineStatusSchema = v.object({
+  line: word,
+  aor: v.string(),
+  registration: v.object({
+    state: registrationStateSchema,
+    /** Of the last final answer, with its phrase; `null` before any. */
+    statusCode: v.nullable(v.number()),
+    reason: v.nullable(v.string()),
+    /** Until the next refresh or try, ms. */
+    nextInMs: v.nullable(v.number()),
+    /** From the REGISTER sent to its 200, ms. */
+    elapsedMs: v.nullable(v.number()),
+  }),
+  doNotDisturb: v.boolean(),
+  forward: v.nullable(v.string()),
+  messageWaiting: v.object({ waiting: v.boolean(), newMessages: v.number(), oldMessages: v.number() }),
+});
+
+export const callStateSchema = v.picklist([
+  'dialing',
+  'calling',
+  'ringback',
+  'ringing',
+  'waiting',
+  'accepting',
+  'active',
+  'held',
+  'ending',
+  'ended',
+]);
+export type CallState = v.InferOutput<typeof callStateSchema>;
+
+const callStatusSchema = v.object({
+  call: word,
+  line: v.nullable(word),
+  direction: v.picklist(['outgoing', 'incoming']),
+  /** Whose call it is: a person's at the handset, a door's or an alert's. */
+  owner: v.picklist(['handset', 'door', 'alert']),
+  state: callStateSchema,
+  remote: v.object({ displayName: v.string(), uri: v.string() }),
+  /** Seconds since it was accepted; `null` before. */
+  seconds: v.nullable(v.number()),
+  heldByRemote: v.boolean(),
+  /** Digits we sent and digits that came in, the last 64 of each. */
+  digitsSent: v.string(),
+  digitsReceived: v.string(),
+  /** From INVITE sent to 200 received (or received to sent), ms. */
+  acceptedInMs: v.nullable(v.number()),
+  media: v.nullable(sessionStatisticsSchema),
+});
+export type CallStatus = v.InferOutput<typeof callStatusSchema>;
+
+const alertStatusSchema = v.object({
+  alert: word,
+  state: v.picklist(['idle', 'calling', 'pausing', 'acknowledged', 'exhausted']),
+  startedAt: v.nullable(wallTime),
+  round: v.number(),
+  person: v.nullable(v.string()),
+  acknowledgedBy: v.nullable(v.string()),
+});
+
+export const phoneStatusSchema = v.object({
+  version: v.string(),
+  startedAt: wallTime,
+  hook: v.nullable(v.picklist(['onHook', 'offHook'])),
+  /** What the display shows: two or more short lines, ready for people. */
+  display: v.array(v.string()),
+  /** Digits collected so far while dialling. */
+  dialed: v.string(),
+  lines: v.array(lineStatusSchema),
+  calls: v.array(callStatusSchema),
+  alerts: v.array(alertStatusSchema),
+  board: v.nullable(boardStateSchema),
+  /** Leaves that answer and those that do not. */
+  daemons: v.object({ hal: v.boolean(), media: v.boolean() }),
+  /** The tone or bell that sounds now. */
+  tone: v.nullable(v.string()),
+  missedCalls: v.number(),
+  counters: v.record(v.string(), v.number()),
+});
+export type PhoneStatus = v.InferOutput<typeof phoneStatusSchema>;
+
+export const callLogEntrySchema = v.object({
+  id: v.number(),
+  at: wallTime,
+  direction: v.picklist(['outgoing', 'incoming']),
+  owner: v.picklist(['handset', 'door', 'alert']),
+  line: v.nullable(v.string()),
+  remote: v.string(),
+  displayName: v.string(),
+  /** `accepted`, `missed`, `declined`, `busy`, `noAnswer`, `cancelled`, `failed`. */
+  outcome: v.picklist(['accepted', 'missed', 'declined', 'busy', 'noAnswer', 'cancelled', 'failed']),
+  statusCode: v.nullable(v.number()),
+  seconds: v.number(),
+});
+export type CallLogEntry = v.InferOutput<typeof callLogEntrySchema>;
+
+export const doorLogEntrySchema = v.object({
+  id: v.number(),
+  at: wallTime,
+  door: v.string(),
+  event: v.picklist(['rung', 'released', 'refused']),
+  /** Who it was: the far end's URI, or what pressed. */
+  by: v.string(),
+  /** How the code came: `info`, `rfc4733`; empty for others. */
+  via: v.string(),
+  detail: v.string(),
+});
+export type DoorLogEntry = v.InferOutput<typeof doorLogEntrySchema>;
+
+/** Anything worth showing, with its time: ladder, metrics, MQTT and replay will read the same stream. */
+export const factSchema = v.object({
+  sequence: v.number(),
+  at: wallTime,
+  /** Such as `call.state`, `sip.message`, `hook`, `relay`, `alert.state`. */
+  kind: v.string(),
+  fields: v.record(v.string(), v.union([v.string(), v.number(), v.boolean(), v.null()])),
+});
+export type Fact = v.InferOutput<typeof factSchema>;
+
+const settingSchema = v.object({
+  key: v.string(),
+  /** Text form; `••••••` for a secret that is set and was not asked for. */
+  value: v.string(),
+  isDefault: v.boolean(),
+  title: v.string(),
+  unit: v.string(),
+  secret: v.boolean(),
+  restart: v.boolean(),
+});
+
+export const phoneContract = defineContract({
+  name: 'phone',
+  version: 1,
+  commands: {
+    status: { args: nothing, result: phoneStatusSchema },
+    /** Calls as if the handset were lifted and the number dialled (hands-free when there is no hook). */
+    call: { args: v.object({ target: dialStringSchema, line: v.optional(word) }), result: v.object({ call: word }) },
+    accept: { args: v.object({ call: v.optional(word) }), result: nothing },
+    hangup: { args: v.object({ call: v.optional(word) }), result: nothing },
+    /** A digit key of the keypad: dials or, in a call, goes to the far end. */
+    digit: { args: v.object({ digit: digitSchema }), result: nothing },
+    hold: { args: v.object({ call: v.optional(word) }), result: nothing },
+    /** Takes a held call back, holding the active one; also changes between two calls. */
+    resume: { args: v.object({ call: v.optional(word) }), result: nothing },
+    redial: { args: nothing, result: v.object({ call: word }) },
+    setDoNotDisturb: { args: v.object({ on: v.boolean(), line: v.optional(word) }), result: nothing },
+    /** Moves the virtual board; refused when the board is real. */
+    actuate: { args: actuationSchema, result: nothing },
+    /** Starts an alert. From the network the alert's token is checked by phone; the local CLI passes none. */
+    alert: {
+      args: v.object({ alert: word, token: v.optional(v.pipe(v.string(), v.maxLength(256))) }),
+      result: v.object({ state: v.string() }),
+    },
+    callLog: {
+      args: v.object({ limit: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)) }),
+      result: v.object({ entries: v.array(callLogEntrySchema) }),
+    },
+    doorLog: {
+      args: v.object({ limit: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)) }),
+      result: v.object({ entries: v.array(doorLogEntrySchema) }),
+    },
+    clearMissed: { args: nothing, result: nothing },
+    listSettings: {
+      args: v.object({ prefix: v.optional(v.string(), ''), reveal: v.optional(v.boolean(), false) }),
+      result: v.object({ settings: v.array(settingSchema) }),
+    },
+    /** Sets all or none. */
+    changeSettings: {
+      args: v.object({ set: v.record(v.string(), v.string()), unset: v.optional(v.array(v.string()), []) }),
+      result: v.object({ changed: v.array(v.string()), restartNeeded: v.array(v.string()) }),
+    },
+    exportSettings: { args: v.object({ reveal: v.optional(v.boolean(), false) }), result: v.object({ document: v.string() }) },
+    importSettings: {
+      args: v.object({ document: v.pipe(v.string(), v.maxLength(200_000)) }),
+      result: v.object({ changed: v.array(v.string()), restartNeeded: v.array(v.string()) }),
+    },
+    describe: { args: nothing, result: v.looseObject({}) },
+  },
+  events: {
+    /** The whole snapshot, at most ten times a second, when something of it changed. */
+    status: phoneStatusSchema,
+    fact: factSchema,
+  },
+});
