@@ -1,0 +1,37 @@
+/** The transports a SIP message may travel by; `tls`, `ws` and `wss` are streams like `tcp`. */
+export type Transport = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss';
+
+/** An IP address (IPv6 without brackets) and a port. */
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** RFC 5626: one UDP 5-tuple or one TCP, TLS or WebSocket connection over which messages come and go. */
+export interface Flow {
+  /** Opaque and unique among the flows of this process, also after one has closed. */
+  readonly id: string;
+  readonly transport: Transport;
+  /** True if the transport delivers or says that it failed: everything but UDP. */
+  readonly reliable: boolean;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+}
+
+/**
+ * Where a message is to go. The transport layer sends it over `flow` while that is open, else it opens (or, for UDP, simply uses) a flow to
+ * `address` and `port`.
+ */
+export interface Target extends Endpoint {
+  readonly transport: Transport;
+  readonly flow?: Flow | undefined;
+}
+
+export function isReliable(transport: Transport): boolean {
+  return transport !== 'udp';
+}
+
+/** The way back along a flow. */
+export function targetOf(flow: Flow): Target {
+  return { transport: flow.transport, address: flow.remote.address, port: flow.remote.port, flow };
+}
