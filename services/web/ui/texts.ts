@@ -1,0 +1,51 @@
+import type { CallLogEntry, CallState, PhoneStatus } from '#firmware/contract/phone.ts';
+
+/** Every sentence the page shows, so that another language is another file. */
+
+type RegistrationState = PhoneStatus['lines'][number]['registration']['state'];
+
+export const registrationTexts: Readonly<Record<RegistrationState, string>> = {
+  none: 'direct calls',
+  registering: 'registering …',
+  registered: 'registered',
+  failed: 'not registered',
+  rejected: 'refused',
+  unregistered: 'signed off',
+};
+
+export const callStateTexts: Readonly<Record<CallState, string>> = {
+  dialing: 'dialling',
+  calling: 'calling …',
+  ringback: 'ringing there',
+  ringing: 'rings',
+  waiting: 'waits',
+  accepting: 'connecting …',
+  active: 'connected',
+  held: 'on hold',
+  ending: 'hanging up …',
+  ended: 'ended',
+};
+
+export const outcomeTexts: Readonly<Record<CallLogEntry['outcome'], string>> = {
+  accepted: 'spoken',
+  missed: 'missed',
+  declined: 'declined',
+  busy: 'busy',
+  noAnswer: 'no answer',
+  cancelled: 'given up',
+  failed: 'failed',
+};
+
+/** `3:07` or `1:02:45`. */
+export function durationText(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (value: number) => String(value).padStart(2, '0');
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** Time of day as the reader's locale writes it. */
+export function timeText(wallTime: number): string {
+  return new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' }).format(wallTime);
+}
