@@ -1,0 +1,26 @@
+import type { SipUri } from './message/uri.ts';
+
+/** The name of a line, such as `main`. */
+export type AccountId = string;
+
+/** What the user agent needs to know to act for one address of record. */
+export interface Account {
+  readonly id: AccountId;
+  /** The address of record: `sip:alice@example.org`. */
+  readonly aor: SipUri;
+  readonly displayName?: string | undefined;
+  /** Without one the account never registers (direct calls between addresses). Requests of the account go there or to `outboundProxy`. */
+  readonly registrar?: SipUri | undefined;
+  readonly outboundProxy?: SipUri | undefined;
+  /** Used where a URI does not name its transport. */
+  readonly transport: 'udp' | 'tcp';
+  readonly credentials?: Credentials | undefined;
+  /** How long a registration is asked to live, in seconds. */
+  readonly expires: number;
+}
+
+/** A user name and a password for digest authentication; never in logs. */
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}

@@ -1,0 +1,44 @@
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { Flow, Transport } from './flow.ts';
+
+/**
+ * Where bytes are to go. The driver sends over `flow` while that is open; else it resolves `host` and uses an open stream to it, opens
+ * one, or sends a datagram.
+ */
+export interface Destination {
+  readonly transport: Transport;
+  /** An IP address without brackets, or a host name for the driver to resolve. */
+  readonly host: string;
+  readonly port: number;
+  readonly flow?: Flow | undefined;
+}
+
+/** Bytes of one SIP message for the driver to send. */
+export interface Transmit {
+  readonly kind: 'transmit';
+  readonly destination: Destination;
+  readonly bytes: Uint8Array;
+}
+
+/** Something that happened, for whoever owns the core. */
+export interface CoreEvent<Event> {
+  readonly kind: 'event';
+  readonly event: Event;
+}
+
+/** A sans-IO SIP element as its driver sees it: the user agent in the phone, the proxy in the exchange. */
+export interface SipCore<Event> {
+  /** One datagram, or one message cut from a stream. */
+  receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): void;
+  /** What was sent to `destination` could not be delivered, or its flow broke. `reason` is for logs. */
+  transportFailed(now: Milliseconds, destination: Destination, reason: string): void;
+  handleTimeout(now: Milliseconds): void;
+  readonly deadline: Milliseconds | undefined;
+  drain(): readonly (Transmit | CoreEvent<Event>)[];
+}
+
+/** Which local address and port a peer can reach us at; answered at once by the driver. */
+export interface LocalAddresses {
+  /** `host` is an address or a name; a name nobody has resolved yet gives the address of the default route. */
+  towards(host: string, transport: Transport): { readonly address: string; readonly port: number };
+}

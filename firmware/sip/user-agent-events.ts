@@ -1,0 +1,88 @@
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { AccountId } from './account.ts';
+import type { Request } from './message/message.ts';
+import type { NameAddr } from './message/name-addr.ts';
+import type { CoreEvent, Transmit } from './transport/sip-core.ts';
+
+/** Names a call of the user agent: random, unique in the process. */
+export type SessionId = string;
+
+/** The body of a message with its media type. */
+export interface Body {
+  readonly contentType: string;
+  readonly bytes: Uint8Array;
+}
+
+export type UserAgentOutput = Transmit | CoreEvent<UserAgentEvent>;
+
+export type RegistrationState = 'registering' | 'registered' | 'failed' | 'rejected' | 'unregistered';
+
+export interface RegistrationEvent {
+  readonly type: 'registration';
+  readonly account: AccountId;
+  /** `failed`: tried again soon; `rejected`: the registrar does not want us, tried again much later. */
+  readonly state: RegistrationState;
+  readonly statusCode?: number;
+  readonly reasonPhrase?: string;
+  readonly expiresInMs?: Milliseconds;
+  readonly retryInMs?: Milliseconds;
+  /** From the REGISTER sent to its final answer. */
+  readonly elapsedMs?: Milliseconds;
+}
+
+/**
+ * Each session ends with exactly one of: `failed` (outgoing, never accepted), `cancelled` (incoming, gone before we accepted), `ended`
+ * (accepted). A session that we `reject` or `end` before accepting it is over at once, without an event.
+ */
+export type UserAgentEvent =
+  | RegistrationEvent
+  /** A call for us; `request` is the INVITE. */
+  | { readonly type: 'incoming'; readonly session: SessionId; readonly account?: AccountId; readonly request: Request }
+  /** 101 to 199: ringing, early media. */
+  | {
+      readonly type: 'progress';
+      readonly session: SessionId;
+      readonly statusCode: number;
+      readonly reasonPhrase: string;
+      readonly body?: Body;
+    }
+  /** Our INVITE got a 2xx. */
+  | { readonly type: 'accepted'; readonly session: SessionId; readonly body?: Body; readonly remote: NameAddr }
+  /** The ACK of the 2xx we sent; `body` is the answer to an offer we made there. */
+  | { readonly type: 'confirmed'; readonly session: SessionId; readonly body?: Body }
+  | {
+      readonly type: 'failed';
+      readonly session: SessionId;
+      /** 487 when we cancelled, 408 for a timeout, 503 when the transport failed. */
+      readonly statusCode: number;
+      readonly reasonPhrase: string;
+      readonly cause: 'response' | 'timeout' | 'transport';
+      /** Of a 3xx: where to try instead, best first. */
+      readonly contacts?: readonly NameAddr[];
+      readonly retryAfterSeconds?: number;
+    }
+  | { readonly type: 'cancelled'; readonly session: SessionId }
+  | {
+      readonly type: 'ended';
+      readonly session: SessionId;
+      readonly by: 'local' | 'remote' | 'timeout';
+      /** What a Reason header or the cause says, for people. */
+      readonly reason?: string;
+    }
+  /** A re-INVITE or UPDATE with an offer, or a re-INVITE that wants one: call `answerReoffer`. */
+  | { readonly type: 'reoffered'; readonly session: SessionId; readonly body?: Body }
+  /** What became of our `reoffer`; the call goes on unchanged unless it is 2xx. */
+  | { readonly type: 'reofferAnswered'; readonly session: SessionId; readonly statusCode: number; readonly body?: Body }
+  /** An INFO, already answered with 200. */
+  | { readonly type: 'info'; readonly session: SessionId; readonly body: Body }
+  | { readonly type: 'infoAnswered'; readonly session: SessionId; readonly statusCode: number }
+  /** RFC 3842. */
+  | {
+      readonly type: 'messageWaiting';
+      readonly account: AccountId;
+      readonly waiting: boolean;
+      readonly newMessages: number;
+      readonly oldMessages: number;
+    }
+  /** One message on the wire as a line for a ladder, without secrets; only with the setting `trace`. */
+  | { readonly type: 'message'; readonly direction: 'sent' | 'received'; readonly peer: string; readonly summary: string };

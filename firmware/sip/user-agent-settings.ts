@@ -1,0 +1,41 @@
+import type { Milliseconds } from '#firmware/core/clock.ts';
+
+export interface UserAgentSettings {
+  /** RFC 3261 §17.1.1.1: round-trip estimate, ms; T2 and T4 likewise. */
+  readonly t1: Milliseconds;
+  readonly t2: Milliseconds;
+  readonly t4: Milliseconds;
+  /** Requests of peers in progress at once; beyond it 503 with Retry-After. */
+  readonly maximumTransactions: number;
+  /** Calls at once, whichever state they are in; beyond it 503 with Retry-After. */
+  readonly maximumSessions: number;
+  /** User-Agent and Server; absent, neither header is sent. */
+  readonly product?: string | undefined;
+  /** True: an INVITE may come from anyone, not only from the servers of an account. */
+  readonly acceptDirectCalls: boolean;
+  /** How long an INVITE may ring before it is cancelled, ms: longer than a proxy's timer C (RFC 3261 §16.6). */
+  readonly noAnswer: Milliseconds;
+  /** First and longest wait before a failed registration is tried again, ms; doubled and jittered in between (RFC 5626 §4.5). */
+  readonly retryBase: Milliseconds;
+  readonly retryMaximum: Milliseconds;
+  /** The same for a registration the registrar refused, such as for a wrong password. */
+  readonly rejectedRetryBase: Milliseconds;
+  readonly rejectedRetryMaximum: Milliseconds;
+  /** True: an event `message` for every message sent and received. */
+  readonly trace: boolean;
+}
+
+export const defaultUserAgentSettings: UserAgentSettings = {
+  t1: 500,
+  t2: 4_000,
+  t4: 5_000,
+  maximumTransactions: 10_000,
+  maximumSessions: 256,
+  acceptDirectCalls: false,
+  noAnswer: 240_000,
+  retryBase: 4_000,
+  retryMaximum: 300_000,
+  rejectedRetryBase: 300_000,
+  rejectedRetryMaximum: 3_600_000,
+  trace: false,
+};
