@@ -1,0 +1,69 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ForeignProgram } from './foreign-program.ts';
+
+export const kamailioRealm = 'test.invalid';
+
+/** Every user's password at the test's Kamailio. */
+export function kamailioPassword(user: string): string {
+  return `secret-${user}`;
+}
+
+/** Debian's Kamailio as registrar and stateful proxy on one loopback port, UDP and TCP, digest for REGISTER and INVITE. */
+export async function startKamailio(folder: string, port: number): Promise<ForeignProgram> {
+  await mkdir(folder, { recursive: true });
+  const file = join(folder, 'kamailio.cfg');
+  await writeFile(file, configuration(port));
+  const program = new ForeignProgram('kamailio', ['-f', file, '-DD', '-E', '-Y', folder, '-w', folder, '-m', '32', '-M', '8']);
+  await program.saw(/^\s*tcp: 127\.0\.0\.1/);
+  return program;
+}
+
+function moduleFolder(): string {
+  const folders = readdirSync('/usr/lib').map((name) => `/usr/lib/${name}/kamailio/modules/`);
+  const found = folders.find((folder) => existsSync(folder));
+  if (!found) throw new Error('no Kamailio modules below /usr/lib: scripts/test installs the package kamailio');
+  return found;
+}
+
+function configuration(port: number): string {
+  return `#!KAMAILIO
+debug=1
+log_stderror=yes
+children=2
+tcp_children=1
+auto_aliases=no
+listen=udp:127.0.0.1:${port}
+listen=tcp:127.0.0.1:${port}
+alias="${kamailioRealm}"
+mpath="${moduleFolder()}"
+${['tm', 'sl', 'rr', 'pv', 'maxfwd', 'usrloc', 'registrar', 'textops', 'siputils', 'auth'].map((name) => `loadmodule "${name}.so"`).join('\n')}
+modparam("usrloc", "db_mode", 0)
+modparam("registrar", "min_expires", 5)
+modparam("auth", "nonce_count", 1)
+modparam("auth", "qop", "auth")
+request_route {
+  if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
+  if (is_method("CANCEL")) { if (t_check_trans()) t_relay(); exit; }
+  if (has_totag()) {
+    if (loose_route()) { t_relay(); exit; }
+    if (is_method("ACK")) { if (t_check_trans()) t_relay(); exit; }
+    sl_send_reply("404", "Not here"); exit;
+  }
+  t_check_trans();
+  if (is_method("REGISTER")) {
+    if (!pv_www_authenticate("${kamailioRealm}", "secret-$fU", "0")) { auth_challenge("${kamailioRealm}", "1"); exit; }
+    save("location"); exit;
+  }
+  if (is_method("OPTIONS") && $rU == $null) { sl_send_reply("200", "OK"); exit; }
+  if (is_method("INVITE")) {
+    if (!pv_proxy_authenticate("${kamailioRealm}", "secret-$fU", "0")) { auth_challenge("${kamailioRealm}", "1"); exit; }
+    consume_credentials();
+    record_route();
+  }
+  if (!lookup("location")) { t_newtran(); t_reply("404", "Not Found"); exit; }
+  t_relay();
+}
+`;
+}
