@@ -22,6 +22,7 @@ const sourcesAtMost = 1024;
 const failuresAtMost = 10;
 const failureWindowMs = 60_000;
 const allowed: AccessVerdict = { allowed: true };
+export const tooManyTries = { allowed: false, statusCode: 429, reason: 'too many wrong tokens, wait a minute' } as const;
 
 /**
  * Who may use the pages and the API. With a token set, whoever has it (bearer or cookie); without one, only the machine itself. Requests a
@@ -29,7 +30,7 @@ const allowed: AccessVerdict = { allowed: true };
  */
 export class Access {
   readonly #token: string;
-  readonly #failures = new Map<string, { count: number; until: number }>();
+  readonly #tries = new TryLimit();
 
   /** An empty `token` leaves the pages to the machine itself. */
   constructor(token: string) {
@@ -50,13 +51,11 @@ export class Access {
     return this.judgeToken(now, request.remoteAddress, given);
   }
 
-  /** Is this the token? Wrong tries are counted per source; past ten in a minute none is looked at. */
+  /** Is this the token? Wrong tries are counted per source. */
   judgeToken(now: number, remoteAddress: string, given: string): AccessVerdict {
-    const failures = this.#failures.get(remoteAddress);
-    if (failures && failures.until > now && failures.count >= failuresAtMost)
-      return { allowed: false, statusCode: 429, reason: 'too many wrong tokens, wait a minute' };
+    if (this.#tries.blocks(now, remoteAddress)) return tooManyTries;
     if (this.needsToken && equalSecrets(given, this.#token)) return allowed;
-    this.#countFailure(now, remoteAddress);
+    this.#tries.countFailure(now, remoteAddress);
     return { allowed: false, statusCode: 401, reason: 'wrong token' };
   }
 
@@ -71,15 +70,26 @@ export class Access {
       return { allowed: false, statusCode: 403, reason: 'without a web.token the page answers to the name localhost only' };
     return allowed;
   }
+}
 
-  #countFailure(now: number, remoteAddress: string): void {
+/** Wrong tries per source address: past ten in a minute none is looked at. At most a thousand sources are remembered. */
+export class TryLimit {
+  readonly #failures = new Map<string, { count: number; until: number }>();
+
+  /** Is this source to wait? `now` in monotonic ms. */
+  blocks(now: number, source: string): boolean {
+    const failures = this.#failures.get(source);
+    return failures !== undefined && failures.until > now && failures.count >= failuresAtMost;
+  }
+
+  countFailure(now: number, source: string): void {
     if (this.#failures.size >= sourcesAtMost) {
-      for (const [source, failure] of this.#failures) if (failure.until <= now) this.#failures.delete(source);
+      for (const [known, failure] of this.#failures) if (failure.until <= now) this.#failures.delete(known);
       if (this.#failures.size >= sourcesAtMost) this.#failures.clear();
     }
-    const known = this.#failures.get(remoteAddress);
+    const known = this.#failures.get(source);
     const count = known && known.until > now ? known.count + 1 : 1;
-    this.#failures.set(remoteAddress, { count, until: now + failureWindowMs });
+    this.#failures.set(source, { count, until: now + failureWindowMs });
   }
 }
 
@@ -97,7 +107,8 @@ function foreignPage({ host, origin }: RequestFacts): string | undefined {
   return 'requests from pages of another site are refused';
 }
 
-function bearerOf(authorization: string | undefined): string | undefined {
+/** The token of `Authorization: Bearer …`. */
+export function bearerOf(authorization: string | undefined): string | undefined {
   const prefix = 'bearer ';
   if (!authorization?.toLowerCase().startsWith(prefix)) return undefined;
   return authorization.slice(prefix.length).trim();

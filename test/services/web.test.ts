@@ -1,0 +1,226 @@
+import { once } from 'node:events';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { WebSocket } from 'ws';
+import type { PhoneStatus } from '#firmware/contract/phone.ts';
+import { ResourceError, UsageError } from '#firmware/core/errors.ts';
+import { silentLogger } from '#firmware/core/logger.ts';
+import { Access, type RequestFacts, TryLimit } from '#services/web/access.ts';
+import { Feed, type PageSocket } from '#services/web/feed.ts';
+import { startHttpServer } from '#services/web/http-server.ts';
+
+const here: RequestFacts = {
+  remoteAddress: '127.0.0.1',
+  host: 'localhost:8080',
+  origin: undefined,
+  authorization: undefined,
+  cookie: undefined,
+};
+const token = 'correct horse battery';
+
+t.test('access without a token is for the machine itself', async (t) => {
+  const access = new Access('');
+  t.same(access.judge(0, here), { allowed: true });
+  t.same(access.judge(0, { ...here, remoteAddress: '::1', host: '[::1]:80' }), { allowed: true });
+  t.match(access.judge(0, { ...here, remoteAddress: '::ffff:127.0.0.1', host: '127.0.0.1' }), { allowed: true });
+  t.match(access.judge(0, { ...here, remoteAddress: '192.0.2.7' }), { allowed: false, statusCode: 403 });
+  t.match(access.judge(0, { ...here, remoteAddress: '127.0.0.1.evil.example' }), { allowed: false });
+});
+
+t.test('pages of other sites cannot use the browser of somebody who may', async (t) => {
+  const access = new Access('');
+  t.match(access.judge(0, { ...here, host: 'rebound.example:8080' }), { statusCode: 403 }, 'DNS rebinding');
+  t.match(access.judge(0, { ...here, origin: 'https://evil.example' }), { statusCode: 403 }, 'cross-site');
+  t.match(access.judge(0, { ...here, origin: 'null' }), { statusCode: 403 }, 'sandboxed frame');
+  t.match(access.judge(0, { ...here, origin: 'http://localhost:8080' }), { allowed: true }, 'its own page');
+  const guarded = new Access(token);
+  const cookie = `x=1; hookswitch=${encodeURIComponent(token)}`;
+  t.match(guarded.judge(0, { ...here, cookie, origin: 'https://evil.example' }), { statusCode: 403 });
+  t.match(guarded.judge(0, { ...here, cookie, remoteAddress: '192.0.2.7', host: 'phone.example' }), { allowed: true });
+});
+
+t.test('a token is needed from everywhere once one is set, and guessing is slow', async (t) => {
+  const access = new Access(token);
+  t.match(access.judge(0, here), { statusCode: 401 });
+  t.match(access.judge(0, { ...here, authorization: `Bearer ${token}` }), { allowed: true });
+  t.match(access.judge(0, { ...here, cookie: 'hookswitch=%E0%A4%A' }), { statusCode: 401 }, 'a cookie that does not decode');
+  for (let guess = 0; guess < 9; guess++) t.match(access.judgeToken(1000, '192.0.2.9', `guess ${guess}`), { statusCode: 401 });
+  t.match(access.judgeToken(1000, '192.0.2.9', 'the tenth'), { statusCode: 401 });
+  t.match(access.judgeToken(1001, '192.0.2.9', token), { statusCode: 429 }, 'even the right one has to wait');
+  t.match(access.judgeToken(1001, '192.0.2.10', token), { allowed: true }, 'others need not');
+  t.match(access.judgeToken(61_001, '192.0.2.9', token), { allowed: true }, 'a minute later');
+});
+
+t.test('ten thousand sources of wrong tokens do not fill the memory', async (t) => {
+  const tries = new TryLimit();
+  for (let source = 0; source < 10_000; source++) tries.countFailure(0, `source ${source}`);
+  for (let guess = 0; guess < 10; guess++) tries.countFailure(0, 'last');
+  t.ok(tries.blocks(0, 'last'));
+});
+
+/** A phone that answers what the test tells it to and remembers what it was asked. */
+function scriptedPhone(answer: (name: string, args: object) => unknown) {
+  const asked: { name: string; args: object }[] = [];
+  return {
+    asked,
+    status: { version: 'test' } as PhoneStatus,
+    command: async (name: string, args: object) => {
+      asked.push({ name, args });
+      return answer(name, args);
+    },
+  };
+}
+
+async function serve(t: { teardown(step: () => Promise<void>): void }, phone: ReturnType<typeof scriptedPhone>, webToken = '') {
+  const pages = mkdtempSync(join(tmpdir(), 'hookswitch-pages-'));
+  writeFileSync(join(pages, 'index.html'), '<!doctype html><title>hookswitch</title>');
+  let now = 0;
+  const clock = { now: () => now, wallTime: () => 0 };
+  const server = await startHttpServer({ address: '127.0.0.1', port: 0, token: webToken, pages, phone, clock, logger: silentLogger });
+  t.teardown(() => server.stop());
+  return { server, origin: `http://127.0.0.1:${server.port}`, pass: (ms: number) => (now += ms) };
+}
+
+function post(url: string, body: unknown, headers: Record<string, string> = {}) {
+  return fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) });
+}
+
+t.test('pages, reading and commands', async (t) => {
+  const phone = scriptedPhone((name) => (name === 'call' ? { call: 'c1' } : { version: 'test' }));
+  const { origin } = await serve(t, phone);
+  const page = await fetch(`${origin}/`);
+  t.equal(page.status, 200);
+  t.match(page.headers.get('content-security-policy'), /default-src 'self'/);
+  t.same(await (await fetch(`${origin}/api/status`)).json(), { version: 'test' });
+  t.same(await (await post(`${origin}/api/call`, { target: '600' })).json(), { call: 'c1' });
+  t.same(phone.asked.at(-1), { name: 'call', args: { target: '600' } });
+  await fetch(`${origin}/api/listSettings?prefix=line.&reveal=true`);
+  t.same(phone.asked.at(-1), { name: 'listSettings', args: { prefix: 'line.' } }, 'secrets cannot be revealed from here');
+});
+
+t.test('bad requests get their 4xx and a reason, never reach the phone', async (t) => {
+  const phone = scriptedPhone(() => ({}));
+  const { origin } = await serve(t, phone);
+  const expected: [Promise<Response>, number][] = [
+    [fetch(`${origin}/api/exportSettings`), 404],
+    [post(`${origin}/api/exportSettings`, { reveal: true }), 404],
+    [post(`${origin}/api/status`, {}), 404],
+    [fetch(`${origin}/../../etc/passwd`), 404],
+    [fetch(`${origin}/%2e%2e/%2e%2e/package.json`), 404],
+    [fetch(`${origin}/api/call`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"target":' }), 400],
+    [fetch(`${origin}/api/call`, { method: 'POST', headers: { 'content-type': 'text/plain' }, body: '{}' }), 400],
+    [fetch(`${origin}/api/call`, { method: 'POST', headers: { 'content-type': 'application/xml' }, body: '<a/>' }), 415],
+    [post(`${origin}/api/call`, ['600']), 400],
+    [post(`${origin}/api/call`, { target: 'x'.repeat(70_000) }), 413],
+    [
+      fetch(`${origin}/api/call`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"__proto__":{"target":"1"}}',
+      }),
+      400,
+    ],
+    [fetch(`${origin}/api/status`, { headers: { origin: 'https://evil.example' } }), 403],
+  ];
+  for (const [request, status] of expected) {
+    const response = await request;
+    t.equal(response.status, status, `${response.url} ${status}`);
+    t.type(((await response.json()) as { message: string }).message, 'string');
+  }
+  t.same(phone.asked, []);
+});
+
+t.test('what the phone refuses is the caller’s fault, what it cannot do is not', async (t) => {
+  const errors: Record<string, Error> = {
+    hangup: new UsageError('no-call', 'there is no call'),
+    call: new UsageError('invalid-arguments', 'call: target is missing'),
+    hold: new UsageError('unknown-call', 'no such call'),
+    digit: new ResourceError('phone is not reachable'),
+  };
+  const { origin } = await serve(
+    t,
+    scriptedPhone((name) => Promise.reject(errors[name])),
+  );
+  for (const [name, status] of [
+    ['hangup', 409],
+    ['call', 400],
+    ['hold', 404],
+    ['digit', 503],
+  ] as const) {
+    const response = await post(`${origin}/api/${name}`, {});
+    t.equal(response.status, status);
+    t.equal(((await response.json()) as { message: string }).message, errors[name]?.message);
+  }
+});
+
+t.test('an alert is started by its own token; without or with a wrong one it is not', async (t) => {
+  const phone = scriptedPhone((_name, args) => {
+    if ('token' in args && args.token === 'motion-secret') return { state: 'calling' };
+    throw new UsageError('wrong-token', 'the token is wrong');
+  });
+  const { origin, pass } = await serve(t, phone, token);
+  const bearer = (text: string) => ({ authorization: `Bearer ${text}` });
+  t.equal((await post(`${origin}/api/alerts/motion`, {})).status, 401);
+  t.same(phone.asked, [], 'no token is not even asked about');
+  t.equal((await post(`${origin}/api/alerts/motion`, {}, bearer(token))).status, 401, 'the page’s token is another one');
+  t.same(await (await post(`${origin}/api/alerts/motion`, {}, bearer('motion-secret'))).json(), { state: 'calling' });
+  t.same(await (await post(`${origin}/api/alerts/motion`, { token: 'motion-secret' })).json(), { state: 'calling' });
+  for (let guess = 0; guess < 9; guess++) await post(`${origin}/api/alerts/motion`, { token: `guess${guess}` });
+  t.equal((await post(`${origin}/api/alerts/motion`, { token: 'motion-secret' })).status, 429);
+  pass(60_001);
+  t.equal((await post(`${origin}/api/alerts/motion`, { token: 'motion-secret' })).status, 200);
+});
+
+t.test('logging in gives a cookie that opens the API', async (t) => {
+  const { origin } = await serve(
+    t,
+    scriptedPhone(() => ({})),
+    token,
+  );
+  t.equal((await fetch(`${origin}/api/status`)).status, 401);
+  t.equal((await post(`${origin}/api/login`, { token: 'wrong' })).status, 401);
+  const logIn = await post(`${origin}/api/login`, { token });
+  const cookie = logIn.headers.get('set-cookie') ?? '';
+  t.match(cookie, /HttpOnly; SameSite=Strict/);
+  t.equal((await fetch(`${origin}/api/status`, { headers: { cookie: cookie.split(';')[0] ?? '' } })).status, 200);
+});
+
+t.test('the feed brings the snapshot at once and every new one', async (t) => {
+  const { server, origin } = await serve(
+    t,
+    scriptedPhone(() => ({})),
+  );
+  const socket = new WebSocket(`${origin.replace('http', 'ws')}/api/feed`);
+  const [first] = (await once(socket, 'message')) as [Buffer];
+  t.same(JSON.parse(String(first)), { status: { version: 'test' } });
+  const next = once(socket, 'message') as Promise<[Buffer]>;
+  server.publish(undefined);
+  t.same(JSON.parse(String((await next)[0])), { status: null }, 'the phone went away');
+  socket.close();
+  await once(socket, 'close');
+});
+
+t.test('a page that does not read is skipped, one too many is turned away', async (t) => {
+  const feed = new Feed(() => undefined);
+  const closed: number[] = [];
+  const pageOf = (bufferedAmount: number): PageSocket & { sent: string[] } => ({
+    bufferedAmount,
+    sent: [],
+    send(text) {
+      this.sent.push(text);
+    },
+    ping: () => undefined,
+    close: (code) => closed.push(code),
+    terminate: () => undefined,
+    on: () => undefined,
+  });
+  const slow = pageOf(1_000_000);
+  feed.add(slow);
+  for (let page = 1; page < 32; page++) feed.add(pageOf(0));
+  feed.publish(undefined);
+  t.equal(slow.sent.length, 1, 'the first snapshot only');
+  feed.add(pageOf(0));
+  t.same(closed, [1013]);
+});
