@@ -26,7 +26,7 @@ const priorities: Readonly<Record<string, string>> = { debug: '<7>', info: '<6>'
  * A field whose name contains one of these never shows its value. Nobody passes secrets to a logger; this is the second line of defence
  * for the day that somebody does.
  */
-const secretWords = ['password', 'secret', 'token', 'authorization', 'credential', 'cookie', 'passphrase', 'pin', 'privatekey'];
+const secretWords = ['password', 'secret', 'token', 'authorization', 'credential', 'cookie', 'passphrase', 'privatekey'];
 
 /** JSON lines through pino: `level`, `time`, `daemon`, `event`, then the fields. */
 export function createLogger(options: LoggerOptions): LeveledLogger {
@@ -55,7 +55,7 @@ export function createLogger(options: LoggerOptions): LeveledLogger {
 /** Whether a field or key of this name may hold a secret. */
 export function isSecretName(name: string): boolean {
   const plain = name.toLowerCase().replaceAll(/[^a-z]/g, '');
-  return secretWords.some((word) => (word.length > 3 ? plain.includes(word) : plain === word));
+  return secretWords.some((word) => plain.includes(word));
 }
 
 function redacted(fields: LogFields | undefined): LogFields {

@@ -1,0 +1,63 @@
+/** What texts of settings must look like: each says what is wrong, or nothing. Whether a host or a device exists is not asked here. */
+
+export function sipUri(text: string): string | undefined {
+  return /^sips?:(?:[^\s@<>"]+@)?[^\s@<>"/]+$/i.test(text) ? undefined : 'must be a SIP address such as sip:alice@example.org';
+}
+
+export function dialString(text: string): string | undefined {
+  return /^[^\s<>"]+$/.test(text) ? undefined : 'must be a number or a SIP address without spaces';
+}
+
+export function ipAddress(text: string): string | undefined {
+  const octets = text.split('.');
+  const v4 = octets.length === 4 && octets.every((octet) => /^\d{1,3}$/.test(octet) && Number(octet) <= 255);
+  const v6 = text.includes(':') && text.length <= 45 && /^[0-9a-f:.]+$/i.test(text);
+  return v4 || v6 ? undefined : 'must be an IP address such as 0.0.0.0 or 192.168.1.5';
+}
+
+export function hostAndPort(text: string): string | undefined {
+  return /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i.test(text)
+    ? undefined
+    : 'must be a host name or an address, with or without a port';
+}
+
+export function name(text: string): string | undefined {
+  return /^[A-Za-z0-9][A-Za-z0-9-]{0,31}$/.test(text) ? undefined : 'must be a name of letters, digits and -';
+}
+
+export function elementName(text: string): string | undefined {
+  return /^[a-z][a-z0-9-]{0,31}$/.test(text) ? undefined : 'must be a name from the board profile: a–z, 0–9 and -';
+}
+
+export function dialPattern(text: string): string | undefined {
+  const problem = 'must be made of digits, * and #, x, sets such as [2-5] and a final dot';
+  let inSet = false;
+  for (let i = 0; i < text.length; i++) {
+    const character = text.charAt(i).toLowerCase();
+    if (character === '[' && !inSet) inSet = true;
+    else if (character === ']' && inSet && text.charAt(i - 1) !== '[') inSet = false;
+    else if (character === '.' && (inSet || i === 0 || i < text.length - 1)) return problem;
+    else if (!(inSet ? '0123456789*#-' : '0123456789*#x.').includes(character)) return problem;
+  }
+  return inSet ? problem : undefined;
+}
+
+export function digits(text: string): string | undefined {
+  return /^[0-9*#A-D]{1,32}$/.test(text) ? undefined : 'must be digits, *, # and A–D';
+}
+
+export function digit(text: string): string | undefined {
+  return /^[0-9*#A-D]$/.test(text) ? undefined : 'must be one of 0–9, *, # and A–D';
+}
+
+export function codec(text: string): string | undefined {
+  return text === 'PCMU' || text === 'PCMA' ? undefined : 'must be PCMU or PCMA';
+}
+
+export function country(text: string): string | undefined {
+  return /^[a-z]{2}$/.test(text) ? undefined : 'must be two small letters such as us, gb or de';
+}
+
+export function realm(text: string): string | undefined {
+  return /^[^"\\]{1,64}$/.test(text) ? undefined : 'must not contain " or \\';
+}
