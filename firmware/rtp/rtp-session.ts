@@ -1,0 +1,322 @@
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import { Counters } from '#firmware/core/counters.ts';
+import type { Entropy } from '#firmware/core/entropy.ts';
+import type { BufferedPacket, JitterBufferLimits } from './jitter-buffer.ts';
+import type { TransportAddress } from './remote-address.ts';
+import { parseRtcp, type ReportBlock, type RtcpCompound, type SenderReport, writeBye, writeReport } from './rtcp.ts';
+import { RtcpSchedule } from './rtcp-schedule.ts';
+import { type ReceivablePayloads, RtpReceiver } from './rtp-receiver.ts';
+import { type OutgoingPacket, type PayloadWriter, payloadAtMost, RtpSender } from './rtp-sender.ts';
+import type { EventDigit, ReceivedDigit } from './telephone-event.ts';
+
+/** What offer and answer fixed for one RTP stream. */
+export interface RtpParameters {
+  readonly remote: TransportAddress;
+  readonly remoteRtcp: TransportAddress;
+  /** The peer is behind a NAT: packets go where its packets come from. */
+  readonly symmetric: boolean;
+  readonly sends: boolean;
+  readonly receives: boolean;
+  readonly payloadType: number;
+  /** Payload type of the digits we send; `undefined` when the peer takes none. */
+  readonly eventPayloadType: number | undefined;
+  readonly payloads: ReceivablePayloads;
+}
+
+/** Counts of one stream since it began. */
+export interface RtpStatistics {
+  readonly packetsSent: number;
+  readonly packetsReceived: number;
+  readonly octetsSent: number;
+  readonly octetsReceived: number;
+  readonly packetsLost: number;
+  readonly packetsLate: number;
+  readonly packetsDuplicate: number;
+  readonly packetsRefused: number;
+  readonly jitterMs: number;
+  readonly jitterBufferMs: number;
+  readonly roundTripMs: number | null;
+}
+
+/** Datagrams whose bytes may still be with the kernel when the next is written. */
+const packetsInFlight = 16;
+/** UDP and IPv4 headers count in RTCP's share of the bandwidth (§6.2). */
+const lowerHeaders = 28;
+const ntpUnitsPerMs = 65.536;
+
+/**
+ * One RTP stream with its RTCP, both ways (RFC 3550). Sans-IO: datagrams and time come in, datagrams and digits are drained. RTCP's clock is
+ * the monotonic one: §6.4.1 allows any that the sender has.
+ */
+export class RtpSession {
+  readonly counters = new Counters();
+  readonly #clockRate: number;
+  readonly #cname: string;
+  readonly #sender: RtpSender;
+  readonly #receiver: RtpReceiver;
+  readonly #schedule: RtcpSchedule;
+  readonly #pool: OutgoingPacket[];
+  #nextInPool = 0;
+  #outgoing: OutgoingPacket[] = [];
+  #drained: OutgoingPacket[] = [];
+  #parameters: RtpParameters | undefined;
+  /** Since when something should come in. */
+  #listeningSince: Milliseconds | undefined;
+  #rtcpTarget: TransportAddress | undefined;
+  #rtcpHeard = false;
+  #lastSenderReport: { ntp: number; at: Milliseconds } | undefined;
+  #roundTrip: Milliseconds | undefined;
+  #packetsAtReport = 0;
+
+  constructor(entropy: Entropy, clockRate: number, cname: string, limits: JitterBufferLimits) {
+    this.#clockRate = clockRate;
+    this.#cname = cname;
+    this.#sender = new RtpSender(entropy, clockRate);
+    this.#receiver = new RtpReceiver(clockRate, limits, nothingExpected, this.counters);
+    this.#schedule = new RtcpSchedule(entropy);
+    this.#pool = Array.from({ length: packetsInFlight }, () => ({
+      bytes: new Uint8Array(payloadAtMost + 64),
+      length: 0,
+      rtcp: false,
+      address: '',
+      port: 0,
+    }));
+  }
+
+  get ssrc(): number {
+    return this.#sender.ssrc;
+  }
+
+  get deadline(): Milliseconds | undefined {
+    return earliest(this.#schedule.deadline, this.#receiver.deadline);
+  }
+
+  /** Starts the stream, or changes it while it runs: SSRC, sequence and timestamp go on. */
+  update(now: Milliseconds, parameters: RtpParameters): void {
+    const before = this.#parameters;
+    this.#parameters = parameters;
+    this.#receiver.remote.update(parameters.remote, parameters.symmetric);
+    this.#receiver.accept(parameters.payloads);
+    if (!this.#rtcpHeard || !sameAddress(before?.remoteRtcp, parameters.remoteRtcp)) {
+      this.#rtcpTarget = parameters.remoteRtcp;
+      this.#rtcpHeard = false;
+    }
+    if (!parameters.receives) this.#listeningSince = undefined;
+    else if (!before?.receives) this.#listeningSince = now;
+    if (!parameters.sends) this.#sender.cancelDigits();
+    if (!before) this.#schedule.start(now);
+  }
+
+  receiveRtp(now: Milliseconds, bytes: Uint8Array, address: string, port: number): void {
+    if (!this.#parameters?.receives) this.counters.add('rtp-not-wanted');
+    else this.#receiver.receive(now, bytes, address, port);
+  }
+
+  receiveRtcp(now: Milliseconds, bytes: Uint8Array, address: string, port: number): void {
+    if (!this.#permitsRtcp(address)) {
+      this.counters.add('rtcp-foreign-source');
+      return;
+    }
+    const compound = parseRtcp(bytes);
+    if (typeof compound === 'string') {
+      this.counters.add(compound);
+      return;
+    }
+    if (this.#parameters?.symmetric && !this.#rtcpHeard) this.#rtcpTarget = { address, port };
+    this.#rtcpHeard = true;
+    this.#schedule.heard(bytes.length + lowerHeaders);
+    this.#takeReports(now, compound);
+  }
+
+  /** Sends one interval of `ticks`: a digit under way, or the payload that `write` puts in place. Nothing while on hold. */
+  send(ticks: number, write: PayloadWriter): void {
+    const parameters = this.#parameters;
+    const target = this.#receiver.remote.target;
+    if (!parameters?.sends || !target || target.port === 0 || isNullAddress(target.address)) {
+      this.#sender.pass(ticks);
+      return;
+    }
+    const packet = this.#nextPacket(target, false);
+    this.#sender.fill(packet, ticks, parameters.payloadType, parameters.eventPayloadType, write);
+  }
+
+  /** Queues a digit (RFC 4733); false when the peer takes none or too many wait. */
+  sendDigit(digit: EventDigit, duration: Milliseconds): boolean {
+    const { sends = false, eventPayloadType } = this.#parameters ?? {};
+    return sends && eventPayloadType !== undefined && this.#sender.press(digit, duration);
+  }
+
+  /** The packet to decode next; `undefined` when there is none in time. */
+  take(): BufferedPacket | undefined {
+    return this.#receiver.buffer.take();
+  }
+
+  /** Sound was made up for `ticks`, for want of a packet. */
+  pass(ticks: number): void {
+    this.#receiver.buffer.pass(ticks);
+  }
+
+  /** Milliseconds by which the delay is longer than it need be. */
+  get excessDelay(): Milliseconds {
+    return this.#receiver.buffer.excess;
+  }
+
+  /** `ticks` of taken sound were left out to shorten the delay. */
+  skipped(ticks: number): void {
+    this.#receiver.buffer.skipped(ticks);
+  }
+
+  handleTimeout(now: Milliseconds): void {
+    this.#receiver.handleTimeout(now);
+    if (!this.#schedule.expire(now)) return;
+    this.#schedule.sent(now, this.#sendReport(now, false) + lowerHeaders);
+  }
+
+  /** The last report, with BYE. */
+  close(now: Milliseconds): void {
+    if (this.#schedule.deadline === undefined) return;
+    this.#schedule.stop();
+    this.#sendReport(now, true);
+  }
+
+  /** Milliseconds since a packet came, or since one was due; `undefined` while none is wanted. */
+  silentFor(now: Milliseconds): Milliseconds | undefined {
+    if (this.#listeningSince === undefined) return undefined;
+    return now - Math.max(this.#listeningSince, this.#receiver.heardAt ?? 0);
+  }
+
+  /** Datagrams to send now, valid until the next call. */
+  drain(): readonly OutgoingPacket[] {
+    const packets = this.#outgoing;
+    this.#outgoing = this.#drained;
+    this.#outgoing.length = 0;
+    this.#drained = packets;
+    return packets;
+  }
+
+  /** Digits that came in since the last call. */
+  drainDigits(): readonly ReceivedDigit[] {
+    return this.#receiver.drainDigits();
+  }
+
+  statistics(): RtpStatistics {
+    const { packets, lost, octets, refused } = this.#receiver.totals;
+    const { late, duplicates, discarded, depth } = this.#receiver.buffer;
+    return {
+      packetsSent: this.#sender.packets,
+      packetsReceived: packets,
+      octetsSent: this.#sender.octets,
+      octetsReceived: octets,
+      packetsLost: lost,
+      packetsLate: late + discarded,
+      packetsDuplicate: duplicates,
+      packetsRefused: refused,
+      jitterMs: ((this.#receiver.reception?.jitter ?? 0) * 1000) / this.#clockRate,
+      jitterBufferMs: Math.round(depth),
+      roundTripMs: this.#roundTrip === undefined ? null : Math.round(this.#roundTrip * 10) / 10,
+    };
+  }
+
+  describe() {
+    const { locked, target } = this.#receiver.remote;
+    return {
+      ssrc: this.#sender.ssrc,
+      remoteSsrc: this.#receiver.reception?.ssrc,
+      target: target && `${target.address} ${target.port}`,
+      locked: locked && `${locked.address} ${locked.port}`,
+      jitterBuffer: this.#receiver.buffer.describe(),
+      counters: this.counters.describe(),
+    };
+  }
+
+  #permitsRtcp(address: string): boolean {
+    const parameters = this.#parameters;
+    if (!parameters) return false;
+    const locked = this.#receiver.remote.locked;
+    return address === parameters.remoteRtcp.address || address === parameters.remote.address || address === locked?.address;
+  }
+
+  #takeReports(now: Milliseconds, compound: RtcpCompound): void {
+    const { senderReport, reports, byes } = compound;
+    if (senderReport) this.#lastSenderReport = { ntp: middleOfNtp(senderReport), at: now };
+    const ours = reports.find((report) => report.ssrc === this.#sender.ssrc);
+    if (ours && ours.lastSenderReport !== 0) {
+      const units = (ntpMiddle(now) - ours.lastSenderReport - ours.delaySinceLastSenderReport) | 0;
+      // A peer that claims to have waited longer than the report was under way has a wrong clock.
+      if (units >= 0) this.#roundTrip = units / ntpUnitsPerMs;
+    }
+    // A BYE here is not the end of the call: anybody can send one.
+    if (byes.includes(compound.ssrc)) this.#schedule.left(now);
+  }
+
+  /** Returns the size of what was sent, 0 when there is nowhere to send it. */
+  #sendReport(now: Milliseconds, bye: boolean): number {
+    const target = this.#rtcpTarget;
+    if (!target || target.port === 0 || isNullAddress(target.address)) return 0;
+    const packet = this.#nextPacket(target, true);
+    const sent = this.#sender.packets > this.#packetsAtReport;
+    this.#packetsAtReport = this.#sender.packets;
+    const length = writeReport(packet.bytes, this.ssrc, sent ? this.#senderReport(now) : undefined, this.#reportBlock(now), this.#cname);
+    packet.length = bye ? writeBye(packet.bytes, length, this.ssrc) : length;
+    return packet.length;
+  }
+
+  #senderReport(now: Milliseconds): SenderReport {
+    return {
+      ntpSeconds: Math.floor(now / 1000) >>> 0,
+      ntpFraction: Math.floor(((now % 1000) / 1000) * 2 ** 32) >>> 0,
+      rtpTimestamp: this.#sender.timestamp,
+      packets: this.#sender.packets,
+      octets: this.#sender.octets,
+    };
+  }
+
+  #reportBlock(now: Milliseconds): ReportBlock | undefined {
+    const reception = this.#receiver.reception;
+    if (!reception) return undefined;
+    const last = this.#lastSenderReport;
+    return {
+      ssrc: reception.ssrc,
+      fractionLost: reception.takeFractionLost(),
+      packetsLost: reception.lost,
+      extendedHighest: reception.extendedHighest,
+      jitter: reception.jitter,
+      lastSenderReport: last?.ntp ?? 0,
+      delaySinceLastSenderReport: last ? Math.round((now - last.at) * ntpUnitsPerMs) : 0,
+    };
+  }
+
+  #nextPacket(target: TransportAddress, rtcp: boolean): OutgoingPacket {
+    const packet = this.#pool[this.#nextInPool] as OutgoingPacket;
+    this.#nextInPool = (this.#nextInPool + 1) % this.#pool.length;
+    packet.rtcp = rtcp;
+    packet.address = target.address;
+    packet.port = target.port;
+    if (this.#outgoing.length < packetsInFlight) this.#outgoing.push(packet);
+    else this.counters.add('packets-not-drained');
+    return packet;
+  }
+}
+
+const nothingExpected: ReceivablePayloads = { ticksOf: () => 0, telephoneEvent: undefined, silent: undefined };
+
+function ntpMiddle(now: Milliseconds): number {
+  return Math.floor(now * ntpUnitsPerMs) >>> 0;
+}
+
+function middleOfNtp(report: SenderReport): number {
+  return (((report.ntpSeconds & 0xffff) << 16) | (report.ntpFraction >>> 16)) >>> 0;
+}
+
+function sameAddress(a: TransportAddress | undefined, b: TransportAddress): boolean {
+  return a?.address === b.address && a.port === b.port;
+}
+
+function isNullAddress(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
+function earliest(a: Milliseconds | undefined, b: Milliseconds | undefined): Milliseconds | undefined {
+  if (a === undefined) return b;
+  return b === undefined ? a : Math.min(a, b);
+}

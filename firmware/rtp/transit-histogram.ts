@@ -1,0 +1,81 @@
+import type { Milliseconds } from '#firmware/core/clock.ts';
+
+const binWidth: Milliseconds = 5;
+/** The quickest packet of this long sets the zero, so that clocks may drift against each other, ms. */
+const windowLength: Milliseconds = 5000;
+/** Packets after which what was seen counts half. */
+const halveAfter = 400;
+/** The share of packets that may be later than the spread. */
+const lateShare = 0.03;
+
+/** How far behind the quickest packets the others arrive: a histogram that slowly forgets. */
+export class TransitHistogram {
+  readonly #bins: Uint32Array;
+  #count = 0;
+  #sinceHalving = 0;
+  #origin: number | undefined;
+  /** Least transit of the window under way and of the one before. */
+  #least = 0;
+  #leastBefore = 0;
+  #windowEnds: Milliseconds = 0;
+  #spread = 0;
+
+  constructor(maximum: Milliseconds) {
+    this.#bins = new Uint32Array(Math.ceil(maximum / binWidth) + 2);
+  }
+
+  /** The delay behind the quickest that all but a few packets stay within, ms. */
+  get spread(): Milliseconds {
+    return this.#spread;
+  }
+
+  /** Adds a packet that took `transit` ms on any origin, modulo `wrap`; returns how far it is behind the quickest, ms. */
+  add(now: Milliseconds, transit: number, wrap: number): Milliseconds {
+    this.#origin ??= transit;
+    const turned = (transit - this.#origin) % wrap;
+    const relative = turned > wrap / 2 ? turned - wrap : turned < -wrap / 2 ? turned + wrap : turned;
+    if (this.#count === 0) this.#startWindow(now, relative, relative);
+    else if (now >= this.#windowEnds) this.#startWindow(now, relative, this.#least);
+    this.#least = Math.min(this.#least, relative);
+    const behind = relative - Math.min(this.#least, this.#leastBefore);
+    const bin = Math.min(this.#bins.length - 1, Math.floor(behind / binWidth));
+    this.#bins[bin] = (this.#bins[bin] ?? 0) + 1;
+    this.#count++;
+    if (++this.#sinceHalving >= halveAfter) this.#halve();
+    this.#spread = this.#quantile();
+    return behind;
+  }
+
+  reset(): void {
+    this.#bins.fill(0);
+    this.#count = 0;
+    this.#sinceHalving = 0;
+    this.#origin = undefined;
+    this.#spread = 0;
+  }
+
+  #startWindow(now: Milliseconds, least: number, leastBefore: number): void {
+    this.#least = least;
+    this.#leastBefore = leastBefore;
+    this.#windowEnds = now + windowLength;
+  }
+
+  #halve(): void {
+    this.#sinceHalving = 0;
+    this.#count = 0;
+    for (let bin = 0; bin < this.#bins.length; bin++) {
+      const half = (this.#bins[bin] ?? 0) >>> 1;
+      this.#bins[bin] = half;
+      this.#count += half;
+    }
+  }
+
+  #quantile(): Milliseconds {
+    let later = this.#count * lateShare;
+    for (let bin = this.#bins.length - 1; bin > 0; bin--) {
+      later -= this.#bins[bin] ?? 0;
+      if (later < 0) return (bin + 1) * binWidth;
+    }
+    return 0;
+  }
+}
