@@ -1,0 +1,272 @@
+import { isIP, isIPv6 } from 'node:net';
+import type { Clock, Milliseconds } from '../core/clock.ts';
+import { Counters, LimitedLog } from '../core/counters.ts';
+import { messageOf, ResourceError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Flow, Transport } from '../sip/transport/flow.ts';
+import type { Destination, LocalAddresses, SipCore } from '../sip/transport/sip-core.ts';
+import type { NameResolver } from './dns-resolver.ts';
+import { LocalAddressFinder } from './local-addresses.ts';
+import { defaultStreamLimits, type StreamLimits, StreamPool } from './stream-pool.ts';
+import { type SocketAddress, UdpSocket } from './udp-socket.ts';
+
+export interface SipEndpointOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly resolver: NameResolver;
+  /** Local addresses to listen on; `0.0.0.0` and `::` for all of a family. */
+  readonly addresses: readonly string[];
+  /** The local port for UDP and TCP alike; 0 for any that is free for both. */
+  readonly port: number;
+  readonly limits?: Partial<StreamLimits>;
+}
+
+/** A core without its event type: what the endpoint drives once it is started. */
+interface Drive {
+  readonly core: SipCore<unknown>;
+  readonly drain: () => boolean;
+}
+
+/** The kernel's receive queue for SIP, in bytes: a burst of some hundred datagrams may wait for a busy event loop. */
+const receiveBufferBytes = 1 << 20;
+const portTries = 20;
+/** Names remembered for UDP peers. */
+const flowsAtMost = 1_024;
+const longestTimeoutMs = 2 ** 31 - 1;
+/** How often the address of the default route is looked up again, ms. */
+const addressRefreshMs = 10_000;
+
+/**
+ * The one driver of a SIP core: sockets in, sockets out. After every input it drains all outputs and arms one wake-up.
+ *
+ *     UDP, TCP ──bytes──► core.receive ─┐
+ *     wake-up ──────────► handleTimeout ├─► drain ─► transmit ─► UDP, TCP
+ *     drive(input) ─────────────────────┘         └► event ─► onEvent
+ */
+export class SipEndpoint implements LocalAddresses {
+  readonly #options: SipEndpointOptions;
+  readonly #finder = new LocalAddressFinder();
+  readonly #counters = new Counters();
+  readonly #log: LimitedLog;
+  readonly #streams: StreamPool;
+  readonly #udp: { readonly socket: UdpSocket; readonly bound: SocketAddress }[] = [];
+  readonly #udpFlows = new Map<string, Flow>();
+  readonly #waiting = new Set<() => void>();
+  #port = 0;
+  #drive: Drive | undefined;
+  #draining = false;
+  #wakeUp: NodeJS.Timeout | undefined;
+  #wakeAt: Milliseconds = Number.POSITIVE_INFINITY;
+  #addressRefresh: NodeJS.Timeout | undefined;
+
+  constructor(options: SipEndpointOptions) {
+    this.#options = options;
+    this.#log = new LimitedLog(options.logger);
+    this.#streams = new StreamPool({
+      limits: { ...defaultStreamLimits, ...options.limits },
+      onMessage: (flow, bytes) => this.#receive(flow, bytes),
+      onFailure: (destination, reason) => this.#fail(destination, reason),
+      onRefused: (remote, reason) => this.#warn('sip-connection-refused', { remote, reason }),
+    });
+  }
+
+  /** Binds the sockets and drives `core` from now on. Throws ResourceError when an address or the port is not to be had. */
+  async start<Event>(core: SipCore<Event>, onEvent: (event: Event) => void): Promise<void> {
+    if (this.#drive) return;
+    await this.#finder.refresh();
+    await this.#bind();
+    this.#addressRefresh = setInterval(() => void this.#finder.refresh(), addressRefreshMs).unref();
+    this.#drive = { core, drain: () => this.#drainInto(core, onEvent) };
+    this.#settle();
+  }
+
+  /** The bound port; 0 before `start`. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Gives the core an input from elsewhere, such as a person's wish, then does what it wants done. */
+  drive(input: (now: Milliseconds) => void): void {
+    input(this.#options.clock.now());
+    this.#settle();
+  }
+
+  /** Waits until `condition` holds after some input; false if that takes longer than `withinMs`. */
+  async waitUntil(condition: () => boolean, withinMs: Milliseconds): Promise<boolean> {
+    if (condition()) return true;
+    return new Promise((resolve) => {
+      const finish = (outcome: boolean): void => {
+        this.#waiting.delete(look);
+        clearTimeout(patience);
+        resolve(outcome);
+      };
+      const look = (): void => {
+        if (condition()) finish(true);
+      };
+      const patience = setTimeout(() => finish(false), withinMs);
+      this.#waiting.add(look);
+    });
+  }
+
+  towards(host: string, _transport: Transport): SocketAddress {
+    const remote = this.#options.resolver.peek(host)?.addresses[0] ?? '';
+    const bound = this.#udp.find((one) => isIPv6(one.bound.address) === isIPv6(remote))?.bound.address;
+    const specific = bound !== undefined && bound !== '0.0.0.0' && bound !== '::';
+    return { address: specific ? bound : this.#finder.towards(remote), port: this.#port };
+  }
+
+  /** Closes every socket; the core is not told. */
+  async stop(): Promise<void> {
+    this.#drive = undefined;
+    clearTimeout(this.#wakeUp);
+    clearInterval(this.#addressRefresh);
+    await Promise.all([this.#streams.close(), ...this.#udp.splice(0).map(({ socket }) => socket.close())]);
+  }
+
+  describe(): object {
+    return { port: this.#port, connections: this.#streams.size, counters: this.#counters.describe() };
+  }
+
+  async #bind(): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      this.#port = this.#options.port;
+      try {
+        for (const address of this.#options.addresses) await this.#bindOne(address);
+        return;
+      } catch (thrown) {
+        await Promise.all([this.#streams.close(), ...this.#udp.splice(0).map(({ socket }) => socket.close())]);
+        const again = this.#options.port === 0 && thrown instanceof ResourceError && tries < portTries;
+        if (!again) throw thrown;
+      }
+    }
+  }
+
+  /** UDP first: it picks the port when any will do. */
+  async #bindOne(address: string): Promise<void> {
+    const socket = new UdpSocket({
+      address,
+      port: this.#port,
+      receiveBufferBytes,
+      onDatagram: (bytes, remote) => this.#receive(this.#udpFlow(bound, remote), bytes),
+      onFailure: (reason) => this.#warn('sip-socket-failed', { reason }),
+    });
+    const bound: SocketAddress = await socket.open();
+    this.#udp.push({ socket, bound });
+    this.#port = bound.port;
+    await this.#streams.listen(address, bound.port);
+  }
+
+  #udpFlow(local: SocketAddress, remote: SocketAddress): Flow {
+    const id = `udp-${local.address}-${remote.address}:${remote.port}`;
+    const known = this.#udpFlows.get(id);
+    if (known) return known;
+    const oldest = this.#udpFlows.keys().next();
+    if (this.#udpFlows.size >= flowsAtMost && !oldest.done) this.#udpFlows.delete(oldest.value);
+    const flow: Flow = {
+      id,
+      transport: 'udp',
+      reliable: false,
+      local,
+      remote: { address: remote.address, port: remote.port },
+    };
+    this.#udpFlows.set(id, flow);
+    return flow;
+  }
+
+  /** A fault of the core must not end the daemon when a stranger's bytes brought it about. */
+  #receive(flow: Flow, bytes: Uint8Array): void {
+    this.#guarded('receive', (core, now) => core.receive(now, flow, bytes));
+    this.#settle();
+  }
+
+  #guarded(input: string, feed: (core: SipCore<unknown>, now: Milliseconds) => void): void {
+    if (!this.#drive) return;
+    try {
+      feed(this.#drive.core, this.#options.clock.now());
+    } catch (thrown) {
+      this.#counters.add('core-faults');
+      const stack = thrown instanceof Error ? thrown.stack : undefined;
+      this.#options.logger.error('sip-core-fault', { input, reason: messageOf(thrown), stack });
+    }
+  }
+
+  #fail(destination: Destination, reason: string): void {
+    this.#warn('sip-transport-failed', { peer: `${destination.transport}:${destination.host}:${destination.port}`, reason });
+    this.#guarded('transportFailed', (core, now) => core.transportFailed(now, destination, reason));
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (!this.#drive || this.#draining) return;
+    this.#draining = true;
+    try {
+      while (this.#drive?.drain());
+    } finally {
+      this.#draining = false;
+      this.#arm();
+    }
+    for (const look of [...this.#waiting]) look();
+  }
+
+  #drainInto<Event>(core: SipCore<Event>, onEvent: (event: Event) => void): boolean {
+    const outputs = core.drain();
+    for (const output of outputs) {
+      if (output.kind === 'transmit') this.#send(output.destination, output.bytes);
+      else onEvent(output.event);
+    }
+    return outputs.length > 0;
+  }
+
+  /** One timer at a time; an armed one that is early enough stays, and a wake-up with nothing due only arms again. */
+  #arm(): void {
+    const deadline = this.#drive?.core.deadline;
+    if (deadline === undefined || this.#wakeAt <= deadline) return;
+    clearTimeout(this.#wakeUp);
+    this.#wakeAt = deadline;
+    const delay = Math.ceil(deadline - this.#options.clock.now());
+    this.#wakeUp = setTimeout(() => this.#awake(), Math.min(Math.max(0, delay), longestTimeoutMs));
+  }
+
+  #awake(): void {
+    this.#wakeAt = Number.POSITIVE_INFINITY;
+    this.#guarded('handleTimeout', (core, now) => core.handleTimeout(now));
+    this.#settle();
+  }
+
+  #send(destination: Destination, bytes: Uint8Array): void {
+    const known = this.#options.resolver.peek(destination.host);
+    if (known) {
+      this.#sendTo(destination, known.addresses, bytes, known.failure);
+      return;
+    }
+    void this.#options.resolver
+      .resolve(destination.host)
+      .then((answer) => this.#sendTo(destination, answer.addresses, bytes, answer.failure));
+  }
+
+  #sendTo(destination: Destination, addresses: readonly string[], bytes: Uint8Array, failure: string | undefined): void {
+    if (!this.#drive) return;
+    const address = addresses.find((one) => this.#socketFor(one)) ?? addresses[0];
+    if (address === undefined) this.#fail(destination, failure ?? 'no address');
+    else if (destination.transport === 'tcp') this.#streams.send(destination, address, bytes);
+    else if (destination.transport === 'udp') this.#sendDatagram(destination, address, bytes);
+    else this.#fail(destination, `transport ${destination.transport} is not there`);
+  }
+
+  #sendDatagram(destination: Destination, address: string, bytes: Uint8Array): void {
+    const socket = this.#socketFor(address, destination.flow?.local.address);
+    if (socket) socket.send(bytes, { address, port: destination.port }, (reason) => this.#fail(destination, reason));
+    else this.#fail(destination, `no UDP socket for ${address}`);
+  }
+
+  #socketFor(address: string, local?: string): UdpSocket | undefined {
+    const family = isIP(address);
+    const fitting = this.#udp.filter(({ bound }) => isIP(bound.address) === family);
+    return (fitting.find(({ bound }) => bound.address === local) ?? fitting[0])?.socket;
+  }
+
+  #warn(event: string, fields: Readonly<Record<string, string>>): void {
+    this.#counters.add(event);
+    this.#log.warn(this.#options.clock.now(), event, fields);
+  }
+}

@@ -1,0 +1,104 @@
+import type { Socket } from 'node:net';
+import { buildErrorResponse } from '../sip/message/build.ts';
+import { type Framed, StreamFramer } from '../sip/message/stream-framer.ts';
+import type { Flow } from '../sip/transport/flow.ts';
+
+export interface StreamSocketParts {
+  readonly flow: Flow;
+  readonly socket: Socket;
+  /** True for a stream that we opened: we keep it alive. */
+  readonly opened: boolean;
+  /** How long a message may take from its first byte to its last, ms. */
+  readonly messageMs: number;
+  readonly onMessage: (flow: Flow, bytes: Uint8Array) => void;
+  /** Called exactly once, with the reason in plain words. */
+  readonly onClosed: (stream: StreamSocket, reason: string) => void;
+}
+
+/** Bytes that may wait for a slow reader before it is dropped. */
+const queueBytes = 1 << 20;
+/** How long the answer to bytes that are no SIP may take to be read before the stream is cut, ms. */
+const farewellMs = 1_000;
+/** RFC 5626 §4.4.1: a ping at least every 120 s keeps the bindings of NATs open. */
+const pingMs = 100_000;
+
+const ping = new TextEncoder().encode('\r\n\r\n');
+const pong = new TextEncoder().encode('\r\n');
+
+/** A TCP connection that carries SIP messages: frames them, bounds the time they take, answers and sends CRLF keep-alive. */
+export class StreamSocket {
+  readonly flow: Flow;
+  /** Destinations by name that were told to use this stream, as `host:port`. */
+  readonly names = new Set<string>();
+  readonly #parts: StreamSocketParts;
+  readonly #framer = new StreamFramer();
+  #reason = 'the far end closed the connection';
+  #completion: NodeJS.Timeout | undefined;
+  #keepAlive: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(parts: StreamSocketParts) {
+    this.#parts = parts;
+    this.flow = parts.flow;
+  }
+
+  start(): void {
+    const { socket, opened } = this.#parts;
+    socket.setNoDelay(true);
+    socket.on('data', (chunk) => this.#receive(chunk));
+    socket.on('error', (error) => {
+      this.#reason = error.message;
+    });
+    socket.on('close', () => this.#finish());
+    if (opened) this.#keepAlive = setInterval(() => this.write(ping), pingMs).unref();
+  }
+
+  get isOpen(): boolean {
+    return !this.#closed && this.#parts.socket.writable;
+  }
+
+  /** Sends, unless the stream is closed: then `onClosed` has told so or will. */
+  write(bytes: Uint8Array): void {
+    const { socket } = this.#parts;
+    if (!this.isOpen) return;
+    socket.write(bytes);
+    if (socket.writableLength > queueBytes) this.destroy('the far end does not read');
+  }
+
+  destroy(reason: string): void {
+    if (!this.#closed) this.#reason = reason;
+    this.#parts.socket.destroy();
+  }
+
+  #receive(chunk: Buffer): void {
+    const all = this.#framer.receive(chunk);
+    if (all.length > 0 || !this.#framer.isMidMessage) {
+      clearTimeout(this.#completion);
+      this.#completion = undefined;
+    }
+    if (this.#framer.isMidMessage) {
+      this.#completion ??= setTimeout(() => this.destroy('a message took too long'), this.#parts.messageMs).unref();
+    }
+    for (const framed of all) this.#take(framed);
+  }
+
+  #take(framed: Framed): void {
+    if (framed.type === 'message') this.#parts.onMessage(this.flow, framed.bytes);
+    else if (framed.type === 'ping') this.write(pong);
+    else if (framed.type === 'fatal') {
+      const { broken, statusCode, reason } = framed.failure;
+      if (broken && statusCode !== undefined) this.write(buildErrorResponse(broken, statusCode));
+      this.#reason = `not SIP: ${reason}`;
+      this.#parts.socket.end();
+      setTimeout(() => this.#parts.socket.destroy(), farewellMs).unref();
+    }
+  }
+
+  #finish(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#completion);
+    clearInterval(this.#keepAlive);
+    this.#parts.onClosed(this, this.#reason);
+  }
+}
