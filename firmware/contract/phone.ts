@@ -68,7 +68,8 @@ export type CallStatus = v.InferOutput<typeof callStatusSchema>;
 
 const alertStatusSchema = v.object({
   alert: word,
-  state: v.picklist(['idle', 'calling', 'pausing', 'acknowledged', 'exhausted']),
+  /** `queued`: it waits for another alert's call, or for its line to be registered. */
+  state: v.picklist(['idle', 'queued', 'calling', 'pausing', 'acknowledged', 'exhausted']),
   startedAt: v.nullable(wallTime),
   round: v.number(),
   person: v.nullable(v.string()),
@@ -104,8 +105,8 @@ export const callLogEntrySchema = v.object({
   line: v.nullable(v.string()),
   remote: v.string(),
   displayName: v.string(),
-  /** `accepted`, `missed`, `declined`, `busy`, `noAnswer`, `cancelled`, `failed`. */
-  outcome: v.picklist(['accepted', 'missed', 'declined', 'busy', 'noAnswer', 'cancelled', 'failed']),
+  /** `accepted`, `missed`, `declined`, `busy`, `noAnswer`, `cancelled`, `failed`, `forwarded`. */
+  outcome: v.picklist(['accepted', 'missed', 'declined', 'busy', 'noAnswer', 'cancelled', 'failed', 'forwarded']),
   statusCode: v.nullable(v.number()),
   seconds: v.number(),
 });

@@ -34,6 +34,7 @@ export const outcomeTexts: Readonly<Record<CallLogEntry['outcome'], string>> = {
   noAnswer: 'no answer',
   cancelled: 'given up',
   failed: 'failed',
+  forwarded: 'forwarded',
 };
 
 /** `3:07` or `1:02:45`. */
