@@ -15,7 +15,7 @@ export interface LoggerOptions {
   readonly level: LogLevel;
   /** Puts the syslog priority before each line, which journald reads and takes off again. */
   readonly journal: boolean;
-  /** Where lines go; stderr when absent: native addons print to stdout, so stdout is no log (hal/audio/portaudio.ts). */
+  /** Where lines go; stdout when absent. */
   readonly destination?: DestinationStream;
 }
 
@@ -30,7 +30,7 @@ const secretWords = ['password', 'secret', 'token', 'authorization', 'credential
 
 /** JSON lines through pino: `level`, `time`, `daemon`, `event`, then the fields. */
 export function createLogger(options: LoggerOptions): LeveledLogger {
-  const destination = options.destination ?? pino.destination({ dest: 2, sync: true });
+  const destination = options.destination ?? pino.destination({ dest: 1, sync: true });
   const lines = pino(
     {
       level: options.level,
