@@ -1,23 +1,60 @@
-import { InvariantError } from '#firmware/core/errors.ts';
+import { UsageError } from '#firmware/core/errors.ts';
+import { isToken } from './grammar.ts';
+import { headerKey } from './header-names.ts';
+import { splitList } from './header-values.ts';
 
-/** One header field as it stood in the message: original name, value unfolded and trimmed. Reads of typed values are kept. */
+/** Reads a value that stands in a text; `undefined` if it is malformed. */
+export type ValueReader<T> = (text: string, start: number, end: number) => T | undefined;
+
+/** One header field as it stood in the message: original name, value unfolded and trimmed. Values are read on first use and kept. */
 export class HeaderField {
   /** As written: `v`, `VIA`, `Via`. */
   readonly name: string;
   /** Lower-cased long form: `via`. */
   readonly key: string;
-  readonly value: string;
+  readonly #text: string;
+  readonly #start: number;
+  readonly #end: number;
+  #reader: ValueReader<unknown> | undefined = undefined;
+  #read: unknown = undefined;
 
-  constructor(name: string, value: string) {
+  /** For the parser: the value stands in `text` from `start` to `end`. Others use `headerField`, which checks what it is given. */
+  constructor(name: string, key: string, text: string, start: number, end: number) {
     this.name = name;
-    this.key = headerKey(name);
-    this.value = value;
+    this.key = key;
+    this.#text = text;
+    this.#start = start;
+    this.#end = end;
   }
 
-  /** The value as `parse` reads it, kept for the next reader of the same kind; `undefined` if it is malformed. */
-  as<T>(parse: (text: string) => T | undefined): T | undefined {
-    return parse(this.value);
+  get value(): string {
+    return this.#text.slice(this.#start, this.#end);
   }
+
+  /** The value as `reader` reads it, kept for the next time with the same reader; `undefined` if it is malformed. */
+  as<T>(reader: ValueReader<T>): T | undefined {
+    if (this.#reader !== reader) {
+      this.#read = reader(this.#text, this.#start, this.#end);
+      this.#reader = reader;
+    }
+    // What is kept came from this same reader.
+    return this.#read as T | undefined;
+  }
+}
+
+/**
+ * A field of our own making. Line breaks and NULs become spaces: a value may carry text that came from the network or a person, and must not
+ * be able to begin another header.
+ */
+export function headerField(name: string, value: string): HeaderField {
+  if (!isToken(name)) throw new UsageError('header-name', `not a header name: ${name}`);
+  const text = singleLine(value).trim();
+  return new HeaderField(name, headerKey(name), text, 0, text.length);
+}
+
+/** `text` without line breaks and NULs. */
+export function singleLine(text: string): string {
+  return text.includes('\n') || text.includes('\r') || text.includes('\0') ? text.replaceAll(/[\r\n\0]+/g, ' ') : text;
 }
 
 /** The header fields of a message in order. Immutable: every `with…` gives a new list that shares the fields. */
@@ -30,7 +67,7 @@ export class HeaderList implements Iterable<HeaderField> {
 
   /** From names and values, in order. */
   static of(entries: Iterable<readonly [name: string, value: string]>): HeaderList {
-    throw new InvariantError(`not built: ${entries}`);
+    return new HeaderList(Array.from(entries, ([name, value]) => headerField(name, value)));
   }
 
   [Symbol.iterator](): Iterator<HeaderField> {
@@ -39,11 +76,18 @@ export class HeaderList implements Iterable<HeaderField> {
 
   /** The first field of that name in any spelling (`Via`, `v`). */
   first(name: string): HeaderField | undefined {
-    throw new InvariantError(`not built: ${name}`);
+    return this.firstOf(headerKey(name));
+  }
+
+  /** The first field with that key, the lower-cased long form. */
+  firstOf(key: string): HeaderField | undefined {
+    for (const field of this.fields) if (field.key === key) return field;
+    return undefined;
   }
 
   all(name: string): readonly HeaderField[] {
-    throw new InvariantError(`not built: ${name}`);
+    const key = headerKey(name);
+    return this.fields.filter((field) => field.key === key);
   }
 
   has(name: string): boolean {
@@ -57,35 +101,53 @@ export class HeaderList implements Iterable<HeaderField> {
 
   /** The elements of all fields of that name, comma lists taken apart (commas in quotes and angle brackets stay). */
   values(name: string): readonly string[] {
-    throw new InvariantError(`not built: ${name}`);
+    return this.listOf(headerKey(name), splitList);
+  }
+
+  /** The elements of all fields with that key as `reader` reads them; fields that are malformed are left out. */
+  listOf<T>(key: string, reader: ValueReader<readonly T[]>): readonly T[] {
+    let list: readonly T[] | undefined;
+    for (const field of this.fields) {
+      if (field.key !== key) continue;
+      const values = field.as(reader);
+      if (values) list = list ? [...list, ...values] : values;
+    }
+    return list ?? [];
   }
 
   /** Replaces all fields of that name by one, where the first stood, else at the end. */
   with(name: string, value: string): HeaderList {
-    throw new InvariantError(`not built: ${name} ${value}`);
+    const field = headerField(name, value);
+    const at = this.fields.findIndex(({ key }) => key === field.key);
+    if (at < 0) return new HeaderList([...this.fields, field]);
+    return new HeaderList(this.fields.flatMap((known, i) => (i === at ? [field] : known.key === field.key ? [] : [known])));
   }
 
   /** Adds a field before the first of that name, else before all. */
   prepend(name: string, value: string): HeaderList {
-    throw new InvariantError(`not built: ${name} ${value}`);
+    const field = headerField(name, value);
+    const at = this.fields.findIndex(({ key }) => key === field.key);
+    return new HeaderList(this.fields.toSpliced(Math.max(at, 0), 0, field));
   }
 
   /** Adds a field after the last of that name, else at the end. */
   append(name: string, value: string): HeaderList {
-    throw new InvariantError(`not built: ${name} ${value}`);
+    const field = headerField(name, value);
+    const last = this.fields.findLastIndex(({ key }) => key === field.key);
+    return new HeaderList(this.fields.toSpliced(last < 0 ? this.fields.length : last + 1, 0, field));
   }
 
   without(name: string): HeaderList {
-    throw new InvariantError(`not built: ${name}`);
+    const key = headerKey(name);
+    return new HeaderList(this.fields.filter((field) => field.key !== key));
   }
 
   /** Takes away the first element of a comma list header: the top Via of a response, the first Route of a request. */
   withoutFirstValue(name: string): HeaderList {
-    throw new InvariantError(`not built: ${name}`);
+    const first = this.first(name);
+    if (!first) return this;
+    const rest = splitList(first.value).slice(1).join(', ');
+    const replacement = rest === '' ? [] : [headerField(first.name, rest)];
+    return new HeaderList(this.fields.toSpliced(this.fields.indexOf(first), 1, ...replacement));
   }
-}
-
-/** The lower-cased long form of a header name: `v` and `VIA` give `via`. */
-export function headerKey(name: string): string {
-  throw new InvariantError(`not built: ${name}`);
 }

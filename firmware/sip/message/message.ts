@@ -1,26 +1,26 @@
 import { InvariantError } from '#firmware/core/errors.ts';
-import type { AuthValue } from './auth.ts';
-import type { HeaderList } from './headers.ts';
-import type { MediaType } from './media-type.ts';
-import type { Contacts, NameAddr } from './name-addr.ts';
+import { type AuthValue, parseAuth } from './auth.ts';
+import {
+  type CSeq,
+  type ParameterizedValue,
+  parseCallId,
+  parseCSeq,
+  parseMaxForwards,
+  parseParameterized,
+  parseParameterizedList,
+  parseRetryAfter,
+  parseSeconds,
+  splitList,
+} from './header-values.ts';
+import type { HeaderList, ValueReader } from './headers.ts';
+import { type MediaType, parseMediaType } from './media-type.ts';
+import { type Contacts, type NameAddr, parseContacts, parseNameAddr, parseNameAddrList } from './name-addr.ts';
 import type { Uri } from './uri.ts';
-import type { Via } from './via.ts';
-
-/** RFC 3261 §20.16. */
-export interface CSeq {
-  readonly number: number;
-  readonly method: string;
-}
-
-/** A header value with parameters: Event, Subscription-State, Reason, Content-Disposition, Refer-Sub. `value` as written. */
-export interface ParameterizedValue {
-  readonly value: string;
-  readonly params: ReadonlyMap<string, string>;
-}
+import { parseViaList, type Via } from './via.ts';
 
 export type Message = Request | Response;
 
-/** What requests and responses have in common. Typed values are read on first use and kept; messages are immutable. */
+/** What requests and responses have in common. Typed values are read on first use and kept by their field; messages are immutable. */
 abstract class SipMessage {
   readonly headers: HeaderList;
   readonly body: Uint8Array;
@@ -43,89 +43,111 @@ abstract class SipMessage {
   // Mandatory headers: the parser has checked them, so these are always there.
 
   get from(): NameAddr {
-    throw new InvariantError('not built');
+    return this.#mandatory('from', parseNameAddr);
   }
   get to(): NameAddr {
-    throw new InvariantError('not built');
+    return this.#mandatory('to', parseNameAddr);
   }
   get callId(): string {
-    throw new InvariantError('not built');
+    return this.#mandatory('call-id', parseCallId);
   }
   get cSeq(): CSeq {
-    throw new InvariantError('not built');
-  }
-  get vias(): readonly Via[] {
-    throw new InvariantError('not built');
+    return this.#mandatory('cseq', parseCSeq);
   }
   get topVia(): Via {
-    throw new InvariantError('not built');
+    const via = this.#mandatory('via', parseViaList)[0];
+    if (!via) throw new InvariantError('a Via field without a value');
+    return via;
+  }
+  get vias(): readonly Via[] {
+    return this.headers.listOf('via', parseViaList);
   }
 
-  // Lists: empty when the header is not there. Contact, Route and Record-Route have been checked by the parser.
+  // Lists: empty when the header is not there. The parser has checked Record-Route, and Contact and Route of requests; elsewhere what is
+  // malformed is left out.
 
   get contacts(): Contacts {
-    throw new InvariantError('not built');
+    let contacts: readonly NameAddr[] = [];
+    for (const field of this.headers.fields) {
+      const values = field.key === 'contact' ? field.as(parseContacts) : undefined;
+      if (values === '*') return '*';
+      if (values) contacts = contacts.length > 0 ? [...contacts, ...values] : values;
+    }
+    return contacts;
   }
   get routes(): readonly NameAddr[] {
-    throw new InvariantError('not built');
+    return this.headers.listOf('route', parseNameAddrList);
   }
   get recordRoutes(): readonly NameAddr[] {
-    throw new InvariantError('not built');
+    return this.headers.listOf('record-route', parseNameAddrList);
   }
   /** Option tags, lower-cased. */
   get require(): readonly string[] {
-    throw new InvariantError('not built');
+    return this.headers.listOf('require', parseOptionTags);
   }
   get proxyRequire(): readonly string[] {
-    throw new InvariantError('not built');
+    return this.headers.listOf('proxy-require', parseOptionTags);
   }
   get supported(): readonly string[] {
-    throw new InvariantError('not built');
+    return this.headers.listOf('supported', parseOptionTags);
   }
+  /** Methods, whose case matters. */
   get allow(): readonly string[] {
-    throw new InvariantError('not built');
+    return this.headers.listOf('allow', splitList);
+  }
+  get reasons(): readonly ParameterizedValue[] {
+    return this.headers.listOf('reason', parseParameterizedList);
   }
 
   // Optional values: `undefined` when absent or malformed.
 
   /** Seconds; beyond 2^32-1 it counts as malformed (RFC 4475 §3.1.2.4). */
   get expires(): number | undefined {
-    throw new InvariantError('not built');
+    return this.#optional('expires', parseSeconds);
   }
   get minExpires(): number | undefined {
-    throw new InvariantError('not built');
+    return this.#optional('min-expires', parseSeconds);
   }
   /** Seconds, without comment and parameters. */
   get retryAfter(): number | undefined {
-    throw new InvariantError('not built');
+    return this.#optional('retry-after', parseRetryAfter);
   }
   get contentType(): MediaType | undefined {
-    throw new InvariantError('not built');
+    return this.#optional('content-type', parseMediaType);
   }
   get event(): ParameterizedValue | undefined {
-    throw new InvariantError('not built');
+    return this.#optional('event', parseParameterized);
   }
   get subscriptionState(): ParameterizedValue | undefined {
-    throw new InvariantError('not built');
-  }
-  get reasons(): readonly ParameterizedValue[] {
-    throw new InvariantError('not built');
+    return this.#optional('subscription-state', parseParameterized);
   }
   get referTo(): NameAddr | undefined {
-    throw new InvariantError('not built');
+    return this.#optional('refer-to', parseNameAddr);
   }
-  /** WWW-Authenticate or Authorization, malformed ones left out. */
+
+  // Challenges and credentials in order, malformed ones left out; `authenticate` is WWW-Authenticate.
+
   get authenticate(): readonly AuthValue[] {
-    throw new InvariantError('not built');
+    return this.headers.listOf('www-authenticate', parseAuthAsList);
   }
   get proxyAuthenticate(): readonly AuthValue[] {
-    throw new InvariantError('not built');
+    return this.headers.listOf('proxy-authenticate', parseAuthAsList);
   }
   get authorization(): readonly AuthValue[] {
-    throw new InvariantError('not built');
+    return this.headers.listOf('authorization', parseAuthAsList);
   }
   get proxyAuthorization(): readonly AuthValue[] {
-    throw new InvariantError('not built');
+    return this.headers.listOf('proxy-authorization', parseAuthAsList);
+  }
+
+  #mandatory<T>(key: string, reader: ValueReader<T>): T {
+    const value = this.headers.firstOf(key)?.as(reader);
+    if (value === undefined) throw new InvariantError(`a message without ${key} got past the parser`);
+    return value;
+  }
+
+  #optional<T>(key: string, reader: ValueReader<T>): T | undefined {
+    return this.headers.firstOf(key)?.as(reader);
   }
 }
 
@@ -143,11 +165,12 @@ export class Request extends SipMessage {
 
   /** 0 to 255; `undefined` when absent (RFC 3261 §16.3: as if 70). */
   get maxForwards(): number | undefined {
-    throw new InvariantError('not built');
+    return this.headers.firstOf('max-forwards')?.as(parseMaxForwards);
   }
 
   with(change: { readonly requestUri?: Uri; readonly headers?: HeaderList; readonly body?: Uint8Array }): Request {
-    throw new InvariantError(`not built: ${change}`);
+    const { requestUri = this.requestUri, headers = this.headers, body = this.body } = change;
+    return new Request(this.method, requestUri, headers, body);
   }
 }
 
@@ -175,6 +198,18 @@ export class Response extends SipMessage {
   }
 
   with(change: { readonly headers?: HeaderList; readonly body?: Uint8Array }): Response {
-    throw new InvariantError(`not built: ${change}`);
+    const { headers = this.headers, body = this.body } = change;
+    return new Response(this.statusCode, this.reasonPhrase, headers, body);
   }
+}
+
+// One reader per kind of value: a field keeps what the last reader read, so the parser's checks and the getters must use the same ones.
+
+function parseOptionTags(text: string, start: number, end: number): readonly string[] {
+  return splitList(text, start, end).map((tag) => tag.toLowerCase());
+}
+
+function parseAuthAsList(text: string, start: number, end: number): readonly AuthValue[] | undefined {
+  const value = parseAuth(text, start, end);
+  return value && [value];
 }

@@ -1,12 +1,27 @@
-import { InvariantError } from '#firmware/core/errors.ts';
-import type { HeaderList } from './headers.ts';
-import type { Message } from './message.ts';
+import { charClass, code, isToken, readDecimal, skipClass, skipSpace, trimEnd } from './grammar.ts';
+import { type KnownHeader, knownHeader } from './header-names.ts';
+import { parseCallId, parseContentLength, parseCSeq, parseMaxForwards } from './header-values.ts';
+import { HeaderField, HeaderList, type ValueReader } from './headers.ts';
+import { type Message, Request, Response } from './message.ts';
+import { isKnownMethod } from './methods.ts';
+import { parseContacts, parseNameAddr, parseNameAddrList } from './name-addr.ts';
+import { decodeText } from './text.ts';
+import { parseUri } from './uri.ts';
+import { parseViaList } from './via.ts';
+
+/*
+ * Bytes become a message in two steps. `splitMessage` decodes them once and finds the lines, the header names and where each value stands:
+ * nothing is cut out. `parseMessage` then reads the values without which nobody can go on, and refuses the message if one is malformed; the
+ * fields keep what was read. All other values are read when somebody asks.
+ *
+ *   bytes → text → start line | fields: name, key, where the value stands | body → Request or Response, or why not
+ */
 
 /** How large a message may be; beyond it parsing fails with 513. */
 export interface MessageLimits {
   /** Octets of the whole message. */
   readonly messageBytes: number;
-  /** Octets of start line and headers. */
+  /** Characters of start line and headers; of ASCII these are octets. */
   readonly headerBytes: number;
   /** Header fields. */
   readonly headerFields: number;
@@ -17,7 +32,7 @@ export const defaultMessageLimits: MessageLimits = { messageBytes: 65_536, heade
 /** What can be read of a request that can not be processed, enough to answer it (`buildErrorResponse`). */
 export interface BrokenRequest {
   readonly method: string;
-  /** What was readable, as text; the first Via is well formed. */
+  /** The header fields that could be read, values unchecked; there is at least one Via. */
   readonly headers: HeaderList;
 }
 
@@ -37,7 +52,267 @@ export interface ParseFailure {
   readonly broken?: BrokenRequest;
 }
 
+/** A message taken apart, its values not yet looked at. */
+export interface SplitMessage {
+  readonly startLine: string;
+  readonly headers: HeaderList;
+  /** Where the body begins in the bytes. */
+  readonly bodyStart: number;
+  /** What is wrong with it as far as can be seen without looking at values. */
+  readonly fault: Fault | undefined;
+}
+
+interface Fault {
+  readonly reason: string;
+  readonly statusCode: number;
+}
+
+const noBody = new Uint8Array(0);
+
 /** One whole message: a datagram, or what the stream framer cut out. Never throws, whatever the bytes. */
 export function parseMessage(bytes: Uint8Array, limits: MessageLimits = defaultMessageLimits): ParseResult {
-  throw new InvariantError(`not built: ${bytes.length} ${limits}`);
+  const split = splitMessage(bytes, limits);
+  if (!split) return { ok: false, reason: 'keep-alive' };
+  return isStatusLine(split.startLine) ? parseResponse(split, bytes) : parseRequest(split, bytes);
+}
+
+function isStatusLine(startLine: string): boolean {
+  return startLine.charCodeAt(3) === code.slash && startLine.slice(0, 4).toUpperCase() === 'SIP/';
+}
+
+function parseResponse(split: SplitMessage, bytes: Uint8Array): ParseResult {
+  const { startLine, headers } = split;
+  const isVersion2 = startLine.slice(0, 8).toUpperCase() === 'SIP/2.0 ';
+  const statusCode = readDecimal(startLine, 8, 11, 699);
+  const isEnd = startLine.length === 11 || startLine.charCodeAt(11) === code.space;
+  if (!isVersion2 || statusCode < 100 || !isEnd) return { ok: false, reason: 'status-line-malformed' };
+  const fault = split.fault ?? faultOfHeaders(headers, undefined);
+  if (fault) return { ok: false, reason: fault.reason };
+  const body = bodyOf(split, bytes);
+  if (!body) return { ok: false, reason: 'body-short' };
+  return { ok: true, message: new Response(statusCode, startLine.slice(12), headers, body) };
+}
+
+function parseRequest(split: SplitMessage, bytes: Uint8Array): ParseResult {
+  const { startLine, headers } = split;
+  const methodEnd = startLine.indexOf(' ');
+  const versionEnd = trimEnd(startLine, 0, startLine.length);
+  const uriEnd = startLine.lastIndexOf(' ', versionEnd - 1);
+  const version = startLine.slice(uriEnd + 1, versionEnd);
+  const method = startLine.slice(0, Math.max(methodEnd, 0));
+  const isSip = version === 'SIP/2.0' || version.slice(0, 4).toUpperCase() === 'SIP/';
+  if (uriEnd <= methodEnd || !isSip || !isToken(method)) return { ok: false, reason: 'request-line-malformed' };
+  const fault = faultOfRequestLine(startLine, version) ?? split.fault;
+  const requestUri = parseUri(startLine, methodEnd + 1, uriEnd);
+  if (fault) return refuse(split, method, fault);
+  if (!requestUri || (requestUri.kind === 'sip' && requestUri.headers.length > 0)) return refuse(split, method, bad('request-uri-invalid'));
+  const headerFault = faultOfHeaders(headers, method);
+  if (headerFault) return refuse(split, method, headerFault);
+  const body = bodyOf(split, bytes);
+  if (!body) return refuse(split, method, bad('body-short'));
+  return { ok: true, message: new Request(method, requestUri, headers, body) };
+}
+
+function refuse({ headers }: SplitMessage, method: string, { reason, statusCode }: Fault): ParseFailure {
+  // An ACK is never answered, and without a Via nobody could tell what an answer belongs to.
+  if (method === 'ACK' || headers.firstOf('via') === undefined) return { ok: false, reason };
+  return { ok: false, reason, statusCode, broken: { method, headers } };
+}
+
+/** Why a message whose header is complete can not be cut out of its stream; an answer goes out before the stream is closed. */
+export function refuseFraming(split: SplitMessage, reason: string, statusCode: number): ParseFailure {
+  const { startLine } = split;
+  const method = startLine.slice(0, Math.max(startLine.indexOf(' '), 0));
+  const isRequest = isToken(method) && startLine.toUpperCase().endsWith(' SIP/2.0');
+  return isRequest ? refuse(split, method, { reason, statusCode }) : { ok: false, reason };
+}
+
+function faultOfRequestLine(startLine: string, version: string): Fault | undefined {
+  if (!startLine.endsWith(version)) return bad('request-line-malformed');
+  if (version === 'SIP/2.0' || version.toUpperCase() === 'SIP/2.0') return undefined;
+  return /^SIP\/\d{1,9}\.\d{1,9}$/i.test(version) ? { reason: 'version-unsupported', statusCode: 505 } : bad('request-line-malformed');
+}
+
+function bad(reason: string): Fault {
+  return { reason, statusCode: 400 };
+}
+
+/** What is wrong with the values without which nobody can go on; `method` is that of a request. */
+function faultOfHeaders(headers: HeaderList, method: string | undefined): Fault | undefined {
+  let vias = 0;
+  let mandatory = 0;
+  let contacts = 0;
+  let removesAll = false;
+  for (const field of headers.fields) {
+    const check = checks.get(field.key);
+    if (!check || (check.role === 'request' && method === undefined)) continue;
+    const value = field.as<unknown>(check.reader);
+    if (value === undefined) return bad(check.reason);
+    if (field.key === 'via') vias++;
+    else if (check.role === 'mandatory') mandatory++;
+    else if (field.key === 'contact') {
+      contacts++;
+      removesAll ||= value === '*';
+    }
+  }
+  // Each of the mandatory ones comes at most once, so counting them is enough.
+  if (vias === 0 || mandatory < 4) return bad('header-missing');
+  if (removesAll && (contacts > 1 || method !== 'REGISTER')) return bad('contact-invalid');
+  if (method === undefined || method === headers.firstOf('cseq')?.as(parseCSeq)?.method) return undefined;
+  // RFC 4475 §3.1.2.18 prefers that an unknown method is called unknown.
+  return { reason: 'cseq-method-mismatch', statusCode: isKnownMethod(method) ? 400 : 501 };
+}
+
+/** How a value is read before the message is let in, and whether only requests need it well formed. */
+interface Check {
+  readonly reader: ValueReader<unknown>;
+  readonly reason: string;
+  readonly role: 'mandatory' | 'request' | 'both';
+}
+
+const checks: ReadonlyMap<string, Check> = new Map([
+  ['via', { reader: parseViaList, reason: 'via-invalid', role: 'both' }],
+  ['from', { reader: parseNameAddr, reason: 'from-invalid', role: 'mandatory' }],
+  ['to', { reader: parseNameAddr, reason: 'to-invalid', role: 'mandatory' }],
+  ['call-id', { reader: parseCallId, reason: 'call-id-invalid', role: 'mandatory' }],
+  ['cseq', { reader: parseCSeq, reason: 'cseq-invalid', role: 'mandatory' }],
+  ['content-length', { reader: parseContentLength, reason: 'content-length-invalid', role: 'both' }],
+  ['max-forwards', { reader: parseMaxForwards, reason: 'max-forwards-invalid', role: 'request' }],
+  ['contact', { reader: parseContacts, reason: 'contact-invalid', role: 'request' }],
+  ['route', { reader: parseNameAddrList, reason: 'route-invalid', role: 'request' }],
+  ['record-route', { reader: parseNameAddrList, reason: 'record-route-invalid', role: 'both' }],
+] satisfies [string, Check][]);
+
+/** The body: what Content-Length says, else the rest (RFC 3261 §18.3); `undefined` if there is less. Copied, so that the bytes may be reused. */
+function bodyOf(split: SplitMessage, bytes: Uint8Array): Uint8Array | undefined {
+  const rest = bytes.length - split.bodyStart;
+  const length = split.headers.firstOf('content-length')?.as(parseContentLength) ?? rest;
+  if (length > rest) return undefined;
+  return length === 0 ? noBody : bytes.slice(split.bodyStart, split.bodyStart + length);
+}
+
+/**
+ * Finds lines, names and values. `undefined` if there is nothing but line ends, which keeps a flow alive (RFC 5626 §3.5.1). A line that is
+ * no header is a fault, yet the others are read, so that the request can be answered.
+ */
+export function splitMessage(bytes: Uint8Array, limits: MessageLimits = defaultMessageLimits): SplitMessage | undefined {
+  const tooLarge = bytes.length > limits.messageBytes;
+  const text = decodeText(tooLarge ? bytes.subarray(0, limits.headerBytes) : bytes);
+  // RFC 3261 §7.5: line ends before the start line mean nothing.
+  let start = 0;
+  while (text.charCodeAt(start) === code.carriageReturn || text.charCodeAt(start) === code.lineFeed) start++;
+  if (start === text.length) return undefined;
+  const lines = new LineReader(text, start);
+  const startLineEnd = lines.endOfLine();
+  if (startLineEnd < 0) return { startLine: text.slice(start), headers: new HeaderList([]), bodyStart: 0, fault: bad('line-end-missing') };
+  const startLine = text.slice(start, startLineEnd);
+  const { fields, fault } = readFields(lines, Math.min(text.length, limits.headerBytes), limits.headerFields);
+  const bodyStart = text.length === bytes.length ? lines.at : headerLength(bytes, lines.at, text);
+  return { startLine, headers: new HeaderList(fields), bodyStart, fault: tooLarge ? largeFault : fault };
+}
+
+const largeFault: Fault = { reason: 'message-too-large', statusCode: 513 };
+
+/** The octets that the first `length` characters of the text take up, for a text in which some take several. */
+function headerLength(bytes: Uint8Array, length: number, text: string): number {
+  let octets = 0;
+  for (let at = 0; at < length; at++) {
+    const character = text.charCodeAt(at);
+    const isPair = character >= 0xd800 && character <= 0xdbff;
+    if (isPair) at++;
+    const isStray = character >= 0xdc80 && character <= 0xdcff;
+    octets += isPair ? 4 : character < 0x80 || isStray ? 1 : character < 0x800 ? 2 : 3;
+  }
+  return Math.min(octets, bytes.length);
+}
+
+/** Goes through a text by lines that end in CRLF and contain neither CR nor LF otherwise. */
+class LineReader {
+  readonly text: string;
+  /** Where the next line begins. */
+  at: number;
+
+  constructor(text: string, at: number) {
+    this.text = text;
+    this.at = at;
+  }
+
+  /** Where the line at `at` ends; moves on to the next line. -1 if it does not end, or not in CRLF. */
+  endOfLine(): number {
+    const lineFeed = this.text.indexOf('\n', this.at);
+    const end = lineFeed - 1;
+    if (lineFeed < 0 || this.text.indexOf('\r', this.at) !== end) return -1;
+    this.at = lineFeed + 1;
+    return end;
+  }
+
+  get isFolded(): boolean {
+    const character = this.text.charCodeAt(this.at);
+    return character === code.space || character === code.tab;
+  }
+}
+
+function readFields(lines: LineReader, headerEnd: number, fieldsAtMost: number): { fields: HeaderField[]; fault: Fault | undefined } {
+  const { text } = lines;
+  const fields: HeaderField[] = [];
+  let fault: Fault | undefined;
+  let seen = 0;
+  for (;;) {
+    const start = lines.at;
+    const end = lines.endOfLine();
+    if (end < 0) return { fields, fault: fault ?? bad('line-end-missing') };
+    if (end === start) return { fields, fault };
+    if (end > headerEnd || fields.length === fieldsAtMost) return { fields, fault: largeFault };
+    const nameEnd = skipClass(text, start, end, charClass.token);
+    const colon = skipSpace(text, nameEnd, end);
+    if (nameEnd === start || text.charCodeAt(colon) !== code.colon) {
+      fault ??= bad('header-malformed');
+      while (lines.isFolded && lines.endOfLine() >= 0);
+      continue;
+    }
+    const known = knownHeader(text, start, nameEnd);
+    const onceBit = known?.onceBit ?? 0;
+    if ((seen & onceBit) !== 0) fault ??= bad('header-twice');
+    seen |= onceBit;
+    fields.push(
+      lines.isFolded ? foldedField(lines, known, start, nameEnd, colon + 1, end) : plainField(text, known, start, nameEnd, colon + 1, end),
+    );
+  }
+}
+
+function plainField(
+  text: string,
+  known: KnownHeader | undefined,
+  start: number,
+  nameEnd: number,
+  valueStart: number,
+  end: number,
+): HeaderField {
+  const from = skipSpace(text, valueStart, end);
+  const to = trimEnd(text, from, end);
+  const isUsual = known !== undefined && text.startsWith(known.spelling, start);
+  const name = isUsual ? known.spelling : text.slice(start, nameEnd);
+  return new HeaderField(name, known?.key ?? name.toLowerCase(), text, from, to);
+}
+
+/** RFC 3261 §7.3.1: a line that begins with white space goes on with the one before it; the break becomes one space. */
+function foldedField(
+  lines: LineReader,
+  known: KnownHeader | undefined,
+  start: number,
+  nameEnd: number,
+  valueStart: number,
+  firstEnd: number,
+): HeaderField {
+  const { text } = lines;
+  const parts = [text.slice(valueStart, firstEnd).trim()];
+  while (lines.isFolded) {
+    const partStart = lines.at;
+    const end = lines.endOfLine();
+    if (end < 0) break;
+    parts.push(text.slice(partStart, end).trim());
+  }
+  const value = parts.join(' ').trim();
+  const name = text.slice(start, nameEnd);
+  return new HeaderField(name, known?.key ?? name.toLowerCase(), value, 0, value.length);
 }

@@ -1,0 +1,224 @@
+import { decodeText, encodeText } from './text.ts';
+
+/**
+ * RFC 3261 §25.1 as a table: for each ASCII character the classes it belongs to, one bit each. Readers take a text with a start and an end,
+ * so nothing is cut out before it is needed, and answer with a position or -1.
+ */
+export const charClass = {
+  token: 1,
+  userinfo: 2,
+  uriParameter: 4,
+  uriHeader: 8,
+  host: 16,
+  callId: 32,
+  /** What may stand in an unquoted display name; wider than the grammar, which phones in the field do not keep to. */
+  displayName: 64,
+  /** Visible characters a URI of any scheme may have. */
+  uri: 128,
+  /** What is read as the value of a header parameter without quotes; wider than the grammar (token, host), for tags seen in the field. */
+  parameter: 256,
+  /** What is written as the value of a header parameter without quotes: token characters and those of IPv6 addresses. */
+  plainParameter: 512,
+  visible: 1024,
+} as const;
+
+const alphanumeric = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+const unreserved = `${alphanumeric}-_.!~*'()`;
+
+const classes = buildClasses();
+
+function buildClasses(): Uint16Array {
+  const table = new Uint16Array(128);
+  const add = (bit: number, characters: string) => {
+    for (const character of characters) table[character.charCodeAt(0)] = (table[character.charCodeAt(0)] ?? 0) | bit;
+  };
+  const visible = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i)).join('');
+  const tokenCharacters = `${alphanumeric}-.!%*_+\`'~`;
+  add(charClass.token, tokenCharacters);
+  // '#' is not in the grammar but in the star codes people dial; it goes out escaped.
+  add(charClass.userinfo, `${unreserved}&=+$,;?/#`);
+  add(charClass.uriParameter, `${unreserved}[]/:&+$`);
+  add(charClass.uriHeader, `${unreserved}[]/?:+$`);
+  // '_' is not in the grammar but in the names of machines.
+  add(charClass.host, `${alphanumeric}-._`);
+  add(charClass.callId, `${tokenCharacters}()<>:\\"/[]?{}@`);
+  add(charClass.displayName, visible.replaceAll(/["<>,;:\\]/g, ''));
+  add(charClass.displayName, ' \t');
+  add(charClass.visible, visible);
+  add(charClass.parameter, visible.replaceAll(/["<>,;\\?]/g, ''));
+  add(charClass.plainParameter, `${tokenCharacters}[]:`);
+  add(charClass.uri, visible.replaceAll(/["<>\\^`{|}]/g, ''));
+  return table;
+}
+
+/** Character codes the readers look for. */
+export const code = {
+  tab: 9,
+  lineFeed: 10,
+  carriageReturn: 13,
+  space: 32,
+  quote: 34,
+  percent: 37,
+  comma: 44,
+  slash: 47,
+  colon: 58,
+  semicolon: 59,
+  less: 60,
+  equals: 61,
+  greater: 62,
+  question: 63,
+  at: 64,
+  openBracket: 91,
+  backslash: 92,
+  closeBracket: 93,
+} as const;
+
+export function isClass(character: number, bit: number): boolean {
+  return character < 128 && ((classes[character] ?? 0) & bit) !== 0;
+}
+
+/** The position of the first character at or after `start` that is not of the class. */
+export function skipClass(text: string, start: number, end: number, bit: number): number {
+  let at = start;
+  while (at < end && isClass(text.charCodeAt(at), bit)) at++;
+  return at;
+}
+
+/** True if there is at least one character and all are of the class. */
+export function allOfClass(text: string, start: number, end: number, bit: number): boolean {
+  return start < end && skipClass(text, start, end, bit) === end;
+}
+
+export function isToken(text: string): boolean {
+  return allOfClass(text, 0, text.length, charClass.token);
+}
+
+/** SWS: values are unfolded before they get here, so white space is spaces and tabs. */
+export function skipSpace(text: string, start: number, end: number): number {
+  let at = start;
+  while (at < end) {
+    const character = text.charCodeAt(at);
+    if (character !== code.space && character !== code.tab) break;
+    at++;
+  }
+  return at;
+}
+
+/** The end of the text without the white space before it. */
+export function trimEnd(text: string, start: number, end: number): number {
+  let at = end;
+  while (at > start) {
+    const character = text.charCodeAt(at - 1);
+    if (character !== code.space && character !== code.tab) break;
+    at--;
+  }
+  return at;
+}
+
+/** A decimal number of at least one digit and nothing else, not above `most`; -1 otherwise. `Number()` accepts far too much. */
+export function readDecimal(text: string, start: number, end: number, most: number): number {
+  if (start >= end) return -1;
+  let value = 0;
+  for (let at = start; at < end; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+    if (value > most) return -1;
+  }
+  return value;
+}
+
+/** The position after the closing quote of the quoted-string that opens at `start`; -1 if it never closes. */
+export function skipQuoted(text: string, start: number, end: number): number {
+  for (let at = start + 1; at < end; at++) {
+    const character = text.charCodeAt(at);
+    if (character === code.quote) return at + 1;
+    if (character === code.backslash) {
+      at++;
+      if (text.charCodeAt(at) > 127) return -1;
+    } else if (character < 32 && character !== code.tab) return -1;
+  }
+  return -1;
+}
+
+/** What the quoted-string from `start` to `end` (both quotes included) says. */
+export function unquote(text: string, start: number, end: number): string {
+  const inner = text.slice(start + 1, end - 1);
+  return inner.includes('\\') ? inner.replaceAll(/\\(.)/gs, '$1') : inner;
+}
+
+export function quote(text: string): string {
+  return `"${text.replaceAll(/["\\]/g, '\\$&')}"`;
+}
+
+/** True if every `%` from `start` to `end` begins an escape of two hexadecimal digits and every other character is of the class. */
+export function isEscapedClass(text: string, start: number, end: number, bit: number): boolean {
+  for (let at = start; at < end; at++) {
+    const character = text.charCodeAt(at);
+    if (character === code.percent) {
+      if (at + 2 >= end || hexDigit(text.charCodeAt(at + 1)) < 0 || hexDigit(text.charCodeAt(at + 2)) < 0) return false;
+      at += 2;
+    } else if (!isClass(character, bit)) return false;
+  }
+  return true;
+}
+
+/** Undoes `%` escapes once; the text must have passed `isEscapedClass`. */
+export function percentDecode(text: string): string {
+  if (!text.includes('%')) return text;
+  const bytes = encodeText(text);
+  let length = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    if (bytes[at] === code.percent) {
+      bytes[length++] = hexDigit(bytes[at + 1] ?? 0) * 16 + hexDigit(bytes[at + 2] ?? 0);
+      at += 2;
+    } else bytes[length++] = bytes[at] ?? 0;
+  }
+  return decodeText(bytes.subarray(0, length));
+}
+
+/** Escapes every character that is not of the class; for userinfo also those that only liberal readers understand. */
+export function percentEncode(text: string, bit: number): string {
+  if (allOfClass(text, 0, text.length, bit) && !text.includes('#')) return text;
+  let escaped = '';
+  for (const byte of encodeText(text)) {
+    const plain = byte !== 35 && isClass(byte, bit);
+    escaped += plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return escaped;
+}
+
+function hexDigit(character: number): number {
+  if (character >= 48 && character <= 57) return character - 48;
+  const letter = character | 32;
+  return letter >= 97 && letter <= 102 ? letter - 87 : -1;
+}
+
+/** The text from `start` to `end` in lower case, without work when it already is. */
+export function lowerSlice(text: string, start: number, end: number): string {
+  const slice = text.slice(start, end);
+  for (let at = start; at < end; at++) {
+    const character = text.charCodeAt(at);
+    if (character >= 65 && character <= 90) return slice.toLowerCase();
+  }
+  return slice;
+}
+
+/**
+ * The position after the host that begins at `start`: a name, an IPv4 address, or an IPv6 reference in brackets; -1 if there is none. The
+ * inside of the brackets is checked for its characters and two colons only: RFC 5118 §4.10 wants the `:::` of RFC 3261's grammar accepted.
+ */
+export function skipHost(text: string, start: number, end: number): number {
+  if (text.charCodeAt(start) !== code.openBracket) {
+    const at = skipClass(text, start, end, charClass.host);
+    return at > start ? at : -1;
+  }
+  let colons = 0;
+  for (let at = start + 1; at < end && at < start + 64; at++) {
+    const character = text.charCodeAt(at);
+    if (character === code.closeBracket) return colons >= 2 ? at + 1 : -1;
+    if (character === code.colon) colons++;
+    else if (hexDigit(character) < 0 && character !== 46) return -1;
+  }
+  return -1;
+}

@@ -1,0 +1,90 @@
+/**
+ * Text of SIP messages is UTF-8, but not every peer knows. An octet that is no UTF-8 becomes the lone surrogate U+DC00 + octet and turns back
+ * into that octet on the way out, so a proxy hands on what it got, byte for byte, and no parser sees two different texts as one.
+ */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const encoder = new TextEncoder();
+
+const escapeBase = 0xdc00;
+
+export function decodeText(bytes: Uint8Array): string {
+  const text = decoder.decode(bytes);
+  // Searching a two-byte character in a one-byte string ends at once, so pure ASCII pays nothing here.
+  return text.includes('\ufffd') ? decodeWithStrayOctets(bytes) : text;
+}
+
+/** The octets of `text`, followed by `tail`: one allocation for a whole message. */
+export function encodeText(text: string, tail?: Uint8Array): Uint8Array {
+  const tailLength = tail?.length ?? 0;
+  const bytes = new Uint8Array(text.length + tailLength);
+  const { read, written } = encoder.encodeInto(text, bytes);
+  if (read === text.length && written === text.length) {
+    if (tail) bytes.set(tail, written);
+    return bytes;
+  }
+  return encodeWithStrayOctets(text, tail);
+}
+
+/** A person's view: what was not UTF-8 is most likely Latin-1. */
+export function displayText(text: string): string {
+  let shown = '';
+  for (const character of text) {
+    const code = character.charCodeAt(0);
+    shown += isEscape(code) && character.length === 1 ? String.fromCharCode(code - escapeBase) : character;
+  }
+  return shown;
+}
+
+function isEscape(code: number): boolean {
+  return code >= 0xdc80 && code <= 0xdcff;
+}
+
+function encodeWithStrayOctets(text: string, tail: Uint8Array | undefined): Uint8Array {
+  const room = new Uint8Array(text.length * 3);
+  let length = 0;
+  let start = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 0xd800 && code <= 0xdbff) i++;
+    else if (isEscape(code)) {
+      length += encoder.encodeInto(text.slice(start, i), room.subarray(length)).written;
+      room[length++] = code - escapeBase;
+      start = i + 1;
+    }
+  }
+  length += encoder.encodeInto(text.slice(start), room.subarray(length)).written;
+  const bytes = new Uint8Array(length + (tail?.length ?? 0));
+  bytes.set(room.subarray(0, length));
+  if (tail) bytes.set(tail, length);
+  return bytes;
+}
+
+function decodeWithStrayOctets(bytes: Uint8Array): string {
+  let text = '';
+  let at = 0;
+  while (at < bytes.length) {
+    const length = validSequenceLength(bytes, at);
+    if (length === 0) text += String.fromCharCode(escapeBase + (bytes[at] ?? 0));
+    else text += decoder.decode(bytes.subarray(at, at + length));
+    at += Math.max(length, 1);
+  }
+  return text;
+}
+
+/** Length of a run of ASCII or of one well-formed multi-byte sequence at `at` (Unicode table 3-7), 0 if there is none. */
+function validSequenceLength(bytes: Uint8Array, at: number): number {
+  const first = bytes[at] ?? 0;
+  if (first < 0x80) {
+    let end = at + 1;
+    while (end < bytes.length && (bytes[end] ?? 0x80) < 0x80) end++;
+    return end - at;
+  }
+  if (first < 0xc2 || first > 0xf4) return 0;
+  const length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  const second = bytes[at + 1] ?? 0;
+  const low = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
+  const high = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
+  if (second < low || second > high) return 0;
+  for (let i = 2; i < length; i++) if (((bytes[at + i] ?? 0) & 0xc0) !== 0x80) return 0;
+  return length;
+}
