@@ -1,0 +1,38 @@
+import type { Contract } from '#firmware/contract/contract.ts';
+import { ResourceError } from '#firmware/core/errors.ts';
+import { silentLogger } from '#firmware/core/logger.ts';
+import { socketPathOf } from '#firmware/platform/daemon.ts';
+import { nodeClock } from '#firmware/platform/node-clock.ts';
+import { nodeEntropy } from '#firmware/platform/node-entropy.ts';
+import { type ContractLink, connectContract, isServed } from '#firmware/platform/unix-socket.ts';
+import type { Place } from './place.ts';
+
+/** The daemon that a command needs does not run. */
+export class NotRunningError extends ResourceError {}
+
+/** Commands the daemon that serves `contract` and hangs up. Throws NotRunningError when nobody is there. */
+export async function withContract<C extends Contract, R>(
+  place: Place,
+  contract: C,
+  use: (link: ContractLink<C>) => Promise<R>,
+): Promise<R> {
+  const path = socketPathOf(place.runtimeDirectory, contract.name);
+  if (!(await isServed(path))) {
+    const advice = contract.name === 'exchange' ? ` --exchange` : '';
+    throw new NotRunningError(
+      `the ${contract.name} daemon does not run (nobody listens on ${path}); start it with: hookswitch run${place.option}${advice}`,
+    );
+  }
+  const link = connectContract(
+    path,
+    contract,
+    {},
+    { role: 'cli', clock: nodeClock, entropy: nodeEntropy, logger: silentLogger, once: true },
+  );
+  try {
+    await link.whenUp();
+    return await use(link);
+  } finally {
+    await link.stop();
+  }
+}

@@ -1,0 +1,293 @@
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { messageOf, UsageError } from '#firmware/core/errors.ts';
+import { createLogger, logLevels } from '#firmware/platform/pino-logger.ts';
+import manifest from '../../package.json' with { type: 'json' };
+import {
+  configExport,
+  configGet,
+  configImport,
+  configList,
+  configSet,
+  configUnset,
+  offlineSettings,
+  onlineSettings,
+  type SettingsAccess,
+} from './config-commands.ts';
+import { NotRunningError } from './contract-call.ts';
+import { exchangeStatus, forwardUser, listUsers, removeUser, setUser } from './exchange-commands.ts';
+import * as phone from './phone-commands.ts';
+import { findPlace, type Place } from './place.ts';
+import { run } from './run.ts';
+import { readPassword } from './terminal.ts';
+
+/** What the shell is told: refused or failed, called wrongly, daemon not running. */
+const exitCodes = { failure: 1, usage: 2, notRunning: 3 };
+
+const program = new Command('hookswitch')
+  .description('SIP phone firmware: desk phone, door intercom, alert caller')
+  .version(manifest.version)
+  .addOption(new Option('--data <dir>', 'directory of the phone, as given to run').env('HOOKSWITCH_DATA'))
+  .exitOverride()
+  .configureHelp({ showGlobalOptions: true })
+  .addHelpText(
+    'after',
+    `
+Examples:
+  hookswitch run --data ./phone --pretty --exchange    start everything, with readable logs
+  hookswitch --data ./phone hook off                   lift the virtual handset
+  hookswitch --data ./phone call sip:600@127.0.0.1     call the echo test
+  hookswitch --data ./phone config list line.          what the lines are set to
+
+Without --data or HOOKSWITCH_DATA the phone installed as a service is meant.
+Exit codes: 0 done, 1 refused or failed, 2 called wrongly, 3 the daemon does not run.`,
+  );
+
+addRun();
+addPhoneCommands();
+addHardwareCommands();
+addConfigCommands();
+addExchangeCommands();
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // Whoever read our output has seen enough (`hookswitch log | head`).
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
+
+try {
+  await program.parseAsync();
+} catch (thrown) {
+  process.exitCode = exitCodeOf(thrown);
+}
+
+/** Says what went wrong, unless commander has said it, in one line on stderr. */
+function exitCodeOf(thrown: unknown): number {
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : exitCodes.usage;
+  process.stderr.write(`hookswitch: ${messageOf(thrown)}\n`);
+  if (thrown instanceof NotRunningError) return exitCodes.notRunning;
+  return thrown instanceof UsageError && thrown.code === 'usage' ? exitCodes.usage : exitCodes.failure;
+}
+
+function addRun(): void {
+  program
+    .command('run')
+    .description('start all daemons and keep them running, until Ctrl-C or SIGTERM')
+    .option('--exchange', 'start the exchange too, as the setting run.exchange does', false)
+    .option('--pretty', 'logs for people instead of JSON lines', false)
+    .addOption(new Option('--log-level <level>', 'least important lines to show').choices(logLevels))
+    .action(async (options, command: Command) => {
+      const place = placeOf(command);
+      if (!place.option) throw new UsageError('usage', 'say where: hookswitch run --data DIR (or set HOOKSWITCH_DATA)');
+      process.exitCode = await run(place, { pretty: options.pretty, exchange: options.exchange, logLevel: options.logLevel });
+    });
+}
+
+function addPhoneCommands(): void {
+  program
+    .command('status')
+    .description('lines, calls, hook and faults')
+    .option('--json', 'everything, for programs', false)
+    .action(printing((place, options) => phone.status(place, options)));
+  program
+    .command('call <target>')
+    .description('call a number or a SIP address')
+    .option('--line <name>', 'line to call from')
+    .addHelpText('after', '\nExamples:\n  hookswitch call 600\n  hookswitch call sip:bob@192.168.1.20')
+    .action(printing((place, options, target) => phone.call(place, target, options.line)));
+  program
+    .command('accept')
+    .description('accept the call that rings')
+    .option('--call <id>', 'which call')
+    .action(printing((place, options) => phone.accept(place, options.call)));
+  program
+    .command('hangup')
+    .description('end the call, or decline the one that rings')
+    .option('--call <id>', 'which call')
+    .action(printing((place, options) => phone.hangup(place, options.call)));
+  program
+    .command('digit <digits>')
+    .description('press digits: dials, or sends them to the far end of the call')
+    .addHelpText('after', "\nExamples:\n  hookswitch digit 5\n  hookswitch digit '**9'")
+    .action(printing((place, _options, digits) => phone.digits(place, digits)));
+  program
+    .command('hold')
+    .description('hold the call')
+    .option('--call <id>', 'which call')
+    .action(printing((place, options) => phone.hold(place, options.call)));
+  program
+    .command('resume')
+    .description('take the held call back, or change to the other one')
+    .option('--call <id>', 'which call')
+    .action(printing((place, options) => phone.resume(place, options.call)));
+  program
+    .command('redial')
+    .description('call the last number again')
+    .action(printing((place) => phone.redial(place)));
+  program
+    .command('dnd')
+    .description('do not disturb')
+    .addArgument(onOff())
+    .option('--line <name>', 'one line only')
+    .action(printing((place, options, on) => phone.doNotDisturb(place, on === 'on', options.line)));
+  program
+    .command('alert <name>')
+    .description('start an alert: its people are called until one acknowledges')
+    .action(printing((place, _options, name) => phone.alert(place, name)));
+  program
+    .command('log')
+    .description('the last calls')
+    .addOption(new Option('--limit <n>', 'how many').default(20).argParser(count))
+    .option('--door', 'events of the doors instead', false)
+    .option('--json', 'for programs', false)
+    .action(printing((place, options) => (options.door ? phone.doorLog(place, options) : phone.callLog(place, options))));
+}
+
+function addHardwareCommands(): void {
+  program
+    .command('hook')
+    .description('lift or put down the handset of the virtual board')
+    .addArgument(new Argument('<position>').choices(['off', 'on', 'flash']))
+    .addHelpText('after', '\n  hook off   lifts the handset (off the hook)\n  hook on    puts it down')
+    .action(
+      printing((place, _options, position) =>
+        phone.actuate(place, { element: 'hook', position: position === 'off' ? 'offHook' : position === 'on' ? 'onHook' : 'flash' }),
+      ),
+    );
+  program
+    .command('press <key>')
+    .description('press and release a key of the virtual board: 0–9, *, #, redial, hold …')
+    .action(
+      printing((place, _options, key) =>
+        phone.actuate(place, { element: 'key', key, pressed: true }, { element: 'key', key, pressed: false }),
+      ),
+    );
+  program
+    .command('input <name>')
+    .description('move an input of the virtual board, such as a bell button')
+    .addArgument(onOff())
+    .action(printing((place, _options, name, on) => phone.actuate(place, { element: 'input', name, active: on === 'on' })));
+}
+
+function addConfigCommands(): void {
+  const config = program
+    .command('config')
+    .description('read and change settings')
+    .option('--offline', 'in the database itself, while the daemon does not run', false)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hookswitch config list sip.
+  hookswitch config set phone.digitMode rfc4733
+  hookswitch config set line.1.aor=sip:alice@pbx.lan line.1.password=-     password from stdin
+  hookswitch config export backup.json --reveal
+Secrets are shown as •••••• unless --reveal is given.`,
+    );
+  const reveal = () => new Option('--reveal', 'show secrets').default(false);
+  config
+    .command('get <key>')
+    .description('value of one setting')
+    .addOption(reveal())
+    .action(configuring((access, options, key) => configGet(access, key, options)));
+  config
+    .command('set <assignment...>')
+    .description('KEY VALUE, or KEY=VALUE for each setting; all or none')
+    .action(configuring((access, _options, ...words) => configSet(access, words)));
+  config
+    .command('unset <key...>')
+    .description('go back to the default')
+    .action(configuring((access, _options, ...keys) => configUnset(access, keys)));
+  config
+    .command('list [prefix]')
+    .description('settings and their values')
+    .addOption(reveal())
+    .option('--changed', 'only those that are not at their default', false)
+    .option('--json', 'for programs', false)
+    .action(configuring((access, options, prefix) => configList(access, prefix ?? '', options)));
+  config
+    .command('import <file>')
+    .description('take over an export (- = stdin); settings it does not name go back to their defaults')
+    .action(configuring((access, _options, file) => configImport(access, file)));
+  config
+    .command('export [file]')
+    .description('settings of the phone as JSON; masked secrets stay as they are when it is imported')
+    .addOption(reveal())
+    .action(configuring((access, options, file) => configExport(access, file, options)));
+}
+
+function addExchangeCommands(): void {
+  const exchange = program.command('exchange').description('the small registrar and proxy of a house without a PBX');
+  exchange
+    .command('status')
+    .description('users, registrations and calls')
+    .option('--json', 'for programs', false)
+    .action(printing((place, options) => exchangeStatus(place, options)));
+  const user = exchange.command('user').description('who may register');
+  user
+    .command('add <name>')
+    .description('add a user or change the password, which is asked for or read from stdin')
+    .option('--password <password>', 'visible to others in the list of processes: prefer stdin')
+    .action(
+      printing(async (place, options, name) => setUser(place, name, options.password ?? (await readPassword(`password of ${name}: `)))),
+    );
+  user
+    .command('remove <name>')
+    .description('remove a user')
+    .action(printing((place, _options, name) => removeUser(place, name)));
+  user
+    .command('list')
+    .description('users and where they are registered')
+    .option('--json', 'for programs', false)
+    .action(printing((place, options) => listUsers(place, options)));
+  user
+    .command('forward <name> <target>')
+    .description('send callers of a user to a SIP address; off ends it')
+    .action(printing((place, _options, name, target) => forwardUser(place, name, target === 'off' ? null : target)));
+}
+
+/** An action that prints what it returns. Commander passes the arguments, the options, and the command last. */
+function printing(
+  action: (place: Place, options: Options, ...words: string[]) => Promise<phone.Output>,
+): (...args: unknown[]) => Promise<void> {
+  return async (...args) => {
+    const command = args.at(-1) as Command;
+    const words = args.slice(0, -2).flat() as string[];
+    for (const line of await action(placeOf(command), command.optsWithGlobals<Options>(), ...words)) process.stdout.write(`${line}\n`);
+  };
+}
+
+function configuring(
+  action: (access: SettingsAccess, options: Options, ...words: string[]) => Promise<phone.Output>,
+): (...args: unknown[]) => Promise<void> {
+  return printing((place, options, ...words) => {
+    const logger = createLogger({ daemon: 'cli', level: 'warn', journal: false, destination: process.stderr });
+    return action(options.offline ? offlineSettings(place, logger) : onlineSettings(place), options, ...words);
+  });
+}
+
+/** The options that commands declare above; commander knows their types only where they are declared. */
+interface Options {
+  readonly json: boolean;
+  readonly reveal: boolean;
+  readonly changed: boolean;
+  readonly offline: boolean;
+  readonly door: boolean;
+  readonly limit: number;
+  readonly call?: string;
+  readonly line?: string;
+  readonly password?: string;
+}
+
+function placeOf(command: Command): Place {
+  return findPlace(command.optsWithGlobals<{ data?: string }>().data, process.env);
+}
+
+function onOff(): Argument {
+  return new Argument('<on|off>').choices(['on', 'off']);
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 1000) throw new InvalidArgumentError('It must be a whole number in 1–1000.');
+  return value;
+}

@@ -1,0 +1,95 @@
+import type { CallLogEntry, CallStatus, DoorLogEntry, PhoneStatus } from '#firmware/contract/phone.ts';
+
+/** The state of the phone for people at a terminal. */
+export function statusLines(status: PhoneStatus): string[] {
+  const { daemons, board, tone, missedCalls, dialed } = status;
+  const absent = Object.entries(daemons).flatMap(([name, up]) => (up ? [] : [name]));
+  return [
+    `hookswitch ${status.version}, since ${when(status.startedAt)}`,
+    ...(absent.length > 0 ? [`does not answer: ${absent.join(', ')}`] : []),
+    ...status.lines.map(lineLine),
+    ...(status.lines.length === 0 ? ['no line is set up: hookswitch config set line.1.aor=sip:… line.1.password=…'] : []),
+    `hook ${status.hook ?? 'none'}${tone ? `, tone ${tone}` : ''}${dialed ? `, dialed ${dialed}` : ''}`,
+    ...status.calls.map(callLine),
+    ...(status.calls.length === 0 ? ['no calls'] : []),
+    ...(missedCalls > 0 ? [`${missedCalls} missed calls`] : []),
+    ...status.alerts
+      .filter(({ state }) => state !== 'idle')
+      .map(({ alert, state, round, person }) => alertLine(alert, state, round, person)),
+    ...(board?.faults ?? []).map(({ element, reason }) => `fault: ${element}: ${reason}`),
+  ];
+}
+
+export function callLogLines(entries: readonly CallLogEntry[]): string[] {
+  if (entries.length === 0) return ['no calls yet'];
+  const rows = entries.map((entry) => [
+    when(entry.at),
+    entry.direction === 'incoming' ? 'from' : 'to',
+    entry.displayName ? `${entry.displayName} <${entry.remote}>` : entry.remote,
+    entry.outcome,
+    entry.outcome === 'accepted' ? length(entry.seconds) : (entry.statusCode ?? '').toString(),
+    entry.owner === 'handset' ? '' : entry.owner,
+  ]);
+  return table(rows);
+}
+
+export function doorLogLines(entries: readonly DoorLogEntry[]): string[] {
+  if (entries.length === 0) return ['no door events yet'];
+  return table(entries.map(({ at, door, event, by, via, detail }) => [when(at), door, event, by, via, detail]));
+}
+
+/** Columns as wide as their widest cell. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
+  return rows.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function lineLine({ line, aor, registration, doNotDisturb, forward, messageWaiting }: PhoneStatus['lines'][number]): string {
+  const { state, statusCode, reason, nextInMs } = registration;
+  const why = statusCode !== null && state !== 'registered' ? ` (${statusCode}${reason ? ` ${reason}` : ''})` : reasonOf(state, reason);
+  const next = nextInMs !== null && state !== 'registered' ? `, next try in ${Math.ceil(nextInMs / 1000)} s` : '';
+  const marks = [
+    ...(doNotDisturb ? ['do not disturb'] : []),
+    ...(forward ? [`forwarded to ${forward}`] : []),
+    ...(messageWaiting.waiting ? [`${messageWaiting.newMessages} new messages`] : []),
+  ];
+  return `line ${line} ${aor}: ${state}${why}${next}${marks.map((mark) => `, ${mark}`).join('')}`;
+}
+
+function reasonOf(state: string, reason: string | null): string {
+  return reason && state !== 'registered' ? ` (${reason})` : '';
+}
+
+function callLine({ call, direction, state, remote, seconds, owner, digitsReceived, media }: CallStatus): string {
+  const who = remote.displayName ? `${remote.displayName} <${remote.uri}>` : remote.uri;
+  const parts = [
+    `call ${call} ${direction === 'incoming' ? 'from' : 'to'} ${who}: ${state}`,
+    ...(seconds === null ? [] : [length(seconds)]),
+    ...(owner === 'handset' ? [] : [owner]),
+    ...(digitsReceived ? [`digits ${digitsReceived}`] : []),
+    ...(media ? [`packets ${media.packetsSent} out, ${media.packetsReceived} in, ${media.packetsLost} lost`] : []),
+  ];
+  return parts.join(', ');
+}
+
+function alertLine(alert: string, state: string, round: number, person: string | null): string {
+  return `alert ${alert}: ${state}, round ${round}${person ? `, ${person}` : ''}`;
+}
+
+function length(seconds: number): string {
+  const whole = Math.floor(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
+}
+
+/** Local time, to the second. */
+function when(wallTime: number): string {
+  const date = new Date(wallTime);
+  const local = new Date(wallTime - date.getTimezoneOffset() * 60_000);
+  return local.toISOString().slice(0, 19).replace('T', ' ');
+}
