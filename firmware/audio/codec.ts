@@ -8,8 +8,8 @@ export interface AudioEncoder {
 export interface AudioDecoder {
   /** Samples that a payload of `length` bytes holds; 0 when no payload can have that length. */
   samplesIn(length: number): number;
-  /** Decodes `length` bytes to the start of `samples`; returns how many samples. */
-  decode(bytes: Uint8Array, length: number, samples: Int16Array): number;
+  /** Decodes the bytes from `start` to `end` and writes at `offset` of `samples`; returns how many samples. */
+  decode(bytes: Uint8Array, start: number, end: number, samples: Int16Array, offset: number): number;
 }
 
 /** An audio encoding as the media engine uses it. */

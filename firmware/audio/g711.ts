@@ -22,9 +22,9 @@ function tableCodec(name: string, encodeSample: (sample: number) => number, deco
       return samples.length;
     },
     samplesIn: (length) => length,
-    decode(bytes, length, samples) {
-      for (let index = 0; index < length; index++) samples[index] = decodeTable[bytes[index] ?? 0] ?? 0;
-      return length;
+    decode(bytes, start, end, samples, offset) {
+      for (let index = start; index < end; index++) samples[offset + index - start] = decodeTable[bytes[index] ?? 0] ?? 0;
+      return end - start;
     },
   };
   // Neither law has a memory, so one coder serves all streams.

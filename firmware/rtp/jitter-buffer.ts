@@ -1,4 +1,4 @@
-import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { Milliseconds } from '../core/clock.ts';
 import { timestampDifference } from './packet.ts';
 import { TransitHistogram } from './transit-histogram.ts';
 

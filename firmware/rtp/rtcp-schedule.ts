@@ -1,5 +1,5 @@
-import type { Milliseconds } from '#firmware/core/clock.ts';
-import { type Entropy, randomFraction } from '#firmware/core/entropy.ts';
+import type { Milliseconds } from '../core/clock.ts';
+import { type Entropy, randomFraction } from '../core/entropy.ts';
 
 /** 5 % of the 64 kbit/s of G.711 (RFC 3550 §6.2), in octets per second. */
 const rtcpBandwidth = 400;

@@ -1,5 +1,5 @@
-import type { Milliseconds } from '#firmware/core/clock.ts';
-import type { Counters } from '#firmware/core/counters.ts';
+import type { Milliseconds } from '../core/clock.ts';
+import type { Counters } from '../core/counters.ts';
 import { JitterBuffer, type JitterBufferLimits } from './jitter-buffer.ts';
 import { emptyRtpPacketView, parseRtpPacket, type RtpPacketView } from './packet.ts';
 import { Reception } from './reception.ts';

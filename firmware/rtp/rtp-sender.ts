@@ -1,5 +1,5 @@
-import type { Milliseconds } from '#firmware/core/clock.ts';
-import { type Entropy, randomUint32 } from '#firmware/core/entropy.ts';
+import type { Milliseconds } from '../core/clock.ts';
+import { type Entropy, randomUint32 } from '../core/entropy.ts';
 import { rtpHeaderLength, writeRtpHeader } from './packet.ts';
 import { type EventDigit, eventBlockLength, TelephoneEventSender, writeEventBlock } from './telephone-event.ts';
 

@@ -1,6 +1,6 @@
-import type { Milliseconds } from '#firmware/core/clock.ts';
-import { Counters } from '#firmware/core/counters.ts';
-import type { Entropy } from '#firmware/core/entropy.ts';
+import type { Milliseconds } from '../core/clock.ts';
+import { Counters } from '../core/counters.ts';
+import type { Entropy } from '../core/entropy.ts';
 import type { BufferedPacket, JitterBufferLimits } from './jitter-buffer.ts';
 import type { TransportAddress } from './remote-address.ts';
 import { parseRtcp, type ReportBlock, type RtcpCompound, type SenderReport, writeBye, writeReport } from './rtcp.ts';

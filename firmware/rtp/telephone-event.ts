@@ -1,4 +1,4 @@
-import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { Milliseconds } from '../core/clock.ts';
 import { byteAt, readUint16, timestampDifference, writeUint16 } from './packet.ts';
 
 /** Digits as RTP events (RFC 4733). Sixteen DTMF digits and hook flash; what else exists is of no use to a phone. */

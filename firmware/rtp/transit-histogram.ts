@@ -1,4 +1,4 @@
-import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { Milliseconds } from '../core/clock.ts';
 
 const binWidth: Milliseconds = 5;
 /** The quickest packet of this long sets the zero, so that clocks may drift against each other, ms. */

@@ -1,4 +1,4 @@
-import { UsageError } from '#firmware/core/errors.ts';
+import { UsageError } from '../core/errors.ts';
 import { type AudioFormat, attributesFor, formatsOf, sameEncoding, telephoneEvent } from './audio-format.ts';
 import {
   agreedPtime,

@@ -1,0 +1,121 @@
+import { levelOf, scale, silentLevel } from '../audio/pcm.ts';
+import { Resampler } from '../audio/resampler.ts';
+import { type AudioSink, type AudioSource, blockSamples, sampleRate } from './sound-format.ts';
+
+/** The loudspeaker side of a sound device, as its driver offers it. */
+export interface PlaybackPort {
+  readonly sampleRate: number;
+  /** Samples of one frame: 20 ms. */
+  readonly frameSamples: number;
+  /** Takes one frame; false when it was dropped. */
+  play(frame: Int16Array): boolean;
+}
+
+/** Blocks of the microphone that may wait for the engine's turn: more is delay that nobody would ever get rid of. */
+const capturedAtMost = 6;
+const framesPerBlock = 50;
+const unityVolume = 80;
+/** Points of volume that make 20 dB. */
+const volumePerDecade = 40;
+
+/**
+ * A sound device in the patch bay: its microphone as a source, its loudspeaker as a sink, with the rate changed where it differs. The
+ * device that paces the engine finds its frame taken at once; others run on clocks of their own, so a few blocks wait in between.
+ */
+export class SoundDevice implements AudioSource, AudioSink {
+  readonly #port: PlaybackPort;
+  readonly #up: Resampler | undefined;
+  readonly #down: Resampler | undefined;
+  /** Captured sound at the engine's rate: a ring of whole blocks, filled sample by sample. */
+  readonly #captured = new Int16Array(capturedAtMost * blockSamples);
+  readonly #converted: Int16Array;
+  readonly #frame: Int16Array;
+  readonly #played: Int16Array;
+  #head = 0;
+  #size = 0;
+  #frameFill = 0;
+  #muted = false;
+  #gain = 1;
+  #volume = unityVolume;
+  #dropped = 0;
+  #missed = 0;
+  #levelIn = silentLevel;
+  #levelOut = silentLevel;
+
+  constructor(port: PlaybackPort) {
+    this.#port = port;
+    if (port.sampleRate !== sampleRate) {
+      this.#up = new Resampler(sampleRate, port.sampleRate);
+      this.#down = new Resampler(port.sampleRate, sampleRate);
+    }
+    this.#converted = new Int16Array(Math.ceil(sampleRate / framesPerBlock) + 2);
+    this.#played = new Int16Array(Math.ceil(port.frameSamples / 2) + 2);
+    this.#frame = new Int16Array(port.frameSamples);
+  }
+
+  set muted(muted: boolean) {
+    this.#muted = muted;
+  }
+
+  /** 0 is silent, 80 leaves the sound as it is, 100 is 10 dB more. */
+  set volume(volume: number) {
+    this.#volume = volume;
+    this.#gain = volume === 0 ? 0 : 10 ** ((volume - unityVolume) / volumePerDecade);
+  }
+
+  /** A frame of the microphone. */
+  capture(frame: Int16Array): void {
+    if (!this.#down) this.#keep(frame, frame.length);
+    else this.#keep(this.#converted, this.#down.process(frame, frame.length, this.#converted));
+  }
+
+  pull(block: Int16Array): boolean {
+    if (this.#size < blockSamples) {
+      this.#missed++;
+      return false;
+    }
+    for (let index = 0; index < blockSamples; index++) block[index] = this.#captured[(this.#head + index) % this.#captured.length] ?? 0;
+    this.#head = (this.#head + blockSamples) % this.#captured.length;
+    this.#size -= blockSamples;
+    this.#levelIn = this.#muted ? silentLevel : levelOf(block);
+    return !this.#muted;
+  }
+
+  push(block: Int16Array): void {
+    scale(block, this.#gain);
+    this.#levelOut = levelOf(block);
+    const sound = this.#up ? this.#played : block;
+    const count = this.#up ? this.#up.process(block, block.length, this.#played) : block.length;
+    for (let index = 0; index < count; index++) {
+      this.#frame[this.#frameFill++] = sound[index] ?? 0;
+      if (this.#frameFill < this.#frame.length) continue;
+      this.#port.play(this.#frame);
+      this.#frameFill = 0;
+    }
+  }
+
+  describe() {
+    return {
+      muted: this.#muted,
+      volume: this.#volume,
+      capturedSamples: this.#size,
+      blocksDropped: this.#dropped,
+      blocksMissed: this.#missed,
+      levelIn: this.#levelIn,
+      levelOut: this.#levelOut,
+    };
+  }
+
+  /** Appends to the ring; when it is full the oldest block goes. */
+  #keep(samples: Int16Array, count: number): void {
+    for (let index = 0; index < count; index++) {
+      if (this.#size === this.#captured.length) {
+        this.#head = (this.#head + blockSamples) % this.#captured.length;
+        this.#size -= blockSamples;
+        this.#dropped++;
+      }
+      this.#captured[(this.#head + this.#size) % this.#captured.length] = samples[index] ?? 0;
+      this.#size++;
+    }
+  }
+}
