@@ -18,7 +18,7 @@ export const frameMs: Milliseconds = 20;
 export interface AudioDevice {
   /** For people and logs: driver and names, such as `portaudio:handset/handset`. */
   readonly identity: string;
-  /** Samples per second of both directions. */
+  /** Samples per second of both directions; known for good once `start` has resolved, since a WAV file decides for itself. */
   readonly sampleRate: number;
   /** Samples of one frame: `sampleRate` / 50. */
   readonly frameSamples: number;
@@ -54,6 +54,4 @@ export interface AudioDeviceStatus {
   readonly overruns: number;
   /** Frames `play` refused because the queue was full. */
   readonly framesDropped: number;
-  /** The hardware did not let go within the time allowed: native threads hang, so the process can only be ended by SIGKILL. */
-  readonly stuck: boolean;
 }

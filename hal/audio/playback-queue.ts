@@ -1,0 +1,87 @@
+/** Takes in a row that find a frame left over before one is thrown away: half a second. */
+const patience = 25;
+
+/**
+ * Frames on their way to a loudspeaker: bounded, copied into buffers that are reused. It guards latency. A full queue refuses, and a queue
+ * that has never been empty for half a second is late for good (a burst after a stall, or two crystals that drift), so it gives up one frame.
+ */
+export class PlaybackQueue {
+  readonly #ring: Int16Array[];
+  #head = 0;
+  #size = 0;
+  #takesWithLeftover = 0;
+  #taken = 0;
+  #dropped = 0;
+  #underruns = 0;
+
+  constructor(frameSamples: number, capacity: number) {
+    this.#ring = Array.from({ length: capacity }, () => new Int16Array(frameSamples));
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Real frames taken. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  get underruns(): number {
+    return this.#underruns;
+  }
+
+  /** Copies `frame` to the end; false when there is no room. A frame of another length is cut, or filled up with silence. */
+  push(frame: Int16Array): boolean {
+    const place = this.#ring[(this.#head + this.#size) % this.#ring.length];
+    if (!place || this.#size === this.#ring.length) {
+      this.#dropped++;
+      return false;
+    }
+    if (frame.length === place.length) place.set(frame);
+    else {
+      place.fill(0);
+      place.set(frame.subarray(0, place.length));
+    }
+    this.#size++;
+    return true;
+  }
+
+  /** Copies the first frame to `into`, or silence when there is none, and takes it out. */
+  take(into: Int16Array): void {
+    const first = this.#ring[this.#head];
+    if (!first || this.#size === 0) {
+      into.fill(0);
+      this.#underruns++;
+      this.#takesWithLeftover = 0;
+      return;
+    }
+    into.set(first);
+    this.#taken++;
+    this.#forward();
+    this.#catchUp();
+  }
+
+  clear(): void {
+    this.#head = 0;
+    this.#size = 0;
+    this.#takesWithLeftover = 0;
+  }
+
+  #catchUp(): void {
+    this.#takesWithLeftover = this.#size > 0 ? this.#takesWithLeftover + 1 : 0;
+    if (this.#takesWithLeftover < patience) return;
+    this.#takesWithLeftover = 0;
+    this.#dropped++;
+    this.#forward();
+  }
+
+  #forward(): void {
+    this.#head = (this.#head + 1) % this.#ring.length;
+    this.#size--;
+  }
+}
