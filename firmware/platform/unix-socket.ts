@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { ArgsOf, CommandName, Contract, EventName, EventOf, ResultOf } from '../contract/contract.ts';
 import type { Clock, Milliseconds } from '../core/clock.ts';
@@ -116,7 +116,7 @@ export function connectContract<C extends Contract>(
 export async function listenOn(listener: Server, path: string): Promise<void> {
   checkSocketPath(path);
   if (await isServed(path)) throw new ResourceError(`${path} is in use: the daemon runs already`);
-  rmSync(path, { force: true });
+  removeStale(path);
   await new Promise<void>((resolve, reject) => {
     listener.once('error', (error) => reject(new ResourceError(`cannot listen on ${path}: ${error.message}`)));
     listener.once('listening', resolve);
@@ -128,6 +128,12 @@ export async function listenOn(listener: Server, path: string): Promise<void> {
       process.umask(mask);
     }
   });
+}
+
+function removeStale(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found && !found.isSocket()) throw new ResourceError(`${path} is no socket: it was not made by hookswitch`);
+  rmSync(path, { force: true });
 }
 
 /** Whether somebody listens on `path`. */

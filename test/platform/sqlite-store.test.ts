@@ -1,0 +1,129 @@
+import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { InvariantError } from '#firmware/core/errors.ts';
+import { type Migrations, openStore } from '#firmware/platform/sqlite-store.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'hs-store-'));
+t.teardown(() => rmSync(directory, { recursive: true }));
+let files = 0;
+const freshPath = (): string => join(directory, `${++files}.db`);
+
+const migrations: Migrations = [
+  ['CREATE TABLE people (name TEXT PRIMARY KEY) STRICT', "INSERT INTO people VALUES ('ada')"],
+  ['ALTER TABLE people ADD COLUMN age INTEGER'],
+  ['CREATE TABLE pets (owner TEXT NOT NULL REFERENCES people (name)) STRICT', 'UPDATE people SET age = 36'],
+];
+
+t.test('a new database is durable, checked and private', async (t) => {
+  const path = freshPath();
+  const store = await openStore(path, migrations);
+  t.same(await store.get('PRAGMA journal_mode'), { journal_mode: 'wal' });
+  t.same(await store.get('PRAGMA synchronous'), { synchronous: 2 });
+  t.same(await store.get('PRAGMA foreign_keys'), { foreign_keys: 1 });
+  t.same(await store.get('PRAGMA busy_timeout'), { timeout: 5000 });
+  for (const file of [path, `${path}-wal`]) t.equal(statSync(file).mode & 0o077, 0, `${file} is closed to others`);
+  await t.rejects(store.run('INSERT INTO pets VALUES (?)', ['nobody']), { name: 'ResourceError', message: /FOREIGN KEY/ });
+  await store.close();
+  await store.close();
+  await t.rejects(store.get('SELECT 1'), InvariantError);
+});
+
+t.test('migrations run from every version to the last, once', async (t) => {
+  for (let version = 0; version <= migrations.length; version++) {
+    const path = freshPath();
+    const old = await openStore(path, migrations.slice(0, version));
+    t.same(await old.get('PRAGMA user_version'), { user_version: version });
+    await old.close();
+    const store = await openStore(path, migrations);
+    t.same(await store.get('PRAGMA user_version'), { user_version: 3 });
+    t.same(await store.all('SELECT * FROM people'), [{ name: 'ada', age: 36 }], `from version ${version}`);
+    await store.close();
+  }
+});
+
+t.test('a migration that fails leaves the version before', async (t) => {
+  const path = freshPath();
+  const broken = openStore(path, [...migrations, ["INSERT INTO people VALUES ('bob', 1)", 'CREATE TABLE people (x)']]);
+  await t.rejects(broken, { name: 'ResourceError', message: /people already exists/ });
+  const store = await openStore(path, migrations);
+  t.same(await store.all('SELECT name FROM people'), [{ name: 'ada' }]);
+  await store.close();
+});
+
+t.test('what cannot be used is refused in plain words', async (t) => {
+  const newer = freshPath();
+  await (await openStore(newer, migrations)).close();
+  await t.rejects(openStore(newer, migrations.slice(0, 2)), { name: 'ResourceError', message: /version 3, this firmware knows 2.*newer/ });
+
+  const letter = freshPath();
+  writeFileSync(letter, 'Dear Sir or Madam, '.repeat(100));
+  await t.rejects(openStore(letter, migrations), { name: 'ResourceError', message: /is damaged/ });
+
+  const torn = freshPath();
+  const store = await openStore(torn, migrations);
+  for (let i = 0; i < 200; i++) await store.run('INSERT INTO people (name) VALUES (?)', [`${i}`.repeat(100)]);
+  await store.run('PRAGMA wal_checkpoint(TRUNCATE)');
+  await store.close();
+  overwrite(torn, 3 * 4096, 4096);
+  await t.rejects(openStore(torn, migrations), { name: 'ResourceError', message: /is damaged/ });
+
+  await t.rejects(openStore(join(directory, 'nowhere', 'x.db'), migrations), { name: 'ResourceError', message: /cannot open/ });
+});
+
+t.test('a transaction is all or nothing and nobody sees half of it', async (t) => {
+  const path = freshPath();
+  const store = await openStore(path, migrations);
+  const insert = 'INSERT INTO people (name) VALUES (?)';
+  const both = store.transaction(async (within) => {
+    await within.run(insert, ['bob']);
+    await within.run(insert, ['cleo']);
+    return (await within.all('SELECT name FROM people ORDER BY name')).map(({ name }) => name);
+  });
+  // Asked while the transaction is under way, answered after it.
+  const after = store.all('SELECT count(*) AS people FROM people');
+  t.same(await both, ['ada', 'bob', 'cleo']);
+  t.same(await after, [{ people: 3 }]);
+
+  const failing = store.transaction(async (within) => {
+    await within.run(insert, ['dora']);
+    throw new TypeError('changed my mind');
+  });
+  await t.rejects(failing, { message: 'changed my mind' });
+  t.same(await store.get('SELECT count(*) AS people FROM people'), { people: 3 }, 'rolled back');
+  await t.rejects(
+    store.transaction((within) => within.run(insert, ['ada'])),
+    { message: /UNIQUE/ },
+  );
+  t.same(await store.run(insert, ['emil']), { changes: 1, lastId: 4 }, 'the store lives on');
+  await store.close();
+});
+
+t.test('calls are carried out in their order and values keep their types', async (t) => {
+  const store = await openStore(freshPath(), [['CREATE TABLE log (id INTEGER PRIMARY KEY, what ANY) STRICT']]);
+  const values = ['text', 3, 2.5, null, 'ünï'];
+  await Promise.all(values.map((value) => store.run('INSERT INTO log (what) VALUES (?)', [value])));
+  const rows = await store.all('SELECT what FROM log ORDER BY id');
+  t.same(
+    rows.map(({ what }) => what),
+    values,
+  );
+  await store.close();
+});
+
+t.test('more calls than the disk keeps up with are refused, not hoarded', async (t) => {
+  const store = await openStore(freshPath(), migrations);
+  const results = await Promise.allSettled(Array.from({ length: 2500 }, () => store.get('SELECT 1')));
+  const refused = results.filter((result) => result.status === 'rejected');
+  t.equal(refused.length, 500);
+  t.match(refused[0], { reason: { name: 'ResourceError', message: /does not keep up/ } });
+  t.same(await store.get('SELECT 2 AS two'), { two: 2 });
+  await store.close();
+});
+
+function overwrite(path: string, position: number, length: number): void {
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(length, 0x5a), 0, length, position);
+  closeSync(file);
+}
