@@ -1,0 +1,251 @@
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { Counters } from '#firmware/core/counters.ts';
+import { stepOf } from '#firmware/core/state-table.ts';
+import { TimerTable } from '#firmware/core/timer-table.ts';
+import { buildCancel, buildResponse, statelessTag } from '#firmware/sip/message/build.ts';
+import type { Request, Response } from '#firmware/sip/message/message.ts';
+import type { ClientTransaction, ServerTransaction, TransactionLayer } from '#firmware/sip/transaction/transaction-layer.ts';
+import type { Target } from '#firmware/sip/transport/flow.ts';
+import type { Destination } from '#firmware/sip/transport/sip-core.ts';
+import { type BranchAction, type BranchInput, type BranchState, type BranchTimer, branchTable } from './branch-table.ts';
+import { bestResponse } from './response-choice.ts';
+
+/** One copy of a request, ready to go: top Via and routes in place. */
+export interface BranchPlan {
+  readonly request: Request;
+  readonly target: Target;
+}
+
+export interface ForkingParts {
+  readonly transactions: TransactionLayer;
+  readonly counters: Counters;
+  /** RFC 3261 §16.6 step 11. */
+  readonly timerC: Milliseconds;
+  /** How long a cancelled branch may take to end: 64·T1 (§9.1). */
+  readonly cancelGuard: Milliseconds;
+}
+
+interface Branch {
+  readonly context: ResponseContext;
+  readonly transaction: ClientTransaction;
+  state: BranchState;
+  /** The timer of its state that runs. */
+  timer: BranchTimer | undefined;
+  /** Its final response as the caller would get it. */
+  final: Response | undefined;
+  /** The Reason its CANCEL will give. */
+  reason: string | undefined;
+}
+
+/**
+ * `searching` until a final response goes to the caller (`answered`); `cancelled` in between when the caller gave up; `gone` when his
+ * transaction is over and nothing more can be sent.
+ */
+type ContextState = 'searching' | 'cancelled' | 'answered' | 'gone';
+
+/** RFC 3261 §16.7: a request on its way to one or many. */
+interface ResponseContext {
+  readonly transaction: ServerTransaction;
+  readonly request: Request;
+  readonly branches: Branch[];
+  state: ContextState;
+}
+
+/** RFC 3326: keeps phones that rang in vain from showing a missed call. */
+const answeredElsewhere = 'SIP;cause=200;text="Call completed elsewhere"';
+
+/** The stateful heart of the proxy: sends the copies of a request, and makes one answer of theirs. */
+export class Forking {
+  readonly #parts: ForkingParts;
+  readonly #contexts = new Map<ServerTransaction, ResponseContext>();
+  readonly #branches = new Map<ClientTransaction, Branch>();
+  readonly #timers = new TimerTable<Branch>();
+
+  constructor(parts: ForkingParts) {
+    this.#parts = parts;
+  }
+
+  get deadline(): Milliseconds | undefined {
+    return this.#timers.deadline;
+  }
+
+  /** Calls that ring or wait for their answer. */
+  get pendingInvites(): number {
+    let pending = 0;
+    for (const { state, request } of this.#contexts.values()) if (isOpen(state) && request.method === 'INVITE') pending++;
+    return pending;
+  }
+
+  /** Sends all copies at once; there is at least one. */
+  start(now: Milliseconds, transaction: ServerTransaction, plans: readonly BranchPlan[]): void {
+    const { request } = transaction;
+    const context: ResponseContext = { transaction, request, branches: [], state: 'searching' };
+    this.#contexts.set(transaction, context);
+    for (const plan of plans) {
+      const client = this.#parts.transactions.request(now, plan.request, plan.target);
+      const branch: Branch = { context, transaction: client, state: 'calling', timer: undefined, final: undefined, reason: undefined };
+      context.branches.push(branch);
+      this.#branches.set(client, branch);
+      if (request.method === 'INVITE') this.#setTimer(now, branch, 'timer C');
+    }
+  }
+
+  /** The caller gave up; `reason` is the Reason of the CANCEL (RFC 3326), handed on. */
+  cancel(now: Milliseconds, invite: ServerTransaction, reason: string | undefined): void {
+    const context = this.#contexts.get(invite);
+    if (context?.state !== 'searching') return;
+    context.state = 'cancelled';
+    this.#cancelRest(now, context, reason);
+  }
+
+  /** A response to one of the copies; false if it is to something else. */
+  receive(now: Milliseconds, transaction: ClientTransaction, response: Response): boolean {
+    const branch = this.#branches.get(transaction);
+    if (!branch) return false;
+    if (response.isProvisional) this.#step(now, branch, 'provisional', response);
+    else if (response.isSuccess) this.#accept(now, branch, upstream(response));
+    else this.#step(now, branch, 'final', upstream(response));
+    return true;
+  }
+
+  /** A copy had no answer (408) or could not be sent (503), RFC 3261 §16.8 and §16.9. */
+  fail(now: Milliseconds, transaction: ClientTransaction | ServerTransaction, statusCode: 408 | 503): void {
+    const branch = transaction.role === 'client' ? this.#branches.get(transaction) : undefined;
+    if (branch) this.#step(now, branch, 'final', localResponse(branch.context.request, statusCode));
+  }
+
+  terminated(transaction: ClientTransaction | ServerTransaction): void {
+    if (transaction.role === 'client') {
+      this.#branches.delete(transaction);
+      return;
+    }
+    const context = this.#contexts.get(transaction);
+    if (context) context.state = 'gone';
+    this.#contexts.delete(transaction);
+  }
+
+  /** The copies on their way to a place that can not be reached. */
+  sentTo(destination: Destination): ClientTransaction[] {
+    const { flow, transport, host, port } = destination;
+    return [...this.#branches.keys()].filter(({ target }) => {
+      if (flow && target.flow) return target.flow.id === flow.id;
+      return target.transport === transport && target.address === host && target.port === port;
+    });
+  }
+
+  handleTimeout(now: Milliseconds): void {
+    for (let branch = this.#timers.takeDue(now); branch; branch = this.#timers.takeDue(now)) {
+      const timer = branch.timer;
+      branch.timer = undefined;
+      if (timer) this.#step(now, branch, timer);
+    }
+  }
+
+  /**
+   * §16.7 step 5: every 2xx to an INVITE goes to the caller at once, who ends the dialogs he does not want; a repeated or late one too, or
+   * nobody would acknowledge it (RFC 6026). Phones that still ring are told that it is over.
+   */
+  #accept(now: Milliseconds, branch: Branch, response: Response): void {
+    const { context } = branch;
+    this.#stopTimer(branch);
+    branch.state = 'completed';
+    branch.final = response;
+    if (isOpen(context.state) || (context.state === 'answered' && context.request.method === 'INVITE'))
+      this.#answer(now, context, response);
+    else this.#parts.counters.add('late-2xx');
+    this.#cancelRest(now, context, answeredElsewhere);
+  }
+
+  #step(now: Milliseconds, branch: Branch, input: BranchInput, response?: Response): void {
+    const step = stepOf(branchTable, branch.state, input);
+    if (!step) return;
+    branch.state = step.to;
+    for (const timer of step.stop) if (branch.timer === timer) this.#stopTimer(branch);
+    for (const timer of step.start) this.#setTimer(now, branch, timer);
+    for (const action of step.do) this.#carryOut(now, branch, action, response);
+  }
+
+  #carryOut(now: Milliseconds, branch: Branch, action: BranchAction, response: Response | undefined): void {
+    const { context } = branch;
+    const tells = response !== undefined && response.statusCode > 100;
+    switch (action) {
+      case 'passProvisional':
+        if (tells && context.state === 'searching') this.#parts.transactions.respond(now, context.transaction, upstream(response));
+        return;
+      case 'restartTimerC':
+        if (tells && context.request.method === 'INVITE') this.#setTimer(now, branch, 'timer C');
+        return;
+      case 'sendCancel':
+        this.#sendCancel(now, branch);
+        return;
+      case 'keepFinal':
+        this.#keep(now, branch, response ?? localResponse(context.request, 408));
+        return;
+      default:
+        action satisfies never;
+    }
+  }
+
+  /** §16.7 steps 4 and 5: a 6xx ends the search, but goes to the caller only when no branch can bring a 2xx any more. */
+  #keep(now: Milliseconds, branch: Branch, response: Response): void {
+    const { context } = branch;
+    branch.final = response;
+    if (response.statusCode >= 600) this.#cancelRest(now, context, undefined);
+    if (isOpen(context.state) && context.branches.every(({ state }) => state === 'completed')) this.#conclude(now, context);
+  }
+
+  #conclude(now: Milliseconds, context: ResponseContext): void {
+    const finals = context.branches.map(({ final }) => final).filter((final) => final !== undefined);
+    const best = bestResponse(finals) ?? localResponse(context.request, 408);
+    if (context.state === 'cancelled' && (best.statusCode === 408 || best.statusCode === 503)) {
+      this.#answer(now, context, localResponse(context.request, 487));
+    } else if (best.statusCode === 503) {
+      // §16.7 step 6: a 503 is about the next hop; the caller would take it to be about us.
+      this.#answer(now, context, localResponse(context.request, 500));
+    } else this.#answer(now, context, best);
+  }
+
+  #answer(now: Milliseconds, context: ResponseContext, response: Response): void {
+    context.state = 'answered';
+    this.#parts.transactions.respond(now, context.transaction, response);
+  }
+
+  #cancelRest(now: Milliseconds, context: ResponseContext, reason: string | undefined): void {
+    if (context.request.method !== 'INVITE') return;
+    for (const branch of context.branches) {
+      branch.reason ??= reason;
+      this.#step(now, branch, 'cancel');
+    }
+  }
+
+  #sendCancel(now: Milliseconds, branch: Branch): void {
+    const { request, target } = branch.transaction;
+    const cancel = buildCancel(request);
+    const { reason } = branch;
+    const headers = reason === undefined ? cancel.headers : cancel.headers.append('Reason', reason);
+    this.#parts.transactions.request(now, cancel.with({ headers }), target);
+  }
+
+  #setTimer(now: Milliseconds, branch: Branch, timer: BranchTimer): void {
+    branch.timer = timer;
+    this.#timers.set(branch, now + (timer === 'timer C' ? this.#parts.timerC : this.#parts.cancelGuard));
+  }
+
+  #stopTimer(branch: Branch): void {
+    branch.timer = undefined;
+    this.#timers.clear(branch);
+  }
+}
+
+function isOpen(state: ContextState): boolean {
+  return state === 'searching' || state === 'cancelled';
+}
+
+/** §16.7 step 3: without our Via. */
+function upstream(response: Response): Response {
+  return response.with({ headers: response.headers.withoutFirstValue('Via') });
+}
+
+function localResponse(request: Request, statusCode: number): Response {
+  return buildResponse(request, statusCode, { toTag: statelessTag(request) });
+}
