@@ -8,7 +8,7 @@ import { kamailioPassword, kamailioRealm } from './kamailio.ts';
 export interface BaresipOptions {
   readonly folder: string;
   readonly user: string;
-  /** First of ten free ports: SIP, TLS beside it, control, then RTP. */
+  /** First of 24 free ports: SIP, TLS beside it, control, then RTP. */
   readonly port: number;
   /** Port of the Kamailio it registers with. */
   readonly proxyPort: number;
@@ -113,7 +113,7 @@ async function writeConfiguration(options: BaresipOptions): Promise<void> {
   const config = [
     `sip_listen 127.0.0.1:${port}`,
     'net_interface 127.0.0.1',
-    `rtp_ports ${port + 4}-${port + 9}`,
+    `rtp_ports ${port + 4}-${port + 23}`,
     'audio_player aufile,/dev/null',
     `audio_source aufile,${options.speech}`,
     'audio_alert aufile,/dev/null',

@@ -128,7 +128,7 @@ Content-Length: 0
 ]]></send>`);
 }
 
-/** A caller that waits until it is accepted, sends these INFO bodies one after the other (each must get a 200), then hangs up. */
+/** A caller that waits until it is accepted, sends these INFO bodies one after the other (each must get a 200), and a second later hangs up. */
 export function callerScenario(infos: readonly { contentType: string; body: string }[]): string {
   const sends = infos.map(
     ({ contentType, body }, index) => `
@@ -177,6 +177,7 @@ Content-Length: 0
 
 ]]></send>
 ${sends.join('\n')}
+<pause milliseconds="1000"/>
 <send retrans="500"><![CDATA[
 BYE [next_url] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
