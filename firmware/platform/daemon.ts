@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, fstatSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Clock } from '../core/clock.ts';
@@ -40,7 +40,7 @@ export function socketPathOf(runtimeDirectory: string, name: string): string {
  */
 export async function runDaemon(name: string, start: (daemon: Daemon) => Promise<void>): Promise<void> {
   const place = placeOf(name, process.argv.slice(2), process.env);
-  const logger = createLogger({ daemon: name, level: place.level, journal: process.env.JOURNAL_STREAM !== undefined });
+  const logger = createLogger({ daemon: name, level: place.level, journal: writesToJournal() });
   const life = new DaemonLife(name, place, logger);
   life.watch();
   try {
@@ -49,6 +49,12 @@ export async function runDaemon(name: string, start: (daemon: Daemon) => Promise
   } catch (thrown) {
     life.fail('daemon-not-started', thrown);
   }
+}
+
+/** Whether stdout is the journal's own stream; a variable that was only inherited names another file. */
+function writesToJournal(): boolean {
+  const { dev, ino } = fstatSync(1);
+  return process.env.JOURNAL_STREAM === `${dev}:${ino}`;
 }
 
 interface Place {

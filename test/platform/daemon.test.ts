@@ -1,0 +1,171 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import t from 'tap';
+import { createLogger, type LoggerOptions } from '#firmware/platform/pino-logger.ts';
+
+t.test('a log line', async (t) => {
+  const logged = (options: Partial<LoggerOptions>, write: (logger: ReturnType<typeof createLogger>) => void): string[] => {
+    const lines: string[] = [];
+    write(
+      createLogger({ daemon: 'phone', level: 'debug', journal: false, destination: { write: (line) => lines.push(line) }, ...options }),
+    );
+    return lines;
+  };
+
+  t.test('is one JSON object with level, time, daemon, event and fields', async (t) => {
+    const [line = ''] = logged({}, (logger) => logger.warn('call-lost', { call: 'c1', seconds: 3, text: 'two\nlines' }));
+    t.ok(line.endsWith('}\n') && line.indexOf('\n') === line.length - 1);
+    t.match(JSON.parse(line), { level: 'warn', daemon: 'phone', event: 'call-lost', call: 'c1', seconds: 3, text: 'two\nlines' });
+    t.match(JSON.parse(line).time, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+  });
+
+  t.test('never shows a field whose name says that it is secret', async (t) => {
+    const fields = { password: 'hunter2', webToken: 'hunter2', 'Proxy-Authorization': 'hunter2', cookie: 'hunter2', shipping: 'by sea' };
+    const [line = ''] = logged({}, (logger) => logger.error('x', fields));
+    t.notMatch(line, 'hunter2');
+    t.match(JSON.parse(line), { password: '***', webToken: '***', shipping: 'by sea' });
+  });
+
+  t.test('has a priority in front for the journal', async (t) => {
+    const lines = logged({ journal: true }, (logger) => {
+      logger.debug('a');
+      logger.info('b');
+      logger.warn('c');
+      logger.error('d');
+    });
+    t.same(
+      lines.map((line) => line.slice(0, 4)),
+      ['<7>{', '<6>{', '<4>{', '<3>{'],
+    );
+  });
+
+  t.test('below the level is not written, and the level moves', async (t) => {
+    const lines = logged({ level: 'warn' }, (logger) => {
+      logger.info('unseen');
+      logger.setLevel('info');
+      logger.info('seen');
+    });
+    t.equal(lines.length, 1);
+  });
+});
+
+const directory = mkdtempSync(join(tmpdir(), 'hs-daemon-'));
+t.teardown(() => rmSync(directory, { recursive: true }));
+
+t.test('a daemon', async (t) => {
+  t.test('makes its directories and stops in order at SIGTERM and SIGINT', async (t) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      const daemon = new FakeDaemon(['normal']);
+      t.match(await daemon.saw('daemon-started'), { level: 'info', daemon: 'fake', pid: daemon.process.pid });
+      t.ok(statSync(join(directory, 'state')).isDirectory());
+      daemon.process.kill(signal);
+      t.match(await daemon.ended(), { code: 0, signal: null });
+      t.same(daemon.events().slice(1), ['daemon-stopping', 'step-second', 'step-first', 'daemon-stopped'], 'last added, first run');
+    }
+  });
+
+  t.test('with a stop step that fails goes on stopping and exits 1', async (t) => {
+    const daemon = new FakeDaemon(['failing-step']);
+    await daemon.saw('daemon-started');
+    daemon.process.kill('SIGTERM');
+    t.match(await daemon.ended(), { code: 1 });
+    t.same(daemon.events().slice(2), ['daemon-stop-step-failed', 'step-first', 'daemon-stopped']);
+  });
+
+  t.test('whose supervisor dies stops by itself', async (t) => {
+    const daemon = new FakeDaemon(['normal'], { HOOKSWITCH_SUPERVISED: '1' });
+    await daemon.saw('daemon-started');
+    daemon.process.stdin?.end();
+    t.match(await daemon.ended(), { code: 0 });
+    t.match(await daemon.saw('daemon-stopping'), { reason: 'the supervisor is gone' });
+  });
+
+  t.test('that crashes writes one fatal line and exits 1', async (t) => {
+    for (const how of ['throw-later', 'reject-later'] as const) {
+      const daemon = new FakeDaemon([how]);
+      t.match(await daemon.ended(), { code: 1 });
+      t.match(await daemon.saw('daemon-crashed'), { level: 'error', reason: 'a bug', stack: /TypeError: a bug/ });
+      t.equal(daemon.events().filter((event) => event === 'daemon-crashed').length, 1);
+    }
+  });
+
+  t.test('that cannot start says why without a stack and exits 1', async (t) => {
+    const daemon = new FakeDaemon(['no-start']);
+    t.match(await daemon.ended(), { code: 1 });
+    const line = await daemon.saw('daemon-not-started');
+    t.match(line, { reason: 'port 5060 is taken' });
+    t.notOk('stack' in line);
+  });
+
+  t.test('that is called wrongly says how and exits 2', async (t) => {
+    const wrong: readonly (readonly [readonly string[], Record<string, string>, RegExp])[] = [
+      [[], { HOOKSWITCH_RUNTIME_DIR: '' }, /hookswitch-fake: no runtime directory/],
+      [['--log-level', 'loud'], {}, /log level loud is none of debug, info, warn, error/],
+      [['--colour'], {}, /Unknown option '--colour'/],
+    ];
+    for (const [args, environment, message] of wrong) {
+      const daemon = new FakeDaemon(['normal'], environment, args);
+      t.match(await daemon.ended(), { code: 2 });
+      t.match(daemon.errors, message);
+      t.equal(daemon.errors.trim().split('\n').length, 1, 'one line');
+    }
+  });
+});
+
+interface Line extends Record<string, unknown> {
+  readonly event: string;
+}
+
+/** A process that runs test/platform/fake-daemon.ts, and what it logs. */
+class FakeDaemon {
+  readonly process: ChildProcess;
+  errors = '';
+  readonly #lines: Line[] = [];
+  readonly #watchers = new Set<() => void>();
+  readonly #exit: Promise<unknown[]>;
+
+  constructor(words: readonly string[], environment: Record<string, string> = {}, args: readonly string[] = []) {
+    const { JOURNAL_STREAM: _, ...inherited } = process.env;
+    const places = { HOOKSWITCH_RUNTIME_DIR: join(directory, 'run'), HOOKSWITCH_STATE_DIR: join(directory, 'state') };
+    const main = join(import.meta.dirname, 'fake-daemon.ts');
+    this.process = spawn(process.execPath, ['--import=tsx', main, ...args], {
+      env: { ...inherited, ...places, FAKE_DAEMON: words.join(' '), ...environment },
+    });
+    this.#exit = once(this.process, 'close');
+    this.process.stderr?.on('data', (bytes) => {
+      this.errors += String(bytes);
+    });
+    if (this.process.stdout) {
+      createInterface(this.process.stdout).on('line', (text) => {
+        this.#lines.push(JSON.parse(text));
+        for (const watcher of this.#watchers) watcher();
+      });
+    }
+  }
+
+  events(): string[] {
+    return this.#lines.map(({ event }) => event);
+  }
+
+  saw(event: string): Promise<Line> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const found = this.#lines.find((line) => line.event === event);
+        if (!found) return;
+        this.#watchers.delete(look);
+        resolve(found);
+      };
+      this.#watchers.add(look);
+      look();
+    });
+  }
+
+  async ended(): Promise<{ code: unknown; signal: unknown }> {
+    const [code, signal] = await this.#exit;
+    return { code, signal };
+  }
+}
