@@ -48,10 +48,6 @@ export class AudioRoute {
     this.#sinks.delete(name);
   }
 
-  hasSink(name: string): boolean {
-    return this.#sinks.has(name);
-  }
-
   /** Lets `sink` hear `source`; both are there. */
   connect(source: string, sink: string): void {
     const node = this.#sources.get(source);
@@ -62,6 +58,11 @@ export class AudioRoute {
 
   disconnect(source: string, sink: string): void {
     this.#sinks.get(sink)?.inputs.delete(source);
+  }
+
+  /** The names of what `sink` hears. */
+  sourcesOf(sink: string): string[] {
+    return [...(this.#sinks.get(sink)?.inputs.keys() ?? [])];
   }
 
   /** Moves one block from all sources to all sinks. */

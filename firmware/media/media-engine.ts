@@ -68,7 +68,7 @@ export class MediaEngine {
 
   /** Adds or replaces the device in a role; sessions and tones stay joined with the role. Its frames are handed to the result. */
   addDevice(role: string, port: PlaybackPort): SoundDevice {
-    const device = new SoundDevice(port);
+    const device = new SoundDevice(port, this.#devices.get(role));
     this.#devices.set(role, device);
     this.#route.addSource(deviceNode(role), device);
     this.#route.addSink(deviceNode(role), device);
@@ -156,6 +156,13 @@ export class MediaEngine {
 
   stopTone(target: SoundTarget): void {
     this.#endPlayer(toneNode(nodeName(target)));
+  }
+
+  /** Ends what is played to the room: tones and files at devices. Sessions are left alone. */
+  quietDevices(): void {
+    for (const role of this.#devices.keys()) {
+      for (const source of this.#route.sourcesOf(deviceNode(role))) if (this.#players.has(source)) this.#endPlayer(source);
+    }
   }
 
   /** Plays a file `repeat` times (0 = until stopped). Another playback of the same name ends. */

@@ -49,7 +49,7 @@ const concealedBlocks = 6;
 /** Quiet enough to leave out a block unnoticed, dBFS. */
 const quiet = -45;
 /** Delay beyond the target that is cut even in loud speech, ms. */
-const intolerableExcess: Milliseconds = 60;
+const intolerableExcess: Milliseconds = 100;
 
 /**
  * One leg of a call: sound in blocks on this side, RTP on the other. As a source it is the far end's voice, as a sink its ear.
@@ -226,7 +226,8 @@ export class MediaSession implements AudioSource, AudioSink {
 
   #conceal(block: Int16Array): boolean {
     this.#rtp.pass(this.#ticksIn(blockSamples));
-    const audible = this.#makeUp(block);
+    // While a digit is on the wire there is no voice to make up for.
+    const audible = !this.#rtp.digitUnderWay && this.#makeUp(block);
     if (audible) this.#concealed += blockMs;
     this.#gapBlocks++;
     return audible;

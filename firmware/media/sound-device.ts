@@ -42,8 +42,13 @@ export class SoundDevice implements AudioSource, AudioSink {
   #levelIn = silentLevel;
   #levelOut = silentLevel;
 
-  constructor(port: PlaybackPort) {
+  /** Takes over mute and volume of the device that was in its place. */
+  constructor(port: PlaybackPort, before?: SoundDevice) {
     this.#port = port;
+    if (before) {
+      this.#muted = before.#muted;
+      this.volume = before.#volume;
+    }
     if (port.sampleRate !== sampleRate) {
       this.#up = new Resampler(sampleRate, port.sampleRate);
       this.#down = new Resampler(port.sampleRate, sampleRate);

@@ -27,8 +27,9 @@ const recentPackets = 256;
 const starvedRestart: Milliseconds = 100;
 /** A packet this far from where it should be belongs to another time line, ms. */
 const timelineJump: Milliseconds = 3000;
-/** The delay must exceed its target by this much before it is cut, ms: devices and timers breathe by a frame. */
-const excessTolerated: Milliseconds = 20;
+/** The delay must exceed its target by this much, for this many packets in a row, before it is cut: every cut can be heard. */
+const excessTolerated: Milliseconds = 40;
+const excessPackets = 100;
 
 /**
  * Puts packets in order and holds them for as long as the network needs.
@@ -55,6 +56,8 @@ export class JitterBuffer {
   #starved = 0;
   /** Delay of the quickest packets, ms, smoothed. */
   #depth = 0;
+  /** Packets in a row that found the delay too long. */
+  #excessRun = 0;
   #late = 0;
   #duplicates = 0;
   #discarded = 0;
@@ -89,10 +92,9 @@ export class JitterBuffer {
     return this.#depth;
   }
 
-  /** By how much the delay is longer than it should be, ms; 0 within tolerance. */
+  /** By how much the delay has been longer than it should be for a while, ms; 0 within tolerance. */
   get excess(): Milliseconds {
-    const excess = this.#depth - this.target;
-    return this.#starved === 0 && excess > excessTolerated ? excess : 0;
+    return this.#excessRun >= excessPackets ? Math.max(0, this.#depth - this.target) : 0;
   }
 
   /** Milliseconds of sound from the next to be played to the end of the newest. */
@@ -189,6 +191,7 @@ export class JitterBuffer {
     const slack = this.#slackOf(timestamp);
     if (slack >= 0) {
       this.#depth += (slack + behind - this.#depth) / 16;
+      this.#excessRun = this.#depth - this.target > excessTolerated ? this.#excessRun + 1 : 0;
       return true;
     }
     // Partly over: played whole, a little later than planned. Wholly over: too late.

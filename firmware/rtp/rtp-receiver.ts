@@ -141,8 +141,9 @@ export class RtpReceiver {
     }
     this.#candidate = undefined;
     this.#adopt(candidate);
-    this.#deliver(candidate.keptAt, candidate.reception, candidate.kept, candidate.bytes);
+    // The kept packet is late by its probation: the one that is here sets the playout clock.
     this.#deliver(now, candidate.reception, view, bytes);
+    this.#deliver(candidate.keptAt, candidate.reception, candidate.kept, candidate.bytes);
   }
 
   #adopt(candidate: Candidate): void {

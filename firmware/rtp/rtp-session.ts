@@ -199,6 +199,11 @@ export class RtpSession {
     return this.#receiver.drainDigits();
   }
 
+  /** True while the peer sends a digit in place of sound. */
+  get digitUnderWay(): boolean {
+    return this.#receiver.deadline !== undefined;
+  }
+
   statistics(): RtpStatistics {
     const { packets, lost, octets, refused } = this.#receiver.totals;
     const { late, duplicates, discarded, depth } = this.#receiver.buffer;

@@ -5,8 +5,9 @@ const binWidth: Milliseconds = 5;
 const windowLength: Milliseconds = 5000;
 /** Packets after which what was seen counts half. */
 const halveAfter = 400;
-/** The share of packets that may be later than the spread. */
+/** The share of packets that may be later than the spread; of a few packets as many as of this many. */
 const lateShare = 0.03;
+const countAtLeast = 100;
 
 /** How far behind the quickest packets the others arrive: a histogram that slowly forgets. */
 export class TransitHistogram {
@@ -71,7 +72,7 @@ export class TransitHistogram {
   }
 
   #quantile(): Milliseconds {
-    let later = this.#count * lateShare;
+    let later = Math.max(this.#count, countAtLeast) * lateShare;
     for (let bin = this.#bins.length - 1; bin > 0; bin--) {
       later -= this.#bins[bin] ?? 0;
       if (later < 0) return (bin + 1) * binWidth;

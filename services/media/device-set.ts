@@ -1,0 +1,167 @@
+import type { AudioDevice as AudioDeviceSpec } from '#firmware/contract/media.ts';
+import type { Clock } from '#firmware/core/clock.ts';
+import { messageOf } from '#firmware/core/errors.ts';
+import type { Logger } from '#firmware/core/logger.ts';
+import type { MediaEngine } from '#firmware/media/media-engine.ts';
+import type { PlaybackPort, SoundDevice } from '#firmware/media/sound-device.ts';
+import { type AudioSurroundings, openAudioDevice } from '#hal/audio/audio-devices.ts';
+import type { AudioDevice } from '#hal/audio/audio-port.ts';
+import { SilenceDevice } from '#hal/audio/silence-device.ts';
+
+/** Whether the device in a role works. */
+export interface DeviceHealth {
+  readonly ok: boolean;
+  readonly reason?: string;
+}
+
+/** What the devices of a phone need around them. */
+export interface DeviceSurroundings {
+  readonly audio: AudioSurroundings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** 20 ms have passed on the clock that paces. */
+  readonly onFrame: () => void;
+  readonly onChange: (role: string, health: DeviceHealth) => void;
+}
+
+interface Place {
+  readonly spec: AudioDeviceSpec;
+  readonly device: AudioDevice;
+  node: SoundDevice;
+  health: DeviceHealth;
+  retry: NodeJS.Timeout | undefined;
+}
+
+/** A device that failed is tried again after this long, ms. */
+const retryMs = 3000;
+/** In place of a device that is not there: the role goes on to exist, so that calls can be joined with it. */
+const nowhere: PlaybackPort = { sampleRate: 8000, frameSamples: 160, play: () => false };
+
+/**
+ * The sound devices by role, and which of them paces: a sound card if there is one, for its crystal decides when it needs sound; else any
+ * device, else the monotonic clock of a silent one.
+ */
+export class DeviceSet {
+  readonly #engine: MediaEngine;
+  readonly #surroundings: DeviceSurroundings;
+  readonly #places = new Map<string, Place>();
+  readonly #silence: SilenceDevice;
+  /** The role that paces; `undefined` = the silent device. */
+  #pacing: string | undefined;
+  /** Changes happen one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #stopped = false;
+
+  constructor(engine: MediaEngine, surroundings: DeviceSurroundings) {
+    this.#engine = engine;
+    this.#surroundings = surroundings;
+    this.#silence = new SilenceDevice(surroundings.clock);
+  }
+
+  async start(): Promise<void> {
+    await this.#choosePace();
+  }
+
+  /** Opens the devices of these roles and closes all others; one that runs as specified is left alone. */
+  configure(specs: Readonly<Record<string, AudioDeviceSpec>>): Promise<Record<string, DeviceHealth>> {
+    return this.#inTurn(async () => {
+      for (const [role, place] of [...this.#places]) {
+        if (JSON.stringify(specs[role]) !== JSON.stringify(place.spec)) await this.#close(role, place, role in specs);
+      }
+      for (const [role, spec] of Object.entries(specs)) if (!this.#places.has(role)) await this.#open(role, spec);
+      await this.#choosePace();
+      return Object.fromEntries([...this.#places].map(([role, { health }]) => [role, health]));
+    });
+  }
+
+  stop(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#stopped = true;
+      for (const [role, place] of [...this.#places]) await this.#close(role, place, false);
+      await this.#silence.stop();
+    });
+  }
+
+  describe() {
+    return {
+      pacing: this.#pacing ?? 'monotonic clock',
+      devices: Object.fromEntries([...this.#places].map(([role, { device, health }]) => [role, { ...health, ...device.describe() }])),
+    };
+  }
+
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(task);
+    // Who asked hears of a failure; the next in turn must not.
+    this.#turn = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    return done;
+  }
+
+  async #open(role: string, spec: AudioDeviceSpec): Promise<void> {
+    const device = openAudioDevice(spec, this.#surroundings.audio);
+    const node = this.#engine.addDevice(role, nowhere);
+    const place: Place = { spec, device, node, health: { ok: false, reason: 'starting' }, retry: undefined };
+    this.#places.set(role, place);
+    await this.#start(role, place);
+  }
+
+  async #start(role: string, place: Place): Promise<void> {
+    try {
+      await place.device.start({
+        frame: (captured) => this.#frame(role, place, captured),
+        failed: (reason) => void this.#inTurn(() => this.#failed(role, place, reason)),
+      });
+      place.node = this.#engine.addDevice(role, place.device);
+      place.health = { ok: true };
+    } catch (thrown) {
+      this.#giveUp(role, place, messageOf(thrown));
+    }
+  }
+
+  async #close(role: string, place: Place, roleStays: boolean): Promise<void> {
+    clearTimeout(place.retry);
+    this.#places.delete(role);
+    await place.device.stop();
+    if (!roleStays) this.#engine.removeDevice(role);
+  }
+
+  #frame(role: string, place: Place, captured: Int16Array): void {
+    if (this.#places.get(role) !== place || !place.health.ok) return;
+    place.node.capture(captured);
+    if (role === this.#pacing) this.#surroundings.onFrame();
+  }
+
+  async #failed(role: string, place: Place, reason: string): Promise<void> {
+    if (this.#places.get(role) !== place) return;
+    this.#giveUp(role, place, reason);
+    this.#surroundings.onChange(role, place.health);
+    await this.#choosePace();
+  }
+
+  #giveUp(role: string, place: Place, reason: string): void {
+    place.node = this.#engine.addDevice(role, nowhere);
+    place.health = { ok: false, reason };
+    this.#surroundings.logger.warn('audio-device-failed', { role, device: place.device.identity, reason });
+    place.retry = setTimeout(() => void this.#inTurn(() => this.#tryAgain(role, place)), retryMs);
+  }
+
+  async #tryAgain(role: string, place: Place): Promise<void> {
+    if (this.#places.get(role) !== place) return;
+    const before = place.health.reason;
+    await this.#start(role, place);
+    if (!place.health.ok && place.health.reason === before) return;
+    this.#surroundings.onChange(role, place.health);
+    await this.#choosePace();
+  }
+
+  async #choosePace(): Promise<void> {
+    if (this.#stopped) return;
+    const running = [...this.#places].filter(([, { health }]) => health.ok);
+    const card = running.find(([, { spec }]) => spec.driver === 'portaudio') ?? running[0];
+    this.#pacing = card?.[0];
+    if (card) await this.#silence.stop();
+    else await this.#silence.start({ frame: () => this.#surroundings.onFrame(), failed: () => undefined });
+  }
+}

@@ -1,0 +1,116 @@
+import type { Clock } from '#firmware/core/clock.ts';
+import { LimitedLog } from '#firmware/core/counters.ts';
+import type { Entropy } from '#firmware/core/entropy.ts';
+import { UsageError } from '#firmware/core/errors.ts';
+import type { Logger } from '#firmware/core/logger.ts';
+import type { MediaEngine, MediaEvent } from '#firmware/media/media-engine.ts';
+import type { LegStatistics, MediaSession } from '#firmware/media/media-session.ts';
+import { openRtpSocketPair, type PortRange, type RtpSocketPair } from '#firmware/platform/rtp-socket.ts';
+
+/** What a media engine needs to run in a process. */
+export interface EngineSurroundings {
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly logger: Logger;
+  readonly onEvent: (event: MediaEvent) => void;
+  /** Called every second while sessions run. */
+  readonly onStatistics: (statistics: readonly (LegStatistics & { readonly session: string })[]) => void;
+}
+
+const framesPerSecond = 50;
+
+/**
+ * The one driver of a media engine: gives its sessions sockets, and with each 20 ms frame of whatever clock there is moves the sound and
+ * sends what came of it. Nothing else wakes the engine.
+ */
+export class EngineDriver {
+  readonly #engine: MediaEngine;
+  readonly #surroundings: EngineSurroundings;
+  readonly #log: LimitedLog;
+  readonly #sockets = new Map<string, RtpSocketPair>();
+  /** Packets refused when last looked, by session. */
+  readonly #refused = new Map<string, number>();
+  readonly #opening = new Set<string>();
+  #frames = 0;
+
+  constructor(engine: MediaEngine, surroundings: EngineSurroundings) {
+    this.#engine = engine;
+    this.#surroundings = surroundings;
+    this.#log = new LimitedLog(surroundings.logger);
+  }
+
+  /** The sessions with their RTP ports. */
+  get ports(): { session: string; rtpPort: number }[] {
+    return [...this.#sockets].map(([session, { rtpPort }]) => ({ session, rtpPort }));
+  }
+
+  /** Binds ports and opens a session on them. */
+  async openSession(name: string, address: string, range: PortRange): Promise<{ rtpPort: number; rtcpPort: number }> {
+    if (this.#opening.has(name) || this.#sockets.has(name)) throw new UsageError('session-exists', `media session ${name} exists`);
+    this.#opening.add(name);
+    try {
+      const { clock, entropy } = this.#surroundings;
+      let session: MediaSession | undefined;
+      const pair = await openRtpSocketPair(
+        address,
+        range,
+        entropy,
+        (rtcp, bytes, from, port) => {
+          if (rtcp) session?.receiveRtcp(clock.now(), bytes, from, port);
+          else session?.receiveRtp(clock.now(), bytes, from, port);
+        },
+        (error) => this.#log.warn(clock.now(), 'rtp-socket-error', { session: name, reason: error.message }),
+      );
+      session = this.#engine.openSession(name);
+      this.#sockets.set(name, pair);
+      return { rtpPort: pair.rtpPort, rtcpPort: pair.rtcpPort };
+    } finally {
+      this.#opening.delete(name);
+    }
+  }
+
+  /** Says goodbye, closes the ports; `undefined` when there is no such session. */
+  async closeSession(name: string): Promise<LegStatistics | undefined> {
+    const session = this.#engine.closeSession(this.#surroundings.clock.now(), name);
+    const pair = this.#sockets.get(name);
+    if (!session || !pair) return undefined;
+    this.#sockets.delete(name);
+    this.#refused.delete(name);
+    this.#flush(session, pair);
+    await pair.close();
+    return session.statistics();
+  }
+
+  async closeAllSessions(): Promise<void> {
+    await Promise.all([...this.#sockets.keys()].map((name) => this.closeSession(name)));
+  }
+
+  /** 20 ms have passed. */
+  frame(): void {
+    const now = this.#surroundings.clock.now();
+    this.#engine.tick(now);
+    this.#engine.tick(now);
+    for (const [name, pair] of this.#sockets) {
+      const session = this.#engine.sessions.get(name);
+      if (session) this.#flush(session, pair);
+    }
+    for (const event of this.#engine.drain()) this.#surroundings.onEvent(event);
+    if (++this.#frames < framesPerSecond) return;
+    this.#frames = 0;
+    if (this.#sockets.size > 0) this.#reportStatistics(now);
+  }
+
+  #flush(session: MediaSession, pair: RtpSocketPair): void {
+    for (const { rtcp, bytes, length, address, port } of session.drain()) pair.send(rtcp, bytes, length, address, port);
+  }
+
+  #reportStatistics(now: number): void {
+    const statistics = this.#engine.statistics();
+    for (const { session, packetsRefused } of statistics) {
+      const before = this.#refused.get(session) ?? 0;
+      if (packetsRefused > before) this.#log.warn(now, 'rtp-refused', { session, packets: packetsRefused - before });
+      this.#refused.set(session, packetsRefused);
+    }
+    this.#surroundings.onStatistics(statistics);
+  }
+}

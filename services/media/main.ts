@@ -1,0 +1,62 @@
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { mediaContract } from '#firmware/contract/media.ts';
+import { randomToken } from '#firmware/core/entropy.ts';
+import { MediaEngine, type MediaEvent } from '#firmware/media/media-engine.ts';
+import { runDaemon, socketPathOf } from '#firmware/platform/daemon.ts';
+import { type ServedContract, serveContract } from '#firmware/platform/unix-socket.ts';
+import { DeviceSet } from './device-set.ts';
+import { EngineDriver } from './engine-driver.ts';
+import { MediaService } from './media-service.ts';
+
+/** Sound devices, RTP and tones. Shares its event loop with nothing: the next packet is never more than 20 ms away. */
+await runDaemon('media', async (daemon) => {
+  const { runtimeDirectory, clock, entropy, logger } = daemon;
+  let served: ServedContract<typeof mediaContract> | undefined;
+  const settings = { country: '', jitterBuffer: { minimum: 20, maximum: 200 }, silenceSeconds: 0 };
+  // A CNAME that says nothing about the person (RFC 7022 §4.2).
+  const engine = new MediaEngine(entropy, randomToken(entropy, 16), settings);
+  const driver = new EngineDriver(engine, {
+    clock,
+    entropy,
+    logger,
+    onEvent: (event) => emit(served, event),
+    onStatistics: (sessions) => served?.emit('statistics', { sessions: [...sessions] }),
+  });
+  const soundProgram = fileURLToPath(new URL(`../sound/main${extname(import.meta.url)}`, import.meta.url));
+  const devices = new DeviceSet(engine, {
+    audio: { clock, soundProgram },
+    clock,
+    logger,
+    onFrame: () => driver.frame(),
+    onChange: (device, health) => served?.emit('deviceChanged', { device, ...health }),
+  });
+  await devices.start();
+  daemon.onStop('sound devices', () => devices.stop());
+  const service = new MediaService({ engine, driver, devices, clock, logger });
+  daemon.onStop('sessions', () => service.stop());
+  served = await serveContract(socketPathOf(runtimeDirectory, 'media'), mediaContract, service.commands, {
+    role: 'media',
+    clock,
+    logger,
+    onPeerUp: () => service.controllerUp(),
+    onPeerLost: () => service.controllerLost(),
+  });
+  daemon.onStop('media socket', () => served?.stop());
+});
+
+function emit(served: ServedContract<typeof mediaContract> | undefined, event: MediaEvent): void {
+  switch (event.kind) {
+    case 'digit':
+      served?.emit('digit', { session: event.session, digit: event.digit, durationMs: event.durationMs });
+      return;
+    case 'rtpSilence':
+      served?.emit('rtpSilence', { session: event.session, seconds: event.seconds });
+      return;
+    case 'playbackEnded':
+      served?.emit('playbackEnded', { playback: event.playback, completed: event.completed });
+      return;
+    default:
+      event satisfies never;
+  }
+}

@@ -1,0 +1,161 @@
+import { open } from 'node:fs/promises';
+import { parseWav, WavReader } from '#firmware/audio/wav.ts';
+import type { ArgsOf } from '#firmware/contract/contract.ts';
+import type { mediaContract, SessionParameters } from '#firmware/contract/media.ts';
+import type { Clock } from '#firmware/core/clock.ts';
+import { messageOf, ResourceError } from '#firmware/core/errors.ts';
+import type { Logger } from '#firmware/core/logger.ts';
+import type { MediaEngine } from '#firmware/media/media-engine.ts';
+import type { LegParameters } from '#firmware/media/media-session.ts';
+import type { PortRange } from '#firmware/platform/rtp-socket.ts';
+import type { Implementation } from '#firmware/platform/unix-socket.ts';
+import type { DeviceSet } from './device-set.ts';
+import type { EngineDriver } from './engine-driver.ts';
+
+type Contract = typeof mediaContract;
+
+/** What the service commands. */
+export interface MediaParts {
+  readonly engine: MediaEngine;
+  readonly driver: EngineDriver;
+  readonly devices: DeviceSet;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Files are read whole, once, off the event loop; an hour of speech fits. */
+const fileBytesAtMost = 64 * 1024 * 1024;
+/** Until phone says otherwise. */
+const defaultGraceSeconds = 30;
+const defaultPorts: PortRange = { from: 16_384, to: 32_766 };
+
+/** Carries out the media contract. Holds no configuration: all of it comes from the controller at each connect. */
+export class MediaService {
+  readonly commands: Implementation<Contract>;
+  readonly #parts: MediaParts;
+  #ports = defaultPorts;
+  #graceSeconds = defaultGraceSeconds;
+  #controllers = 0;
+  #grace: NodeJS.Timeout | undefined;
+
+  constructor(parts: MediaParts) {
+    this.#parts = parts;
+    const { engine, driver } = parts;
+    this.commands = {
+      configure: (args) => this.#configure(args),
+      openSession: ({ session, address }) => driver.openSession(session, address, this.#ports),
+      updateSession: ({ session, parameters }) => {
+        engine.updateSession(parts.clock.now(), session, legParametersOf(parameters));
+        return {};
+      },
+      closeSession: ({ session }) => this.#closeSession(session),
+      connectSession: ({ session, device }) => {
+        engine.connectSession(session, device);
+        return {};
+      },
+      startTone: ({ target, tone }) => {
+        engine.startTone(target, tone);
+        return {};
+      },
+      stopTone: ({ target }) => {
+        engine.stopTone(target);
+        return {};
+      },
+      startPlayback: (args) => this.#startPlayback(args),
+      stopPlayback: ({ playback }) => {
+        engine.stopPlayback(playback);
+        return {};
+      },
+      sendDigit: ({ session, digit, durationMs }) => {
+        engine.sendDigit(session, digit, durationMs);
+        return {};
+      },
+      setMuted: ({ device, muted }) => {
+        engine.device(device).muted = muted;
+        return {};
+      },
+      setVolume: ({ device, volume }) => {
+        engine.device(device).volume = volume;
+        return {};
+      },
+      sessions: () => ({ sessions: driver.ports }),
+      describe: () => ({ engine: engine.describe(), sound: parts.devices.describe(), controllers: this.#controllers }),
+    };
+  }
+
+  /** A controller is there: nothing ends by itself. */
+  controllerUp(): void {
+    this.#controllers++;
+    clearTimeout(this.#grace);
+  }
+
+  /** A controller went away. Calls go on for the grace period; what only this room hears stops at once. */
+  controllerLost(): void {
+    if (--this.#controllers > 0) return;
+    const { engine, logger } = this.#parts;
+    engine.quietDevices();
+    if (engine.sessions.size === 0) return;
+    logger.warn('media-without-controller', { sessions: engine.sessions.size, graceSeconds: this.#graceSeconds });
+    this.#grace = setTimeout(() => void this.#endGrace(), this.#graceSeconds * 1000);
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#grace);
+    await this.#parts.driver.closeAllSessions();
+  }
+
+  async #endGrace(): Promise<void> {
+    const { driver, engine, logger } = this.#parts;
+    logger.warn('media-sessions-abandoned', { sessions: engine.sessions.size });
+    await driver.closeAllSessions();
+  }
+
+  async #configure({ devices, rtpPorts, country, jitterBuffer, graceSeconds, silenceSeconds }: ArgsOf<Contract, 'configure'>) {
+    this.#ports = rtpPorts;
+    this.#graceSeconds = graceSeconds;
+    const limits = { minimum: jitterBuffer.minimumMs, maximum: jitterBuffer.maximumMs };
+    this.#parts.engine.configure({ country, jitterBuffer: limits, silenceSeconds });
+    return { devices: await this.#parts.devices.configure(devices) };
+  }
+
+  async #closeSession(name: string) {
+    const statistics = await this.#parts.driver.closeSession(name);
+    return { statistics: statistics ? { session: name, ...statistics } : null };
+  }
+
+  async #startPlayback({ playback, target, file, repeat, gapMs }: ArgsOf<Contract, 'startPlayback'>) {
+    const bytes = await readWhole(file);
+    const parsed = parseWav(bytes);
+    if (parsed.outcome === 'unreadable') throw new ResourceError(`${file} cannot be played: ${parsed.reason}`);
+    this.#parts.engine.startPlayback(playback, target, new WavReader(bytes, parsed.layout), repeat, gapMs);
+    return {};
+  }
+}
+
+function legParametersOf(parameters: SessionParameters): LegParameters {
+  const { remote, codec, ptime, telephoneEvent, direction, symmetric } = parameters;
+  return {
+    remote: { address: remote.address, port: remote.rtpPort },
+    remoteRtcp: { address: remote.address, port: remote.rtcpPort },
+    codec,
+    ptime,
+    telephoneEvent: telephoneEvent === null ? undefined : { send: telephoneEvent, receive: telephoneEvent },
+    direction,
+    symmetric,
+  };
+}
+
+async function readWhole(file: string): Promise<Uint8Array> {
+  try {
+    const handle = await open(file, 'r');
+    try {
+      const { size } = await handle.stat();
+      if (size > fileBytesAtMost) throw new Error(`it has ${size} bytes, more than ${fileBytesAtMost}`);
+      return await handle.readFile();
+    } finally {
+      await handle.close();
+    }
+  } catch (thrown) {
+    throw new ResourceError(`${file} cannot be read: ${messageOf(thrown)}`);
+  }
+}
