@@ -57,7 +57,7 @@ export class PacedLoop {
   }
 
   start(): void {
-    this.#timer ??= setTimeout(() => this.#beat(), this.#wait());
+    if (!this.#timer) this.#arm();
   }
 
   stop(): void {
@@ -65,12 +65,14 @@ export class PacedLoop {
     clearTimeout(this.#timer);
   }
 
-  #wait(): Milliseconds {
-    return Math.max(0, Math.ceil(this.#pacer.deadline - this.#clock.now()));
+  /** After a stall the sockets are read first, so that frames made up for find the packets that came meanwhile. */
+  #arm(): void {
+    const wait = Math.max(0, Math.ceil(this.#pacer.deadline - this.#clock.now()));
+    this.#timer = setTimeout(() => setImmediate(() => this.#beat()), wait);
   }
 
   #beat(): void {
     for (let due = this.#pacer.take(this.#clock.now()); due > 0 && !this.#stopped; due--) this.#frame();
-    if (!this.#stopped) this.#timer = setTimeout(() => this.#beat(), this.#wait());
+    if (!this.#stopped) this.#arm();
   }
 }
