@@ -1,0 +1,195 @@
+import type { CallStatus } from '#firmware/contract/phone.ts';
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import { type Entropy, randomToken } from '#firmware/core/entropy.ts';
+import { UsageError } from '#firmware/core/errors.ts';
+import { formatUri, type Uri } from '#firmware/sip/message/uri.ts';
+import type { LocalAddresses } from '#firmware/sip/transport/sip-core.ts';
+import type { UserAgent } from '#firmware/sip/user-agent.ts';
+import type { Body, SessionId, UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
+import { Call } from './call.ts';
+import { entryOf } from './call-log.ts';
+import type { CallNews, CallOwner, CallPlan, RemoteParty } from './call-plan.ts';
+import { resolveTarget } from './dial-target.ts';
+import type { Alarms } from './machine.ts';
+import type { MediaDesk, MediaNews } from './media-desk.ts';
+import type { Outbox } from './outbox.ts';
+import type { LineSettings, PhoneSettings } from './phone-settings.ts';
+
+export interface CallDeskPorts {
+  readonly userAgent: UserAgent;
+  readonly media: MediaDesk;
+  readonly alarms: Alarms;
+  readonly entropy: Entropy;
+  readonly outbox: Outbox;
+  readonly addresses: LocalAddresses;
+  settings(): PhoneSettings;
+}
+
+/** What its owner says of a call it wants. */
+export interface Placement {
+  readonly owner: CallOwner;
+  readonly dialString: string;
+  readonly line?: string | undefined;
+  readonly ringMs: Milliseconds;
+}
+
+/** What the user agent and the caller say of a call that came in. */
+export interface Arrival {
+  readonly session: SessionId;
+  readonly line: LineSettings | undefined;
+  readonly remote: RemoteParty;
+  readonly offer: Body | undefined;
+  /** Host to which our sound address has to be reachable. */
+  readonly host: string;
+}
+
+/** Calls of all owners at once: every one holds an RTP port. */
+const callsAtMost = 32;
+
+/** All calls: makes them, finds whose an event is, and forgets them when they are over. */
+export class CallDesk {
+  readonly #ports: CallDeskPorts;
+  readonly #calls = new Map<string, Call>();
+  readonly #sessions = new Map<SessionId, Call>();
+  readonly #reported = new Map<string, CallStatus['state']>();
+  #news: CallNews[] = [];
+
+  constructor(ports: CallDeskPorts) {
+    this.#ports = ports;
+  }
+
+  /** In the order they began. */
+  get all(): readonly Call[] {
+    return [...this.#calls.values()];
+  }
+
+  get(id: string): Call | undefined {
+    return this.#calls.get(id);
+  }
+
+  takeNews(): CallNews[] {
+    const news = this.#news;
+    this.#news = [];
+    return news;
+  }
+
+  /** Calls somebody. Throws UsageError when the dial string is no target, or there are too many calls. */
+  place(now: Milliseconds, placement: Placement): Call {
+    const { dialString, owner, ringMs } = placement;
+    if (this.#calls.size >= callsAtMost) throw new UsageError('too-many-calls', `there are ${callsAtMost} calls already`);
+    const target = resolveTarget(dialString, this.#ports.settings(), placement.line);
+    return this.#begin(now, {
+      id: this.#newId(),
+      owner,
+      line: target.line,
+      remote: { displayName: '', uri: formatUri(target.uri) },
+      dialString: target.dialString,
+      localAddress: this.#localAddress(target.line, hostOf(target.uri)),
+      way: { direction: 'outgoing', target: target.uri },
+      ringMs,
+    });
+  }
+
+  /** Takes in a call that may ring. */
+  admit(now: Milliseconds, arrival: Arrival): Call {
+    const { session, line, remote, offer, host } = arrival;
+    return this.#begin(now, {
+      id: this.#newId(),
+      owner: { kind: 'handset' },
+      line,
+      remote,
+      dialString: remote.uri,
+      localAddress: this.#localAddress(line, host),
+      way: { direction: 'incoming', session, offer },
+      ringMs: this.#ports.settings().calls.ringMs,
+    });
+  }
+
+  /** Room for another call at all. */
+  get hasRoom(): boolean {
+    return this.#calls.size < callsAtMost;
+  }
+
+  /** An event of a session; those of none we know are not ours to mind. */
+  take(now: Milliseconds, session: SessionId, event: UserAgentEvent): void {
+    const call = this.#sessions.get(session);
+    if (!call) return;
+    if (event.type === 'failed' || event.type === 'cancelled' || event.type === 'ended') this.#sessions.delete(session);
+    call.take(now, event);
+  }
+
+  takeMedia(now: Milliseconds, news: MediaNews): void {
+    const call = this.#calls.get(news.leg);
+    if (!call) return;
+    if (news.kind === 'legOpen') call.portReady(now, news.rtpPort, news.rtcpPort);
+    else if (news.kind === 'legFailed') call.portFailed(now, news.reason);
+    else if (news.kind === 'digit') call.takeEventDigit(now, news.digit);
+    else if (news.kind === 'silence') call.silence(now, news.seconds);
+  }
+
+  /** Tells what changed as facts, and forgets what is over. `waiting` says whose ringing is a waiting. */
+  settle(now: Milliseconds, waiting: (call: Call) => boolean): void {
+    for (const call of this.#calls.values()) {
+      const state = call.stateFor(waiting(call));
+      if (this.#reported.get(call.plan.id) === state) continue;
+      this.#reported.set(call.plan.id, state);
+      this.#ports.outbox.fact('call.state', {
+        call: call.plan.id,
+        state,
+        owner: call.plan.owner.kind,
+        direction: call.direction,
+        remote: call.plan.remote.uri,
+        reason: call.ending?.reason ?? null,
+        statusCode: call.ending?.statusCode ?? null,
+      });
+      if (call.state === 'ended') this.#forget(now, call);
+    }
+  }
+
+  #begin(now: Milliseconds, plan: CallPlan): Call {
+    const { userAgent, media, alarms, entropy } = this.#ports;
+    const { calls, sound } = this.#ports.settings();
+    const call: Call = new Call(now, plan, {
+      userAgent,
+      media,
+      alarms,
+      entropy,
+      calls,
+      sound,
+      report: (news) => this.#news.push(news),
+      bind: (session) => this.#sessions.set(session, call),
+    });
+    this.#calls.set(plan.id, call);
+    if (plan.way.direction === 'incoming') this.#sessions.set(plan.way.session, call);
+    call.start(now);
+    return call;
+  }
+
+  #forget(now: Milliseconds, call: Call): void {
+    const { outbox } = this.#ports;
+    this.#calls.delete(call.plan.id);
+    this.#reported.delete(call.plan.id);
+    if (call.session !== undefined) this.#sessions.delete(call.session);
+    outbox.record({ kind: 'call', entry: entryOf(call, now, outbox.wallTimeAt(now, call.createdAt)) });
+  }
+
+  /** Our address as the server of the line, or the far end itself, can reach it. */
+  #localAddress(line: LineSettings | undefined, host: string): string {
+    const server = line?.outboundProxy ?? line?.registrar;
+    const reached = server?.host ?? host;
+    return this.#ports.addresses.towards(withoutBrackets(reached), line?.transport ?? 'udp').address;
+  }
+
+  #newId(): string {
+    return randomToken(this.#ports.entropy, 8);
+  }
+}
+
+function hostOf(uri: Uri): string {
+  return uri.kind === 'sip' ? uri.host : '';
+}
+
+/** `[::1]` in a URI is `::1` to a socket. */
+function withoutBrackets(host: string): string {
+  return host.startsWith('[') ? host.slice(1, -1) : host;
+}

@@ -1,0 +1,398 @@
+import type { Digit } from '#firmware/contract/media.ts';
+import type { CallState } from '#firmware/contract/phone.ts';
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { Entropy } from '#firmware/core/entropy.ts';
+import type { NegotiatedAudio } from '#firmware/sdp/offer-answer.ts';
+import type { UserAgent } from '#firmware/sip/user-agent.ts';
+import type { Body, SessionId, UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
+import { CallDigits } from './call-digits.ts';
+import type { CallEnding, CallNews, CallPlan, RemoteParty } from './call-plan.ts';
+import { type CallAction, type CallInput, type CallTableState, type CallTimer, callTable } from './call-table.ts';
+import { type Alarms, Machine } from './machine.ts';
+import type { MediaDesk } from './media-desk.ts';
+import { type LocalWish, Negotiation } from './negotiation.ts';
+import type { CallSettings, SoundSettings } from './phone-settings.ts';
+import { Redirection } from './redirection.ts';
+import { sessionParametersOf } from './session-parameters.ts';
+
+/** What a call works with. */
+export interface CallPorts {
+  readonly userAgent: UserAgent;
+  readonly media: MediaDesk;
+  readonly alarms: Alarms;
+  readonly entropy: Entropy;
+  readonly calls: CallSettings;
+  readonly sound: SoundSettings;
+  report(news: CallNews): void;
+  /** Events of that session are this call's. */
+  bind(session: SessionId): void;
+}
+
+/** How long media may take to come back before a call without a port is given up. */
+const portPatienceMs = 4_000;
+/** Beyond the user agent's own 64·T1 for a BYE or a CANCEL that nobody answers. */
+const lingerMs = 40_000;
+
+/** One conversation: its state, its sound and its digits. */
+export class Call {
+  readonly plan: CallPlan;
+  readonly #ports: CallPorts;
+  readonly #machine: Machine<CallTableState, CallInput, CallAction, CallTimer>;
+  readonly #negotiation: Negotiation;
+  readonly #digits: CallDigits;
+  readonly #redirection: Redirection | undefined;
+  readonly #createdAt: Milliseconds;
+  #session: SessionId | undefined;
+  #remoteName: string;
+  #rtp: { readonly rtpPort: number; readonly rtcpPort: number } | undefined;
+  #onHold = false;
+  /** Where the person listens, `null` = nowhere. */
+  #device: string | null = null;
+  #ending: CallEnding | undefined;
+  #acceptedAt: Milliseconds | undefined;
+  #endedAt: Milliseconds | undefined;
+
+  constructor(now: Milliseconds, plan: CallPlan, ports: CallPorts) {
+    const { userAgent, media, alarms } = ports;
+    const { way } = plan;
+    this.plan = plan;
+    this.#ports = ports;
+    this.#createdAt = now;
+    this.#session = way.direction === 'incoming' ? way.session : undefined;
+    this.#redirection = way.direction === 'outgoing' ? new Redirection(way.target) : undefined;
+    this.#remoteName = plan.remote.displayName;
+    this.#machine = new Machine<CallTableState, CallInput, CallAction, CallTimer>(
+      callTable,
+      way.direction === 'outgoing' ? 'opening' : 'offered',
+      alarms,
+      {
+        delayOf: (timer) => (timer === 'port' ? portPatienceMs : timer === 'linger' ? lingerMs : plan.ringMs),
+        actions: this.#actions(),
+      },
+    );
+    const carrier = {
+      sendInfo: (at: Milliseconds, body: Body) => this.#inSession((session) => userAgent.info(at, session, body)),
+      sendEvent: (digit: Digit, durationMs: number) => media.sendDigit(plan.id, digit, durationMs),
+      takesEvents: () => this.#negotiation.agreed?.telephoneEvent !== undefined,
+    };
+    this.#digits = new CallDigits(carrier, ports.calls, (digit, way) => ports.report({ kind: 'digit', call: plan.id, digit, way }));
+    const negotiating = {
+      sendOffer: (at: Milliseconds, body: Body) => this.#session !== undefined && userAgent.reoffer(at, this.#session, body),
+      agreed: (audio: NegotiatedAudio) => this.#agreed(audio),
+    };
+    this.#negotiation = new Negotiation(negotiating, ports.sound, ports.entropy, alarms);
+  }
+
+  /** Asks media for a port; everything else follows. */
+  start(now: Milliseconds): void {
+    this.#machine.restart(now, 'port');
+    this.#ports.media.openLeg(this.plan.id, this.plan.localAddress);
+  }
+
+  get state(): CallTableState {
+    return this.#machine.state;
+  }
+
+  get direction(): 'outgoing' | 'incoming' {
+    return this.plan.way.direction;
+  }
+
+  get session(): SessionId | undefined {
+    return this.#session;
+  }
+
+  get remote(): RemoteParty {
+    return { displayName: this.#remoteName, uri: this.plan.remote.uri };
+  }
+
+  get onHold(): boolean {
+    return this.#onHold;
+  }
+
+  get heldByRemote(): boolean {
+    return this.#negotiation.agreed?.heldByRemote ?? false;
+  }
+
+  /** The far end sends its own ringback or announcement. */
+  get earlyMedia(): boolean {
+    return this.state === 'ringback' && this.#negotiation.agreed !== undefined;
+  }
+
+  /** Not over, and not on its way there. */
+  get alive(): boolean {
+    return this.#endedAt === undefined;
+  }
+
+  /** Both sides have said yes. */
+  get talking(): boolean {
+    return this.state === 'active' || this.state === 'accepting';
+  }
+
+  /** Rings here, or is about to. */
+  get knocking(): boolean {
+    return this.state === 'offered' || this.state === 'ringing';
+  }
+
+  /** Why it is over; set once it is not `alive` any more. */
+  get ending(): CallEnding | undefined {
+    return this.#ending;
+  }
+
+  /** Between being accepted and `now`, or the end. */
+  talkedMs(now: Milliseconds): Milliseconds | undefined {
+    return this.#acceptedAt === undefined ? undefined : (this.#endedAt ?? now) - this.#acceptedAt;
+  }
+
+  /** From its beginning to being accepted. */
+  get acceptedInMs(): Milliseconds | undefined {
+    return this.#acceptedAt === undefined ? undefined : this.#acceptedAt - this.#createdAt;
+  }
+
+  get createdAt(): Milliseconds {
+    return this.#createdAt;
+  }
+
+  get digitsSent(): string {
+    return this.#digits.sent;
+  }
+
+  get digitsReceived(): string {
+    return this.#digits.received;
+  }
+
+  /** The state in the words of the contract; `waiting` is what a ringing call does while the person talks. */
+  stateFor(waiting: boolean): CallState {
+    const { state } = this;
+    if (state === 'opening') return 'dialing';
+    if (state === 'offered' || state === 'ringing') return waiting ? 'waiting' : 'ringing';
+    return state === 'active' && this.#onHold ? 'held' : state;
+  }
+
+  // ── what its owner wants ──
+
+  accept(now: Milliseconds): void {
+    this.#machine.input(now, 'accept');
+  }
+
+  /** Ends it, whatever its state: CANCEL, BYE, or 603 for one that rings here. */
+  hangUp(now: Milliseconds): void {
+    if (!this.#machine.input(now, 'decline')) this.#machine.input(now, 'hangUp');
+  }
+
+  /** Puts the far end on hold, or takes it back. */
+  setHold(now: Milliseconds, onHold: boolean): void {
+    if (!this.talking || onHold === this.#onHold || !this.#rtp) return;
+    this.#onHold = onHold;
+    this.#negotiation.wish(now, this.#wish(this.#rtp));
+    this.#applyDevice();
+  }
+
+  /** The device the person listens at, while there is something to hear. */
+  connect(device: string | null): void {
+    this.#device = device;
+    this.#applyDevice();
+  }
+
+  /** Sends a digit to the far end; false when the call cannot take it. */
+  press(now: Milliseconds, digit: Digit): boolean {
+    return this.talking && this.#digits.press(now, digit);
+  }
+
+  // ── what media says ──
+
+  portReady(now: Milliseconds, rtpPort: number, rtcpPort: number): void {
+    this.#rtp = { rtpPort, rtcpPort };
+    // Beyond the first time media has been away: the far end has to learn the new port.
+    if (!this.#machine.input(now, 'portReady')) this.#negotiation.wish(now, this.#wish(this.#rtp));
+  }
+
+  portFailed(now: Milliseconds, reason: string): void {
+    if (this.alive) this.#note('noPort', 503, `no sound: ${reason}`);
+    this.#machine.input(now, 'portFailed');
+  }
+
+  takeEventDigit(now: Milliseconds, digit: Digit): void {
+    this.#digits.takeEvent(now, digit);
+  }
+
+  /** No sound came although it was due: the far end went away without a BYE. */
+  silence(now: Milliseconds, seconds: number): void {
+    if (this.state !== 'active' || this.#onHold || this.heldByRemote) return;
+    this.#note('lost', null, `no sound came for ${seconds} s`);
+    this.#machine.input(now, 'hangUp');
+  }
+
+  // ── what the user agent says ──
+
+  take(now: Milliseconds, event: UserAgentEvent): void {
+    if (event.type === 'progress') this.#progress(now, event.statusCode, event.body);
+    else if (event.type === 'accepted') this.#answered(now, event.body, event.remote.displayName);
+    else if (event.type === 'confirmed') this.#confirmed(now, event.body);
+    else if (event.type === 'failed') this.#failed(now, event);
+    else if (event.type === 'reoffered') this.#reoffered(now, event.body);
+    else if (event.type === 'reofferAnswered') this.#negotiation.offerAnswered(now, event.statusCode, event.body);
+    else if (event.type === 'info') this.#digits.takeInfo(now, event.body);
+    else if (event.type === 'infoAnswered') this.#digits.infoAnswered(now, event.statusCode);
+    else if (event.type === 'cancelled') {
+      this.#note('missed', 487, 'the caller gave up');
+      this.#machine.input(now, 'cancelled');
+    } else if (event.type === 'ended') {
+      if (event.by === 'timeout') this.#note('lost', null, event.reason ?? 'the far end is gone');
+      else this.#note('remoteHungUp', null, event.reason ?? 'the far end hung up');
+      this.#machine.input(now, 'ended');
+    }
+  }
+
+  #progress(now: Milliseconds, statusCode: number, body: Body | undefined): void {
+    if (!this.alive) return;
+    if (body) this.#negotiation.applyEarlyAnswer(now, body);
+    if (statusCode >= 180) this.#machine.input(now, 'progress');
+  }
+
+  #answered(now: Milliseconds, body: Body | undefined, displayName: string | undefined): void {
+    if (!this.alive) return;
+    this.#remoteName ||= displayName ?? '';
+    const problem = body ? this.#negotiation.applyFinalAnswer(now, body) : this.#missingAnswer();
+    this.#machine.input(now, this.#usable(problem) ? 'answered' : 'unusable');
+  }
+
+  #confirmed(now: Milliseconds, body: Body | undefined): void {
+    if (!this.alive) return;
+    const problem = body ? this.#negotiation.applyAnswer(now, body) : this.#missingAnswer();
+    if (this.state === 'accepting') this.#machine.input(now, this.#usable(problem) ? 'confirmed' : 'unusable');
+  }
+
+  #missingAnswer(): string | undefined {
+    return this.#negotiation.offerPending ? 'no-answer' : undefined;
+  }
+
+  #usable(problem: string | undefined): boolean {
+    if (problem !== undefined) this.#note('unusable', 488, `their sound is of no use: ${problem}`);
+    return problem === undefined;
+  }
+
+  #failed(now: Milliseconds, event: UserAgentEvent & { type: 'failed' }): void {
+    const goesOn = this.alive && this.#redirection?.follow(event.statusCode, event.contacts);
+    if (goesOn && this.#machine.input(now, 'redirected')) return;
+    const reason = event.cause === 'response' ? event.reasonPhrase : event.cause === 'timeout' ? 'no answer' : 'not reachable';
+    this.#note('refused', event.statusCode, reason);
+    this.#machine.input(now, 'failed');
+  }
+
+  #reoffered(now: Milliseconds, body: Body | undefined): void {
+    const { userAgent } = this.#ports;
+    const rtp = this.#rtp;
+    if (!rtp || !this.talking) this.#inSession((session) => userAgent.answerReoffer(now, session, { statusCode: 488 }));
+    else if (!body) {
+      const offer = this.#negotiation.offer(this.#wish(rtp));
+      this.#inSession((session) => userAgent.answerReoffer(now, session, { body: offer }));
+    } else {
+      const outcome = this.#negotiation.answer(now, body, this.#wish(rtp));
+      const answer = outcome.ok ? { body: outcome.body } : { statusCode: 488 };
+      this.#inSession((session) => userAgent.answerReoffer(now, session, answer));
+    }
+  }
+
+  // ── what the table does ──
+
+  #actions(): Record<CallAction, (now: Milliseconds) => void> {
+    const { userAgent } = this.#ports;
+    const end = (now: Milliseconds) => this.#inSession((session) => userAgent.end(now, session));
+    const reject = (now: Milliseconds, statusCode: number) => this.#inSession((session) => userAgent.reject(now, session, statusCode));
+    const over =
+      (cause: CallEnding['cause'], statusCode: number | null, reason: string, tell?: (now: Milliseconds) => void) =>
+      (now: Milliseconds) => {
+        this.#note(cause, statusCode, reason);
+        tell?.(now);
+        this.#over(now);
+      };
+    return {
+      sendInvite: (now) => this.#sendInvite(now),
+      tellProgress: () => this.#changed('progress'),
+      begin: (now) => {
+        this.#acceptedAt = now;
+        this.#changed('accepted');
+      },
+      ring: (now) => {
+        this.#inSession((session) => userAgent.ring(now, session));
+        this.#changed('ringing');
+      },
+      sendAnswer: (now) => this.#sendAnswer(now),
+      tellAccepted: () => this.#changed('accepted'),
+      cancel: over('cancelled', 487, 'given up', end),
+      giveUp: over('noAnswer', 487, 'nobody accepted', end),
+      bye: over('hungUp', null, 'hung up', end),
+      abort: over('unusable', 488, 'no sound', end),
+      refuseWithoutPort: over('noPort', 503, 'media is away', (now) => reject(now, 503)),
+      refuseUnanswered: over('missed', 480, 'nobody accepted', (now) => reject(now, 480)),
+      refuseDeclined: over('declined', 603, 'declined', (now) => reject(now, 603)),
+      concludeWithoutPort: over('noPort', 503, 'media is away'),
+      concludeCancelled: over('cancelled', null, 'given up'),
+      conclude: over('lost', null, 'the far end is gone'),
+    };
+  }
+
+  #sendInvite(now: Milliseconds): void {
+    if (!this.#redirection || !this.#rtp) return;
+    const { userAgent } = this.#ports;
+    const body = this.#negotiation.offer(this.#wish(this.#rtp));
+    const { line } = this.plan;
+    const { target } = this.#redirection;
+    this.#session = userAgent.invite(now, line ? { account: line.name, target, body } : { target, body });
+    this.#ports.bind(this.#session);
+  }
+
+  #sendAnswer(now: Milliseconds): void {
+    const { way } = this.plan;
+    if (way.direction !== 'incoming' || !this.#rtp) return;
+    const wish = this.#wish(this.#rtp);
+    const outcome = way.offer
+      ? this.#negotiation.answer(now, way.offer, wish)
+      : ({ ok: true, body: this.#negotiation.offer(wish) } as const);
+    if (outcome.ok) {
+      this.#acceptedAt = now;
+      this.#ports.userAgent.accept(now, way.session, outcome.body);
+      this.#applyDevice();
+    } else {
+      this.#usable(outcome.reason);
+      this.#machine.input(now, 'unusable');
+    }
+  }
+
+  #changed(kind: 'ringing' | 'progress' | 'accepted'): void {
+    this.#applyDevice();
+    this.#ports.report({ kind, call: this.plan.id });
+  }
+
+  /** For everyone but SIP it is over now. */
+  #over(now: Milliseconds): void {
+    if (this.#endedAt !== undefined) return;
+    this.#endedAt = now;
+    this.#negotiation.dispose();
+    this.#ports.media.closeLeg(this.plan.id);
+    this.#ports.report({ kind: 'ended', call: this.plan.id });
+  }
+
+  #agreed(audio: NegotiatedAudio): void {
+    this.#ports.media.updateLeg(this.plan.id, sessionParametersOf(audio, this.#ports.sound.symmetric));
+    this.#applyDevice();
+  }
+
+  #applyDevice(): void {
+    const audible = !this.#onHold && (this.talking || this.earlyMedia);
+    this.#ports.media.connectLeg(this.plan.id, audible ? this.#device : null);
+  }
+
+  #wish(rtp: { readonly rtpPort: number; readonly rtcpPort: number }): LocalWish {
+    return { address: this.plan.localAddress, ...rtp, onHold: this.#onHold };
+  }
+
+  /** The first reason is the true one; what follows is its consequence. */
+  #note(cause: CallEnding['cause'], statusCode: number | null, reason: string): void {
+    this.#ending ??= { cause, statusCode, reason };
+  }
+
+  #inSession(use: (session: SessionId) => void): void {
+    if (this.#session !== undefined) use(this.#session);
+  }
+}

@@ -1,0 +1,321 @@
+import type { HookPosition } from '#firmware/contract/hal.ts';
+import type { Digit, ToneName } from '#firmware/contract/media.ts';
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import { UsageError } from '#firmware/core/errors.ts';
+import type { Call } from './call.ts';
+import type { CallDesk } from './call-desk.ts';
+import type { CallEnding, CallNews } from './call-plan.ts';
+import { DialPlan } from './dial-plan.ts';
+import { type HandsetAction, type HandsetInput, type HandsetState, type HandsetTimer, handsetTable } from './handset-table.ts';
+import { type Alarms, Machine } from './machine.ts';
+import type { PhoneSettings } from './phone-settings.ts';
+
+export interface HandsetPorts {
+  readonly desk: CallDesk;
+  readonly alarms: Alarms;
+  settings(): PhoneSettings;
+  /** `null` = the board has no hook switch. */
+  hook(): HookPosition | null;
+}
+
+/** The sound device of the person at the phone. */
+export const handsetDevice = 'handset';
+
+/** A person talks in one call and may keep another. */
+const callsAtMost = 2;
+const dialTonePatienceMs = 20_000;
+const failureToneMs = 30_000;
+/** Without a handset nobody hangs up to end the tone. */
+const handsFreeToneMs = 4_000;
+const digitsAtMost = 64;
+
+/** What was called last. */
+export interface Dialed {
+  readonly dialString: string;
+  readonly line: string | undefined;
+}
+
+/**
+ * The person at the phone: hook, keys, and the one call of theirs that has the handset (the focus). Other calls of theirs wait or are
+ * held. Commands of the page and the CLI act on the same person; with the handset on the hook, or with no hook at all, hands-free.
+ */
+export class Handset {
+  readonly #ports: HandsetPorts;
+  readonly #machine: Machine<HandsetState, HandsetInput, HandsetAction, HandsetTimer>;
+  /** How the person takes part: not at all, by the lifted handset, by commands alone. */
+  #grip: 'none' | 'lifted' | 'handsFree' = 'none';
+  #focus: Call | undefined;
+  /** Held for another call, so they ring back when the person hangs up. A call put on hold by name stays quiet. */
+  readonly #putAside = new Set<Call>();
+  #dialed = '';
+  #failureTone: ToneName = 'busy';
+  #last: Dialed | undefined;
+
+  constructor(ports: HandsetPorts, last: Dialed | undefined) {
+    this.#ports = ports;
+    this.#last = last;
+    this.#machine = new Machine<HandsetState, HandsetInput, HandsetAction, HandsetTimer>(handsetTable, 'idle', ports.alarms, {
+      delayOf: (timer) => this.#delayOf(timer),
+      actions: {
+        dial: (now) => this.#dial(now),
+        loseDialTone: () => {
+          this.#failureTone = 'congestion';
+        },
+        toneOver: (now) => {
+          if (this.#grip === 'handsFree') this.#release(now);
+        },
+      },
+    });
+  }
+
+  get state(): HandsetState {
+    return this.#machine.state;
+  }
+
+  get focus(): Call | undefined {
+    return this.#focus;
+  }
+
+  get dialed(): string {
+    return this.#dialed;
+  }
+
+  get failureTone(): ToneName {
+    return this.#failureTone;
+  }
+
+  /** The person's calls that are not over, in the order they began. */
+  get calls(): readonly Call[] {
+    return this.#ports.desk.all.filter((call) => call.plan.owner.kind === 'handset' && call.alive);
+  }
+
+  /** Rings, or is about to; the oldest first. */
+  get knocking(): Call | undefined {
+    return this.calls.find((call) => call.knocking);
+  }
+
+  /** A call that was put aside for another and calls the person back. */
+  get recalling(): boolean {
+    return this.state === 'idle' && [...this.#putAside].some((call) => call.alive);
+  }
+
+  /** What a call that comes in now finds. */
+  get room(): 'free' | 'waiting' | 'full' {
+    const { callWaiting } = this.#ports.settings().calls;
+    const { length } = this.calls;
+    if (this.state === 'idle' && length === 0) return 'free';
+    return callWaiting && length < callsAtMost ? 'waiting' : 'full';
+  }
+
+  // ── hook and keys ──
+
+  hook(now: Milliseconds, position: HookPosition | 'flash'): void {
+    if (position === 'offHook') this.#lift(now);
+    else if (position === 'onHook') this.#release(now);
+    else this.#flash(now);
+  }
+
+  /** A digit of the keypad. Throws UsageError when there is nothing it could be for. */
+  digit(now: Milliseconds, digit: Digit): void {
+    const { state } = this;
+    if (state === 'engaged') this.#pressInCall(now, digit);
+    else if (state === 'failed' || state === 'silent') throw new UsageError('hang-up-first', 'hang up first');
+    else if (digit === 'flash') this.#flash(now);
+    else if (state === 'idle' && this.#ports.hook() !== null) throw new UsageError('on-hook', 'lift the handset first');
+    else this.#collect(now, digit);
+  }
+
+  // ── what a person wants by name ──
+
+  call(now: Milliseconds, dialString: string, line?: string): Call {
+    const { focus } = this;
+    if (focus && !focus.onHold) throw new UsageError('busy', 'a call is going on: hold it or hang up first');
+    if (this.calls.length >= callsAtMost) throw new UsageError('too-many-calls', `there are ${callsAtMost} calls already`);
+    const ringMs = this.#ports.settings().calls.noAnswerMs;
+    const call = this.#ports.desk.place(now, { owner: { kind: 'handset' }, dialString, line, ringMs });
+    this.#last = { dialString: call.plan.dialString, line: call.plan.line?.name };
+    this.#switchTo(now, call);
+    return call;
+  }
+
+  redial(now: Milliseconds): Call {
+    if (!this.#last) throw new UsageError('nothing-to-redial', 'nothing has been dialled yet');
+    return this.call(now, this.#last.dialString, this.#last.line);
+  }
+
+  accept(now: Milliseconds, id?: string): void {
+    const call = id === undefined ? this.calls.find(({ state }) => state === 'ringing') : this.#named(id);
+    if (!call) throw new UsageError('no-call', 'no call is ringing');
+    if (call.state !== 'ringing') throw new UsageError('wrong-state', `the call is not ringing, it is ${call.stateFor(false)}`);
+    this.#switchTo(now, call);
+  }
+
+  /** Ends the call of that name, else the focus, else declines what rings, else gives up what is held. */
+  hangUp(now: Milliseconds, id?: string): void {
+    const held = this.calls.filter((call) => call.onHold).at(-1);
+    const call = id === undefined ? (this.#focus ?? this.knocking ?? held) : this.#ports.desk.get(id);
+    if (call?.alive) {
+      const hadFocus = call === this.#focus;
+      if (hadFocus) this.#leaveFocus();
+      call.hangUp(now);
+      if (hadFocus) this.#done(now);
+    } else if (id !== undefined) throw new UsageError('unknown-call', `there is no call ${id.slice(0, 40)}`);
+    else if (this.#grip === 'handsFree') this.#release(now);
+    else throw new UsageError('no-call', 'there is no call');
+  }
+
+  hold(now: Milliseconds, id?: string): void {
+    const call = id === undefined ? this.#focus : this.#named(id);
+    if (!call) throw new UsageError('no-call', 'there is no call to hold');
+    if (call.onHold) throw new UsageError('wrong-state', 'the call is on hold already');
+    if (!call.talking) throw new UsageError('wrong-state', `only an accepted call can be held, this one is ${call.stateFor(false)}`);
+    call.setHold(now, true);
+  }
+
+  /** Takes a held call back, or changes to the other one. */
+  resume(now: Milliseconds, id?: string): void {
+    const call = id === undefined ? (this.#otherHeld() ?? (this.#focus?.onHold ? this.#focus : undefined)) : this.#named(id);
+    if (!call?.onHold) throw new UsageError(call ? 'wrong-state' : 'no-call', call ? 'the call is not on hold' : 'no call is on hold');
+    this.#switchTo(now, call);
+  }
+
+  /** What one of the person's calls has to say. */
+  take(now: Milliseconds, news: CallNews): void {
+    if (news.kind !== 'ended') return;
+    for (const call of this.#putAside) if (!call.alive) this.#putAside.delete(call);
+    const { focus } = this;
+    if (!focus || focus.plan.id !== news.call) return;
+    this.#failureTone = toneAfter(focus.ending);
+    this.#leaveFocus();
+    this.#machine.input(now, 'lost');
+  }
+
+  describe(): object {
+    return { state: this.state, grip: this.#grip, focus: this.#focus?.plan.id ?? null, putAside: this.#putAside.size };
+  }
+
+  #lift(now: Milliseconds): void {
+    this.#grip = 'lifted';
+    if (this.state !== 'idle') return;
+    const call = this.calls.find(({ state }) => state === 'ringing') ?? this.#otherHeld();
+    if (call) this.#switchTo(now, call);
+    else this.#machine.input(now, 'lift');
+  }
+
+  #release(now: Milliseconds): void {
+    const { focus } = this;
+    this.#leaveFocus();
+    this.#grip = 'none';
+    this.#dialed = '';
+    this.#machine.input(now, 'release');
+    if (focus && !focus.onHold) focus.hangUp(now);
+  }
+
+  /** Like a person who hung up and lifted again at once, or who is hands-free and done. */
+  #done(now: Milliseconds): void {
+    if (this.#grip === 'handsFree') this.#release(now);
+    else this.#machine.input(now, 'done');
+  }
+
+  /** The flash key or a short press on the hook: to the waiting or the held call, else holds and gives a dial tone for another. */
+  #flash(now: Milliseconds): void {
+    const other = this.calls.find(({ state }) => state === 'ringing') ?? this.#otherHeld();
+    const { focus } = this;
+    if (this.state === 'idle') return;
+    if (other) this.#switchTo(now, other);
+    else if (focus?.onHold) this.#switchTo(now, focus);
+    else if (focus?.talking) {
+      this.#putAsideFocus(now, focus);
+      this.#machine.input(now, 'lift');
+    }
+  }
+
+  #switchTo(now: Milliseconds, call: Call): void {
+    const { focus } = this;
+    if (focus && focus !== call) {
+      if (focus.talking) this.#putAsideFocus(now, focus);
+      else {
+        this.#leaveFocus();
+        focus.hangUp(now);
+      }
+    }
+    if (this.#grip === 'none') this.#grip = 'handsFree';
+    this.#focus = call;
+    this.#dialed = '';
+    this.#putAside.delete(call);
+    this.#machine.input(now, 'engage');
+    call.connect(handsetDevice);
+    if (call.state === 'ringing') call.accept(now);
+    else call.setHold(now, false);
+  }
+
+  #putAsideFocus(now: Milliseconds, focus: Call): void {
+    focus.setHold(now, true);
+    this.#putAside.add(focus);
+    this.#leaveFocus();
+  }
+
+  #leaveFocus(): void {
+    this.#focus?.connect(null);
+    this.#focus = undefined;
+  }
+
+  #otherHeld(): Call | undefined {
+    return this.calls.filter((call) => call.onHold && call !== this.#focus).at(-1);
+  }
+
+  #pressInCall(now: Milliseconds, digit: Digit): void {
+    if (!this.#focus?.talking) throw new UsageError('wrong-state', 'nobody has accepted the call yet');
+    if (!this.#focus.press(now, digit)) throw new UsageError('too-many-digits', 'too many digits wait for an answer of the far end');
+  }
+
+  #collect(now: Milliseconds, digit: Digit): void {
+    if (this.#grip === 'none') this.#grip = 'handsFree';
+    if (this.state === 'collecting') this.#machine.restart(now, 'interDigit');
+    else this.#machine.input(now, 'digit');
+    if (digit === '#' && this.#dialed !== '') {
+      this.#dial(now);
+      return;
+    }
+    if (this.#dialed.length < digitsAtMost) this.#dialed += digit;
+    if (new DialPlan(this.#ports.settings().dialing.plan).judge(this.#dialed) === 'complete') this.#dial(now);
+  }
+
+  #dial(now: Milliseconds): void {
+    const dialed = this.#dialed;
+    try {
+      this.call(now, dialed);
+    } catch (thrown) {
+      if (!(thrown instanceof UsageError)) throw thrown;
+      // A person at a keypad hears it; the number stays on the display.
+      this.#failureTone = 'congestion';
+      this.#machine.input(now, 'refused');
+    }
+  }
+
+  #delayOf(timer: HandsetTimer): Milliseconds {
+    switch (timer) {
+      case 'patience':
+        return dialTonePatienceMs;
+      case 'interDigit':
+        return this.#ports.settings().dialing.interDigitMs;
+      case 'tone':
+        return this.#grip === 'handsFree' ? handsFreeToneMs : failureToneMs;
+      default:
+        return timer satisfies never;
+    }
+  }
+
+  #named(id: string): Call {
+    const call = this.calls.find(({ plan }) => plan.id === id);
+    if (!call) throw new UsageError('unknown-call', `there is no call ${id.slice(0, 40)} at the handset`);
+    return call;
+  }
+}
+
+/** What a person hears after a call that ended by itself: the far end is engaged or gone, or the network has failed. */
+function toneAfter(ending: CallEnding | undefined): ToneName {
+  if (!ending || ending.cause === 'remoteHungUp') return 'busy';
+  const { statusCode } = ending;
+  return ending.cause === 'refused' && (statusCode === 486 || statusCode === 600 || statusCode === 603) ? 'busy' : 'congestion';
+}

@@ -1,0 +1,135 @@
+import type { PhoneStatus } from '#firmware/contract/phone.ts';
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { Account } from '#firmware/sip/account.ts';
+import type { RegistrationEvent } from '#firmware/sip/user-agent-events.ts';
+import type { LineSettings } from './phone-settings.ts';
+
+type LineStatus = PhoneStatus['lines'][number];
+
+/** One line: what is set for it, and how it stands with its registrar and its mailbox. */
+export class Line {
+  #settings: LineSettings;
+  #doNotDisturb: boolean;
+  #registration: RegistrationEvent | undefined;
+  /** When the registration is refreshed or tried again. */
+  #nextAt: Milliseconds | undefined;
+  #mailbox = { waiting: false, newMessages: 0, oldMessages: 0 };
+
+  constructor(settings: LineSettings) {
+    this.#settings = settings;
+    this.#doNotDisturb = settings.doNotDisturb;
+  }
+
+  get settings(): LineSettings {
+    return this.#settings;
+  }
+
+  get doNotDisturb(): boolean {
+    return this.#doNotDisturb;
+  }
+
+  get messageWaiting(): boolean {
+    return this.#mailbox.waiting;
+  }
+
+  get state(): LineStatus['registration']['state'] {
+    if (!this.#settings.registrar) return 'none';
+    return this.#registration?.state ?? 'registering';
+  }
+
+  /** Calls can be made: registered, or not meant to be. */
+  get ready(): boolean {
+    return this.state === 'registered' || this.state === 'none';
+  }
+
+  change(settings: LineSettings): void {
+    if (settings.doNotDisturb !== this.#settings.doNotDisturb) this.#doNotDisturb = settings.doNotDisturb;
+    this.#settings = settings;
+  }
+
+  setDoNotDisturb(on: boolean): void {
+    this.#doNotDisturb = on;
+  }
+
+  takeRegistration(now: Milliseconds, event: RegistrationEvent): void {
+    // Trying again says nothing new about why the last try failed.
+    const known = this.#registration;
+    const kept = event.state === 'registering' && known ? { statusCode: known.statusCode, reasonPhrase: known.reasonPhrase } : {};
+    this.#registration = { ...withoutUndefined(kept), ...event };
+    const nextInMs = event.retryInMs ?? event.expiresInMs;
+    this.#nextAt = nextInMs === undefined ? undefined : now + nextInMs;
+  }
+
+  takeMailbox(waiting: boolean, newMessages: number, oldMessages: number): void {
+    this.#mailbox = { waiting, newMessages, oldMessages };
+  }
+
+  status(now: Milliseconds): LineStatus {
+    const { name, aor, forward } = this.#settings;
+    const registration = this.#registration;
+    return {
+      line: name,
+      aor: aor.toString(),
+      registration: {
+        state: this.state,
+        statusCode: registration?.statusCode ?? null,
+        reason: registration ? registrationReason(registration) : null,
+        nextInMs: this.#nextAt === undefined ? null : Math.max(0, Math.round(this.#nextAt - now)),
+        elapsedMs: registration?.elapsedMs ?? null,
+      },
+      doNotDisturb: this.#doNotDisturb,
+      forward: forward?.toString() ?? null,
+      messageWaiting: this.#mailbox,
+    };
+  }
+}
+
+/** What the user agent has to know of a line. */
+export function accountOf(settings: LineSettings): Account {
+  const { name, aor, displayName, registrar, outboundProxy, transport, username, password, expires } = settings;
+  return {
+    id: name,
+    aor,
+    displayName: displayName === '' ? undefined : displayName,
+    registrar,
+    outboundProxy,
+    transport,
+    credentials: password === '' ? undefined : { username, password },
+    expires,
+  };
+}
+
+/** True if the user agent would act otherwise with the one than with the other. */
+export function differsForAccount(a: LineSettings, b: LineSettings): boolean {
+  const text = ({ aor, registrar, outboundProxy, ...rest }: LineSettings) => {
+    const { displayName, transport, username, password, expires } = rest;
+    return JSON.stringify([`${aor}`, `${registrar}`, `${outboundProxy}`, displayName, transport, username, password, expires]);
+  };
+  return text(a) !== text(b);
+}
+
+/** The status in words that say what to do about it. */
+function registrationReason({ statusCode, reasonPhrase, state }: RegistrationEvent): string | null {
+  if (statusCode === undefined) return state === 'failed' ? 'the registrar cannot be reached' : null;
+  const phrase = `${statusCode} ${reasonPhrase ?? ''}`.trim();
+  if (state === 'registered' || state === 'unregistered') return phrase;
+  switch (statusCode) {
+    case 401:
+    case 403:
+    case 407:
+      return `wrong user name or password (${phrase})`;
+    case 404:
+      return `the registrar does not know this address (${phrase})`;
+    case 408:
+      return `the registrar does not answer (${phrase})`;
+    default:
+      return phrase;
+  }
+}
+
+function withoutUndefined(kept: { readonly statusCode?: number | undefined; readonly reasonPhrase?: string | undefined }) {
+  return {
+    ...(kept.statusCode === undefined ? {} : { statusCode: kept.statusCode }),
+    ...(kept.reasonPhrase === undefined ? {} : { reasonPhrase: kept.reasonPhrase }),
+  };
+}

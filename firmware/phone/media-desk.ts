@@ -1,0 +1,338 @@
+import type { EventName, EventOf, ResultOf } from '#firmware/contract/contract.ts';
+import type { AudioTarget, Digit, mediaContract, SessionParameters, SessionStatistics, ToneName } from '#firmware/contract/media.ts';
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { Counters, LimitedLog } from '#firmware/core/counters.ts';
+import type { MediaCommand, Outbox, Reply } from './outbox.ts';
+import type { SoundSettings } from './phone-settings.ts';
+
+type Media = typeof mediaContract;
+/** One event of the media contract with its name. */
+export type MediaContractEvent = { [N in EventName<Media>]: { readonly name: N; readonly fields: EventOf<Media, N> } }[EventName<Media>];
+
+/** What the rest of the phone has to know of media. */
+export type MediaNews =
+  /** The leg has its ports: for the first time, or others than before. */
+  | { readonly kind: 'legOpen'; readonly leg: string; readonly rtpPort: number; readonly rtcpPort: number }
+  | { readonly kind: 'legFailed'; readonly leg: string; readonly reason: string }
+  | { readonly kind: 'digit'; readonly leg: string; readonly digit: Digit }
+  /** Sound of the far end stayed away although it was due. */
+  | { readonly kind: 'silence'; readonly leg: string; readonly seconds: number }
+  | { readonly kind: 'playbackFailed'; readonly leg: string; readonly reason: string };
+
+interface Playback {
+  readonly name: string;
+  readonly file: string;
+  readonly gapMs: number;
+}
+
+/** What is wanted of one RTP session; all of it is told again to a media daemon that comes back. */
+interface Leg {
+  readonly address: string;
+  /** Told to media, and which ports it has. */
+  state: 'wanted' | 'opening' | 'open';
+  rtpPort: number;
+  parameters: SessionParameters | undefined;
+  device: string | null;
+  tone: ToneName | null;
+  playback: Playback | undefined;
+  statistics: SessionStatistics | undefined;
+}
+
+type Pending =
+  | { readonly kind: 'sessions' }
+  | { readonly kind: 'configure' }
+  | { readonly kind: 'open'; readonly leg: string }
+  | { readonly kind: 'close'; readonly leg: string }
+  | { readonly kind: 'playback'; readonly leg: string }
+  | { readonly kind: 'plain'; readonly name: string };
+
+/**
+ * What the phone wants of the media daemon, and what the daemon has been told. Media keeps nothing over its own restart, so everything
+ * wanted is kept here and said again when it comes back: devices, the RTP sessions of running calls, tones, playback.
+ *
+ *   down ── connected ─► asking (configure, sessions) ── reply ─► up
+ */
+export class MediaDesk {
+  readonly #outbox: Outbox;
+  readonly #log: LimitedLog;
+  readonly #counters: Counters;
+  #settings: SoundSettings;
+  #link: 'down' | 'asking' | 'up' = 'down';
+  readonly #legs = new Map<string, Leg>();
+  readonly #tones = new Map<string, ToneName>();
+  readonly #muted = new Set<string>();
+  readonly #pending = new Map<number, Pending>();
+  #news: MediaNews[] = [];
+  #lastPlayback = 0;
+
+  constructor(outbox: Outbox, log: LimitedLog, counters: Counters, settings: SoundSettings) {
+    this.#outbox = outbox;
+    this.#log = log;
+    this.#counters = counters;
+    this.#settings = settings;
+  }
+
+  get up(): boolean {
+    return this.#link === 'up';
+  }
+
+  takeNews(): MediaNews[] {
+    const news = this.#news;
+    this.#news = [];
+    return news;
+  }
+
+  // ── the link ──
+
+  connected(): void {
+    this.#link = 'asking';
+    this.#configure();
+    this.#send({ name: 'sessions', args: {} }, { kind: 'sessions' });
+  }
+
+  lost(): void {
+    this.#link = 'down';
+    this.#pending.clear();
+    for (const leg of this.#legs.values()) {
+      // An open leg keeps its ports: media goes on for its grace period, and may be found running.
+      if (leg.state === 'opening') leg.state = 'wanted';
+      leg.statistics = undefined;
+    }
+  }
+
+  changeSettings(settings: SoundSettings): void {
+    const same = JSON.stringify(settings) === JSON.stringify(this.#settings);
+    this.#settings = settings;
+    if (!same && this.#link !== 'down') this.#configure();
+  }
+
+  reply(now: Milliseconds, id: number, reply: Reply): void {
+    const pending = this.#pending.get(id);
+    if (!pending) return;
+    this.#pending.delete(id);
+    if (!reply.ok) this.#failed(now, pending, reply.reason);
+    else if (pending.kind === 'sessions') this.#restore(reply.result as ResultOf<Media, 'sessions'>);
+    else if (pending.kind === 'open') this.#opened(pending.leg, reply.result as ResultOf<Media, 'openSession'>);
+    else if (pending.kind === 'close') this.#closed(pending.leg, reply.result as ResultOf<Media, 'closeSession'>);
+    else if (pending.kind === 'configure') this.#configured(now, reply.result as ResultOf<Media, 'configure'>);
+  }
+
+  event(now: Milliseconds, event: MediaContractEvent): void {
+    switch (event.name) {
+      case 'digit':
+        if (this.#legs.has(event.fields.session)) this.#news.push({ kind: 'digit', leg: event.fields.session, digit: event.fields.digit });
+        return;
+      case 'statistics':
+        for (const statistics of event.fields.sessions) {
+          const leg = this.#legs.get(statistics.session);
+          if (leg) leg.statistics = statistics;
+        }
+        return;
+      case 'rtpSilence':
+        if (this.#legs.has(event.fields.session)) {
+          this.#news.push({ kind: 'silence', leg: event.fields.session, seconds: event.fields.seconds });
+        }
+        return;
+      case 'playbackEnded':
+        this.#outbox.fact('media.playbackEnded', { ...event.fields });
+        return;
+      case 'deviceChanged':
+        this.#deviceState(now, event.fields.device, event.fields.ok, event.fields.reason);
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  // ── RTP sessions ──
+
+  /** `legOpen` or `legFailed` follows; while media is away, once it has come back. */
+  openLeg(name: string, address: string): void {
+    const leg: Leg = {
+      address,
+      state: 'wanted',
+      rtpPort: 0,
+      parameters: undefined,
+      device: null,
+      tone: null,
+      playback: undefined,
+      statistics: undefined,
+    };
+    this.#legs.set(name, leg);
+    if (this.up) this.#open(name, leg);
+  }
+
+  updateLeg(name: string, parameters: SessionParameters): void {
+    const leg = this.#legs.get(name);
+    if (!leg) return;
+    leg.parameters = parameters;
+    if (this.#isOpen(leg)) this.#plain({ name: 'updateSession', args: { session: name, parameters } });
+  }
+
+  /** Joins the leg with a device; `null` = with nothing. */
+  connectLeg(name: string, device: string | null): void {
+    const leg = this.#legs.get(name);
+    if (!leg || leg.device === device) return;
+    leg.device = device;
+    if (this.#isOpen(leg)) this.#plain({ name: 'connectSession', args: { session: name, device } });
+  }
+
+  closeLeg(name: string): void {
+    const leg = this.#legs.get(name);
+    if (!leg) return;
+    this.#legs.delete(name);
+    if (this.up && leg.state !== 'wanted') this.#send({ name: 'closeSession', args: { session: name } }, { kind: 'close', leg: name });
+  }
+
+  statisticsOf(name: string): SessionStatistics | undefined {
+    return this.#legs.get(name)?.statistics;
+  }
+
+  sendDigit(name: string, digit: Digit, durationMs: number): void {
+    const leg = this.#legs.get(name);
+    if (leg && this.#isOpen(leg)) this.#plain({ name: 'sendDigit', args: { session: name, digit, durationMs } });
+  }
+
+  /** Plays a file to the far end until the leg closes or plays something else. */
+  playToLeg(name: string, file: string, gapMs: number): void {
+    const leg = this.#legs.get(name);
+    if (!leg) return;
+    leg.playback = { name: `playback-${++this.#lastPlayback}`, file, gapMs };
+    if (this.#isOpen(leg)) this.#startPlayback(name, leg.playback);
+  }
+
+  stopPlayback(name: string): void {
+    const leg = this.#legs.get(name);
+    if (!leg?.playback) return;
+    if (this.#isOpen(leg)) this.#plain({ name: 'stopPlayback', args: { playback: leg.playback.name } });
+    leg.playback = undefined;
+  }
+
+  /** A tone for the far end; `null` = none. */
+  toneToLeg(name: string, tone: ToneName | null): void {
+    const leg = this.#legs.get(name);
+    if (!leg || leg.tone === tone) return;
+    leg.tone = tone;
+    if (this.#isOpen(leg)) this.#tellTone({ kind: 'session', session: name }, tone);
+  }
+
+  // ── devices ──
+
+  /** The tone a device gives; `null` = none. */
+  toneOn(device: string, tone: ToneName | null): void {
+    if ((this.#tones.get(device) ?? null) === tone) return;
+    if (tone) this.#tones.set(device, tone);
+    else this.#tones.delete(device);
+    if (this.up) this.#tellTone({ kind: 'device', device }, tone);
+  }
+
+  mute(device: string, muted: boolean): void {
+    if (this.#muted.has(device) === muted) return;
+    if (muted) this.#muted.add(device);
+    else this.#muted.delete(device);
+    if (this.up) this.#plain({ name: 'setMuted', args: { device, muted } });
+  }
+
+  isMuted(device: string): boolean {
+    return this.#muted.has(device);
+  }
+
+  describe(): object {
+    const legs = [...this.#legs].map(([name, leg]) => ({
+      name,
+      state: leg.state,
+      rtpPort: leg.rtpPort,
+      device: leg.device,
+      tone: leg.tone,
+    }));
+    return { link: this.#link, pending: this.#pending.size, legs, tones: Object.fromEntries(this.#tones) };
+  }
+
+  #isOpen(leg: Leg): boolean {
+    return this.up && leg.state === 'open';
+  }
+
+  #configure(): void {
+    const { devices, volumes, rtpPorts, country, jitterBuffer, graceSeconds, silenceSeconds } = this.#settings;
+    const args = { devices, rtpPorts, country, jitterBuffer, graceSeconds, silenceSeconds };
+    this.#send({ name: 'configure', args }, { kind: 'configure' });
+    for (const [device, volume] of Object.entries(volumes)) this.#plain({ name: 'setVolume', args: { device, volume } });
+  }
+
+  #configured(now: Milliseconds, result: ResultOf<Media, 'configure'>): void {
+    for (const [device, { ok, reason }] of Object.entries(result.devices)) if (!ok) this.#deviceState(now, device, ok, reason);
+  }
+
+  #deviceState(now: Milliseconds, device: string, ok: boolean, reason: string | undefined): void {
+    this.#outbox.fact('media.device', { device, ok, reason: reason ?? null });
+    if (!ok) this.#log.warn(now, 'sound-device-failed', { device, reason });
+  }
+
+  /** Adopts the sessions that ran on, closes those nobody knows, opens those that are gone. */
+  #restore(running: ResultOf<Media, 'sessions'>): void {
+    this.#link = 'up';
+    const ports = new Map(running.sessions.map(({ session, rtpPort }) => [session, rtpPort]));
+    for (const name of ports.keys()) {
+      if (!this.#legs.has(name)) this.#send({ name: 'closeSession', args: { session: name } }, { kind: 'close', leg: name });
+    }
+    for (const [name, leg] of this.#legs) {
+      if (leg.state === 'open' && ports.get(name) === leg.rtpPort) this.#tellLeg(name, leg);
+      else this.#open(name, leg);
+    }
+    for (const [device, tone] of this.#tones) this.#tellTone({ kind: 'device', device }, tone);
+    for (const device of this.#muted) this.#plain({ name: 'setMuted', args: { device, muted: true } });
+  }
+
+  #open(name: string, leg: Leg): void {
+    leg.state = 'opening';
+    this.#send({ name: 'openSession', args: { session: name, address: leg.address } }, { kind: 'open', leg: name });
+  }
+
+  #opened(name: string, ports: ResultOf<Media, 'openSession'>): void {
+    const leg = this.#legs.get(name);
+    if (!leg) return;
+    leg.state = 'open';
+    leg.rtpPort = ports.rtpPort;
+    this.#tellLeg(name, leg);
+    this.#news.push({ kind: 'legOpen', leg: name, ...ports });
+  }
+
+  /** Everything the leg should be doing, to a media that has just got it. */
+  #tellLeg(name: string, leg: Leg): void {
+    if (leg.parameters) this.#plain({ name: 'updateSession', args: { session: name, parameters: leg.parameters } });
+    if (leg.device !== null) this.#plain({ name: 'connectSession', args: { session: name, device: leg.device } });
+    if (leg.tone) this.#tellTone({ kind: 'session', session: name }, leg.tone);
+    if (leg.playback) this.#startPlayback(name, leg.playback);
+  }
+
+  #closed(name: string, result: ResultOf<Media, 'closeSession'>): void {
+    if (result.statistics) this.#outbox.fact('call.media', { call: name, ...result.statistics });
+  }
+
+  #startPlayback(leg: string, playback: Playback): void {
+    const args = { playback: playback.name, target: { kind: 'session' as const, session: leg }, file: playback.file, repeat: 0 };
+    this.#send({ name: 'startPlayback', args: { ...args, gapMs: playback.gapMs } }, { kind: 'playback', leg });
+  }
+
+  #tellTone(target: AudioTarget, tone: ToneName | null): void {
+    this.#plain(tone ? { name: 'startTone', args: { target, tone } } : { name: 'stopTone', args: { target } });
+  }
+
+  #failed(now: Milliseconds, pending: Pending, reason: string): void {
+    this.#counters.add(`media-${pending.kind}-failed`);
+    const name = pending.kind === 'plain' ? pending.name : pending.kind;
+    this.#log.warn(now, 'media-command-failed', { command: name, reason });
+    if (pending.kind === 'open' && this.#legs.delete(pending.leg)) this.#news.push({ kind: 'legFailed', leg: pending.leg, reason });
+    else if (pending.kind === 'playback') this.#news.push({ kind: 'playbackFailed', leg: pending.leg, reason });
+    // Without the list nothing can be adopted, so every leg is opened anew.
+    else if (pending.kind === 'sessions') this.#restore({ sessions: [] });
+  }
+
+  #plain(command: MediaCommand): void {
+    this.#send(command, { kind: 'plain', name: command.name });
+  }
+
+  #send(command: MediaCommand, pending: Pending): void {
+    this.#pending.set(this.#outbox.media(command), pending);
+  }
+}

@@ -1,0 +1,223 @@
+import type { Settings } from '#firmware/config/settings.ts';
+import type { BoardProfile } from '#firmware/contract/hal.ts';
+import type { AudioDevice, Digit } from '#firmware/contract/media.ts';
+import { parseUri, type SipUri } from '#firmware/sip/message/uri.ts';
+
+/** All that the phone's rules depend on, parsed and typed, at one moment. */
+export interface PhoneSettings {
+  /** The line that calls out unless another is chosen comes first. */
+  readonly lines: readonly LineSettings[];
+  readonly dialing: DialingSettings;
+  readonly calls: CallSettings;
+  readonly sound: SoundSettings;
+  readonly board: BoardProfile;
+  readonly doors: readonly DoorSettings[];
+  readonly alerts: readonly AlertSettings[];
+}
+
+export interface LineSettings {
+  readonly name: string;
+  readonly aor: SipUri;
+  readonly displayName: string;
+  /** `undefined` = the line does not register. */
+  readonly registrar: SipUri | undefined;
+  readonly outboundProxy: SipUri | undefined;
+  readonly transport: 'udp' | 'tcp';
+  readonly username: string;
+  readonly password: string;
+  /** Seconds a registration is asked to last. */
+  readonly expires: number;
+  /** Incoming calls are sent there; `undefined` = they ring here. */
+  readonly forward: SipUri | undefined;
+  readonly doNotDisturb: boolean;
+  readonly subscribeMessages: boolean;
+}
+
+export interface DialingSettings {
+  readonly plan: readonly string[];
+  readonly interDigitMs: number;
+  /** Domain of dialled numbers; `undefined` = that of the line. */
+  readonly domain: string | undefined;
+}
+
+export interface CallSettings {
+  readonly digitMode: 'info' | 'rfc4733' | 'both';
+  readonly infoFormat: 'dtmf-relay' | 'dtmf';
+  /** An incoming call rings this long. */
+  readonly ringMs: number;
+  /** An outgoing call is given up after this long. */
+  readonly noAnswerMs: number;
+  readonly callWaiting: boolean;
+  /** The answer of a line that does not want to be disturbed. */
+  readonly doNotDisturbStatus: number;
+}
+
+export interface SoundSettings {
+  readonly devices: Readonly<Record<string, AudioDevice>>;
+  /** 0–100 by device. */
+  readonly volumes: Readonly<Record<string, number>>;
+  readonly rtpPorts: { readonly from: number; readonly to: number };
+  readonly country: string;
+  readonly jitterBuffer: { readonly minimumMs: number; readonly maximumMs: number };
+  readonly graceSeconds: number;
+  readonly silenceSeconds: number;
+  readonly codecs: readonly ('PCMU' | 'PCMA')[];
+  readonly ptime: number;
+  readonly symmetric: boolean;
+}
+
+export interface DoorSettings {
+  readonly name: string;
+  /** Input of the board that rings. */
+  readonly input: string;
+  readonly people: readonly string[];
+  readonly relay: string;
+  readonly code: string;
+  /** Those of `people` whose code counts; empty = all. */
+  readonly mayRelease: readonly string[];
+  readonly pulseMs: number;
+  readonly ringMs: number;
+  readonly maximumCallMs: number;
+  /** Sound device the visitor talks to. */
+  readonly device: string;
+}
+
+export interface AlertSettings {
+  readonly name: string;
+  readonly input: string;
+  readonly people: readonly string[];
+  readonly file: string;
+  readonly token: string;
+  readonly acknowledgeDigit: string;
+  readonly ringMs: number;
+  /** How long somebody who accepted may take to press the digit. */
+  readonly listenMs: number;
+  readonly rounds: number;
+  readonly pauseMs: number;
+}
+
+/** Reads the settings of the one schema. Lines without a usable address, doors and alerts without people are left out. */
+export function phoneSettingsOf(settings: Settings, board: BoardProfile): PhoneSettings {
+  const autoDomain = settings.get('phone.autoDomain');
+  return {
+    lines: linesOf(settings),
+    dialing: {
+      plan: settings.get('phone.dialPlan'),
+      interDigitMs: settings.get('phone.interDigitMs'),
+      domain: autoDomain === '' ? undefined : autoDomain,
+    },
+    calls: {
+      digitMode: settings.get('phone.digitMode'),
+      infoFormat: settings.get('phone.infoFormat'),
+      ringMs: 1000 * settings.get('phone.ringSeconds'),
+      noAnswerMs: 1000 * settings.get('phone.noAnswerSeconds'),
+      callWaiting: settings.get('phone.callWaiting'),
+      doNotDisturbStatus: settings.get('phone.doNotDisturbStatus'),
+    },
+    sound: soundOf(settings),
+    board,
+    doors: settings.names('door').map((name) => doorOf(settings, name)),
+    alerts: settings.names('alert').map((name) => alertOf(settings, name)),
+  };
+}
+
+function linesOf(settings: Settings): LineSettings[] {
+  const preferred = settings.get('phone.defaultLine');
+  const lines = settings.names('line').flatMap((name) => lineOf(settings, name) ?? []);
+  return lines.sort((a, b) => Number(b.name === preferred) - Number(a.name === preferred));
+}
+
+function lineOf(settings: Settings, name: string): LineSettings | undefined {
+  const aor = sipUriOf(settings.get('line.*.aor', name));
+  if (!aor) return undefined;
+  const registrar = sipUriOf(settings.get('line.*.registrar', name)) ?? aor.with({ user: undefined, password: undefined });
+  return {
+    name,
+    aor,
+    displayName: settings.get('line.*.displayName', name),
+    registrar: settings.get('line.*.register', name) ? registrar : undefined,
+    outboundProxy: sipUriOf(settings.get('line.*.outboundProxy', name)),
+    transport: settings.get('line.*.transport', name),
+    username: settings.get('line.*.username', name) || (aor.user ?? ''),
+    password: settings.get('line.*.password', name),
+    expires: settings.get('line.*.expires', name),
+    forward: sipUriOf(settings.get('line.*.forward', name)),
+    doNotDisturb: settings.get('line.*.doNotDisturb', name),
+    subscribeMessages: settings.get('line.*.subscribeMessages', name),
+  };
+}
+
+function doorOf(settings: Settings, name: string): DoorSettings {
+  return {
+    name,
+    input: settings.get('door.*.input', name),
+    people: settings.get('door.*.people', name),
+    relay: settings.get('door.*.relay', name),
+    code: settings.get('door.*.code', name),
+    mayRelease: settings.get('door.*.mayRelease', name),
+    pulseMs: settings.get('door.*.pulseMs', name),
+    ringMs: 1000 * settings.get('door.*.ringSeconds', name),
+    maximumCallMs: 1000 * settings.get('door.*.maximumCallSeconds', name),
+    device: settings.get('door.*.device', name),
+  };
+}
+
+function alertOf(settings: Settings, name: string): AlertSettings {
+  return {
+    name,
+    input: settings.get('alert.*.input', name),
+    people: settings.get('alert.*.people', name),
+    file: settings.get('alert.*.file', name),
+    token: settings.get('alert.*.token', name),
+    acknowledgeDigit: settings.get('alert.*.acknowledgeDigit', name),
+    ringMs: 1000 * settings.get('alert.*.ringSeconds', name),
+    listenMs: 1000 * settings.get('alert.*.listenSeconds', name),
+    rounds: settings.get('alert.*.rounds', name),
+    pauseMs: 1000 * settings.get('alert.*.pauseSeconds', name),
+  };
+}
+
+function soundOf(settings: Settings): SoundSettings {
+  const names = settings.names('audio');
+  return {
+    devices: Object.fromEntries(names.map((name) => [name, deviceOf(settings, name)])),
+    volumes: Object.fromEntries(names.map((name) => [name, settings.get('audio.*.volume', name)])),
+    rtpPorts: { from: settings.get('rtp.portFrom'), to: settings.get('rtp.portTo') },
+    country: settings.get('phone.country'),
+    jitterBuffer: { minimumMs: settings.get('jitterBuffer.minimumMs'), maximumMs: settings.get('jitterBuffer.maximumMs') },
+    graceSeconds: settings.get('rtp.graceSeconds'),
+    silenceSeconds: settings.get('rtp.silenceSeconds'),
+    codecs: settings.get('rtp.codecs').flatMap((name) => (name === 'PCMU' || name === 'PCMA' ? [name] : [])),
+    ptime: settings.get('rtp.ptime'),
+    symmetric: settings.get('rtp.symmetric'),
+  };
+}
+
+function deviceOf(settings: Settings, name: string): AudioDevice {
+  const driver = settings.get('audio.*.driver', name);
+  const input = settings.get('audio.*.input', name) || null;
+  const output = settings.get('audio.*.output', name) || null;
+  switch (driver) {
+    case 'portaudio': {
+      const rate = settings.get('audio.*.sampleRate', name);
+      const sampleRate = rate === 16_000 || rate === 44_100 || rate === 48_000 ? rate : 8000;
+      return { driver, input, output, sampleRate };
+    }
+    case 'wav':
+      return { driver, input, output, loop: settings.get('audio.*.loop', name) };
+    case 'silence':
+      return { driver };
+    default:
+      return driver satisfies never;
+  }
+}
+
+function sipUriOf(text: string): SipUri | undefined {
+  const uri = text === '' ? undefined : parseUri(text);
+  return uri?.kind === 'sip' ? uri : undefined;
+}
+
+/** True for a key that is also a digit. */
+export function isDigit(text: string): text is Digit {
+  return text === 'flash' || (text.length === 1 && '0123456789*#ABCD'.includes(text));
+}

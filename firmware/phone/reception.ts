@@ -1,0 +1,86 @@
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { Counters } from '#firmware/core/counters.ts';
+import type { Request } from '#firmware/sip/message/message.ts';
+import { NameAddr } from '#firmware/sip/message/name-addr.ts';
+import type { RejectOptions, UserAgent } from '#firmware/sip/user-agent.ts';
+import type { Body, UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
+import type { CallDesk } from './call-desk.ts';
+import { refusedEntryOf } from './call-log.ts';
+import type { RemoteParty } from './call-plan.ts';
+import type { Line } from './line.ts';
+import { isDescription, problemOfOffer } from './negotiation.ts';
+import type { Outbox } from './outbox.ts';
+import type { PhoneSettings } from './phone-settings.ts';
+
+export interface ReceptionPorts {
+  readonly userAgent: UserAgent;
+  readonly desk: CallDesk;
+  readonly outbox: Outbox;
+  readonly counters: Counters;
+  settings(): PhoneSettings;
+  line(name: string): Line | undefined;
+  /** What a call finds at the handset. */
+  room(): 'free' | 'waiting' | 'full';
+  missed(): void;
+}
+
+/** Why a call may not ring. */
+interface Refusal {
+  readonly statusCode: number;
+  readonly options?: RejectOptions;
+}
+
+const displayNameAtMost = 64;
+
+/** Decides what becomes of a call that comes in: it rings, or it is turned away with the status that says why. */
+export class Reception {
+  readonly #ports: ReceptionPorts;
+
+  constructor(ports: ReceptionPorts) {
+    this.#ports = ports;
+  }
+
+  take(now: Milliseconds, event: UserAgentEvent & { type: 'incoming' }): void {
+    const { userAgent, desk, outbox } = this.#ports;
+    const { request, session } = event;
+    const line = event.account === undefined ? undefined : this.#ports.line(event.account);
+    const remote = remoteOf(request);
+    const offer = bodyOf(request);
+    const refusal = this.#refusalOf(line, offer);
+    if (!refusal) {
+      const host = request.topVia.received ?? request.topVia.host;
+      desk.admit(now, { session, line: line?.settings, remote, offer, host });
+      return;
+    }
+    this.#ports.counters.add(`call-refused-${refusal.statusCode}`);
+    userAgent.reject(now, session, refusal.statusCode, refusal.options);
+    const entry = refusedEntryOf(remote, line?.settings, refusal.statusCode, outbox.wallTime());
+    outbox.record({ kind: 'call', entry });
+    outbox.fact('call.refused', { remote: remote.uri, statusCode: refusal.statusCode });
+    if (entry.outcome === 'missed') this.#ports.missed();
+  }
+
+  #refusalOf(line: Line | undefined, offer: Body | undefined): Refusal | undefined {
+    const { calls, sound } = this.#ports.settings();
+    if (line?.settings.forward) return { statusCode: 302, options: { contacts: [new NameAddr(line.settings.forward)] } };
+    if (line?.doNotDisturb) return { statusCode: calls.doNotDisturbStatus };
+    if (offer && !isDescription(offer)) return { statusCode: 415 };
+    const problem = offer && problemOfOffer(offer, sound);
+    if (problem !== undefined) return { statusCode: 488, options: { warning: `no usable sound: ${problem}` } };
+    if (!this.#ports.desk.hasRoom || this.#ports.room() === 'full') return { statusCode: 486 };
+    return undefined;
+  }
+}
+
+function bodyOf(request: Request): Body | undefined {
+  const contentType = request.header('Content-Type');
+  if (request.body.length === 0) return undefined;
+  return { contentType: contentType ?? '', bytes: request.body };
+}
+
+/** The caller as From says; the name is for a small display, so what cannot be shown is left out. */
+function remoteOf(request: Request): RemoteParty {
+  const { displayName = '', uri } = request.from;
+  const shown = [...displayName].filter((character) => character >= ' ' && character !== '\u007f').slice(0, displayNameAtMost);
+  return { displayName: shown.join('').trim(), uri: uri.toString() };
+}

@@ -1,0 +1,66 @@
+import type { LedPattern } from '#firmware/contract/hal.ts';
+import type { ToneName } from '#firmware/contract/media.ts';
+import type { Handset } from './handset.ts';
+import type { Line } from './line.ts';
+
+/** What the person at the phone should hear. */
+export interface Sounds {
+  /** In the handset. */
+  readonly ear: ToneName | null;
+  /** On the ringer. */
+  readonly bell: ToneName | null;
+}
+
+/** LEDs that mean something to the phone, by the name a board profile gives them. */
+export type LampName = 'call' | 'message' | 'registered';
+
+/** The sounds that follow from what the person is doing and who calls. */
+export function soundsOf(handset: Handset, messageWaiting: boolean): Sounds {
+  const idle = handset.state === 'idle';
+  const rings = idle && (handset.calls.some(({ state }) => state === 'ringing') || handset.recalling);
+  return { ear: earOf(handset, messageWaiting), bell: rings ? 'ring' : null };
+}
+
+function earOf(handset: Handset, messageWaiting: boolean): ToneName | null {
+  const { state, focus } = handset;
+  const knocks = handset.calls.some((call) => call.state === 'ringing');
+  switch (state) {
+    case 'dialTone':
+      if (knocks) return 'callWaiting';
+      return messageWaiting ? 'stutterDial' : 'dial';
+    case 'engaged':
+      if (focus?.state === 'ringback' && !focus.earlyMedia) return 'ringback';
+      return focus?.talking && knocks ? 'callWaiting' : null;
+    case 'failed':
+      return handset.failureTone;
+    case 'silent':
+      return knocks ? 'callWaiting' : null;
+    case 'idle':
+    case 'collecting':
+      return null;
+    default:
+      return state satisfies never;
+  }
+}
+
+/** The lamps that follow from calls, mailboxes, missed calls and registrations. */
+export function lampsOf(handset: Handset, lines: readonly Line[], missedCalls: number): Record<LampName, LedPattern> {
+  return {
+    call: callLamp(handset),
+    message: lines.some((line) => line.messageWaiting) ? 'on' : missedCalls > 0 ? 'blink' : 'off',
+    registered: registeredLamp(lines),
+  };
+}
+
+function callLamp(handset: Handset): LedPattern {
+  const { calls } = handset;
+  if (calls.some(({ state }) => state === 'ringing') || handset.recalling) return 'fastBlink';
+  if (handset.state !== 'idle' && !handset.focus?.onHold) return 'on';
+  return calls.some((call) => call.onHold) ? 'doubleFlash' : 'off';
+}
+
+function registeredLamp(lines: readonly Line[]): LedPattern {
+  const states = lines.map(({ state }) => state).filter((state) => state !== 'none');
+  if (states.length === 0) return 'off';
+  return states.every((state) => state === 'registered') ? 'on' : 'blink';
+}
