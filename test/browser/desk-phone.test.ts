@@ -1,0 +1,117 @@
+import { join } from 'node:path';
+import { chromium, type Page } from 'playwright-core';
+import t from 'tap';
+import { loopbackSettings, makeFolder } from '#test/support/interop-house.ts';
+import { freePorts } from '../../scripts/free-ports.ts';
+import { VirtualPhone } from '../../scripts/virtual-phone.ts';
+
+/** The page in Debian's Chromium, against a whole phone with its exchange. */
+
+const folder = makeFolder(t);
+const loopback = await loopbackSettings(folder);
+const [exchangePort, exchangeRtp] = [await freePorts(1), await freePorts(10)];
+const phone = await VirtualPhone.start({
+  data: join(folder, 'phone'),
+  exchange: true,
+  settings: {
+    ...loopback,
+    'exchange.address': '127.0.0.1',
+    'exchange.port': String(exchangePort),
+    'exchange.rtpPortFrom': String(exchangeRtp),
+    'exchange.rtpPortTo': String(exchangeRtp + 9),
+  },
+});
+t.teardown(() => phone.stop());
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+t.teardown(() => browser.close());
+const page: Page = await browser.newPage();
+const complaints: string[] = [];
+page.on('pageerror', (error) => complaints.push(error.message));
+page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+await page.goto(`http://127.0.0.1:${loopback['web.port']}/`);
+
+t.test('a phone without a line says so', async (t) => {
+  await page.getByText('No line is set up').waitFor();
+  t.equal(await page.locator('.key').count(), 12);
+  t.equal(await page.title(), 'hookswitch');
+});
+
+t.test('a new line appears and is registered, without a reload', async (t) => {
+  await phone.exchange?.command('setUser', { user: 'desk', password: 'a good password' });
+  await phone.link.command('changeSettings', {
+    set: {
+      'line.main.aor': `sip:desk@127.0.0.1:${exchangePort}`,
+      'line.main.registrar': `sip:127.0.0.1:${exchangePort}`,
+      'line.main.password': 'a good password',
+    },
+    unset: [],
+  });
+  await page.locator('[data-registration=main]', { hasText: /^registered$/ }).waitFor();
+  t.ok(await page.locator('.lamp.registered').isVisible());
+});
+
+t.test('lift, dial 600, talk, press digits, hang up: with mouse and keyboard', async (t) => {
+  await page.getByRole('button', { name: 'Lift' }).click();
+  await page.locator('.handset.lifted').waitFor();
+  t.equal(phone.status?.hook, 'offHook');
+  await page.getByRole('button', { name: 'key 6' }).click();
+  await page.keyboard.press('0');
+  await page.keyboard.press('0');
+  await page.locator('[data-call-state=active]').waitFor();
+  const timer = page.locator('[data-timer]');
+  await page.locator('[data-timer]', { hasText: /^0:0[2-9]$/ }).waitFor();
+  t.match(await timer.textContent(), /^0:0[2-9]$/, 'the call timer runs');
+  await page.keyboard.press('7');
+  await page.getByRole('button', { name: 'key #' }).click();
+  await phone.untilExchange('the digits arrived', ({ extensionCalls }) => extensionCalls[0]?.digits === '7#');
+  await page.getByRole('button', { name: 'Hang up' }).click();
+  await page.locator('[data-call-state]').waitFor({ state: 'detached' });
+  await page.locator('.calls li', { hasText: '600' }).waitFor();
+  t.equal(phone.status?.hook, 'onHook');
+});
+
+t.test('hold and resume by the soft keys', async (t) => {
+  await page.getByRole('button', { name: 'Lift' }).click();
+  await page.keyboard.type('600');
+  await page.locator('[data-call-state=active]').waitFor();
+  await page.getByRole('button', { name: 'Hold' }).click();
+  await page.locator('[data-call-state=held]').waitFor();
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await page.locator('[data-call-state=active]').waitFor();
+  await page.getByRole('button', { name: 'Hang up' }).click();
+  await phone.until('it is idle', ({ calls }) => calls.length === 0);
+  t.pass('held and taken back');
+});
+
+t.test('do not disturb, and an input of the board', async (t) => {
+  await page.getByRole('button', { name: 'DND' }).click();
+  await page.getByText('do not disturb').waitFor();
+  await page.getByRole('button', { name: 'DND' }).click();
+  await page.getByText('do not disturb').waitFor({ state: 'detached' });
+  await page.locator('[data-input=button]').click();
+  await page.locator('[data-input=button][aria-pressed=true]').waitFor();
+  t.equal(phone.status?.board?.inputs.button, true);
+});
+
+t.test('a refusal is shown in words', async (t) => {
+  const refused = await page.evaluate(
+    async () => (await fetch('/api/hangup', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })).status,
+  );
+  t.equal(refused, 409);
+  t.same(
+    complaints.filter((text) => !text.includes('409')),
+    [],
+    'the page had no error of its own',
+  );
+});
