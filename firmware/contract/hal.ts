@@ -24,17 +24,21 @@ const virtualLineSchema = v.object({
 
 export const lineSchema = v.variant('driver', [gpioLineSchema, virtualLineSchema]);
 
+/** `0`–`9`, `*`, `#`, and named keys such as `redial`, `hold`, `mute`. */
+export const keySchema = v.pipe(v.string(), v.regex(/^(?:[0-9*#A-D]|[a-z][a-z-]{1,15})$/, 'not a key'));
+
 const keypadSchema = v.variant('driver', [
   /** Any key may be pressed by the `actuate` command. */
   v.object({ driver: v.literal('virtual') }),
   /** One line per key. */
-  v.object({ driver: v.literal('buttons'), keys: v.record(v.pipe(v.string(), v.maxLength(8)), lineSchema) }),
-  /** A USB keypad or handset by identity `vendor:product[:serial]`, hexadecimal. */
+  v.object({ driver: v.literal('buttons'), keys: v.record(keySchema, lineSchema) }),
+  /** A USB keypad or handset by identity `vendor:product[:serial]`, hexadecimal; its hook switch counts where `hook` is null. */
   v.object({ driver: v.literal('hid'), identity: v.pipe(v.string(), v.maxLength(128)) }),
 ]);
 
 export const boardProfileSchema = v.object({
   name: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
+  /** Active while the handset is lifted. */
   hook: v.nullable(lineSchema),
   /** An interruption of the loop of at most this long is a flash, not a hang-up; 0 = no flash. */
   flashMs: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(2000)), 0),
@@ -58,9 +62,6 @@ export const hookPositionSchema = v.picklist(['onHook', 'offHook']);
 export const ledPatternSchema = v.picklist(['off', 'on', 'blink', 'fastBlink', 'doubleFlash']);
 export type HookPosition = v.InferOutput<typeof hookPositionSchema>;
 export type LedPattern = v.InferOutput<typeof ledPatternSchema>;
-
-/** `0`–`9`, `*`, `#`, and named keys such as `redial`, `hold`, `mute`. */
-export const keySchema = v.pipe(v.string(), v.regex(/^(?:[0-9*#A-D]|[a-z][a-z-]{1,15})$/, 'not a key'));
 
 /** What happened on the (virtual) hardware, for `actuate`. */
 export const actuationSchema = v.variant('element', [
@@ -87,6 +88,10 @@ const nothing = v.object({});
 export const halContract = defineContract({
   name: 'hal',
   version: 1,
+  /**
+   * Whoever configured last is the controller: outputs obey it alone (`not-controller` for others) and go to their safe state when its socket
+   * closes. Everybody connected hears the events and may `actuate` and `describe`.
+   */
   commands: {
     /** Opens the board anew. Outputs start in their safe state. Elements that fail are faults of the result, not an error of the command. */
     configure: { args: v.object({ profile: boardProfileSchema }), result: boardStateSchema },
@@ -101,6 +106,7 @@ export const halContract = defineContract({
     actuate: { args: actuationSchema, result: nothing },
     describe: { args: nothing, result: v.looseObject({}) },
   },
+  /** `at` is when the edge came, in monotonic ms of hal's process: good for differences only. */
   events: {
     hook: v.object({ position: v.union([hookPositionSchema, v.literal('flash')]), at: v.number() }),
     key: v.object({ key: keySchema, pressed: v.boolean(), at: v.number() }),
