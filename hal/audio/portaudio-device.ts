@@ -1,4 +1,5 @@
 import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
+import { Turns } from '../turns.ts';
 import { ArrivalWatch } from './arrival-watch.ts';
 import type { AudioDevice, AudioDeviceStatus, AudioListener } from './audio-port.ts';
 import { PlaybackQueue } from './playback-queue.ts';
@@ -43,7 +44,7 @@ export class PortAudioDevice implements AudioDevice {
   #framesCaptured = 0;
   #lostBefore = 0;
   /** Starts and stops happen one after the other. */
-  #turn: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns();
 
   /** `program` is the script of the sound process. */
   constructor(spec: PortAudioSpec, clock: Clock, program: string) {
@@ -63,11 +64,11 @@ export class PortAudioDevice implements AudioDevice {
   }
 
   start(listener: AudioListener): Promise<void> {
-    return this.#inTurn(() => this.#start(listener));
+    return this.#turns.take(() => this.#start(listener));
   }
 
   stop(): Promise<void> {
-    return this.#inTurn(() => this.#stop());
+    return this.#turns.take(() => this.#stop());
   }
 
   play(frame: Int16Array): boolean {
@@ -86,13 +87,6 @@ export class PortAudioDevice implements AudioDevice {
       overruns: this.#lostBefore + (this.#running?.arrivals.lost ?? 0),
       framesDropped: this.#queue.dropped,
     };
-  }
-
-  #inTurn(task: () => Promise<void>): Promise<void> {
-    const done = this.#turn.then(task);
-    // Who asked hears of a failure; the next in turn must not.
-    this.#turn = done.then(nothing, nothing);
-    return done;
   }
 
   async #start(listener: AudioListener): Promise<void> {
@@ -155,5 +149,3 @@ export class PortAudioDevice implements AudioDevice {
     failing.listener.failed(reason);
   }
 }
-
-function nothing(): void {}

@@ -3,6 +3,7 @@ import { parseWav, WavReader } from '#firmware/audio/wav.ts';
 import type { AudioDevice as AudioDeviceSpec } from '#firmware/contract/media.ts';
 import type { Clock } from '#firmware/core/clock.ts';
 import { messageOf, ResourceError } from '#firmware/core/errors.ts';
+import { Turns } from '../turns.ts';
 import type { AudioDevice, AudioDeviceStatus, AudioListener } from './audio-port.ts';
 import { PacedLoop } from './frame-pacer.ts';
 import { PlaybackQueue } from './playback-queue.ts';
@@ -39,7 +40,7 @@ export class WavDevice implements AudioDevice {
   /** What earlier runs counted. */
   #before = { taken: 0, underruns: 0, dropped: 0, lost: 0 };
   /** Starts and stops happen one after the other. */
-  #turn: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(spec: WavSpec, clock: Clock) {
     this.identity = `wav:${spec.input ?? '-'}/${spec.output ?? '-'}`;
@@ -60,11 +61,11 @@ export class WavDevice implements AudioDevice {
   }
 
   start(listener: AudioListener): Promise<void> {
-    return this.#inTurn(() => this.#start(listener));
+    return this.#turns.take(() => this.#start(listener));
   }
 
   stop(): Promise<void> {
-    return this.#inTurn(() => this.#stop());
+    return this.#turns.take(() => this.#stop());
   }
 
   play(frame: Int16Array): boolean {
@@ -84,13 +85,6 @@ export class WavDevice implements AudioDevice {
       overruns: this.#before.lost + lost,
       framesDropped: this.#before.dropped + this.#queue.dropped,
     };
-  }
-
-  #inTurn(task: () => Promise<void>): Promise<void> {
-    const done = this.#turn.then(task);
-    // Who asked hears of a failure; the next in turn must not.
-    this.#turn = done.then(nothing, nothing);
-    return done;
   }
 
   async #start(listener: AudioListener): Promise<void> {
@@ -167,5 +161,3 @@ async function openMicrophone(path: string): Promise<WavReader> {
     throw new ResourceError(`the microphone file ${path} has ${sampleRate} samples a second, not one of ${rates.join(', ')}`);
   return new WavReader(bytes, wav.layout);
 }
-
-function nothing(): void {}

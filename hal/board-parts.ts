@@ -1,0 +1,160 @@
+import type { BoardProfile, HookPosition, KeypadProfile, LineProfile } from '#firmware/contract/hal.ts';
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import { messageOf } from '#firmware/core/errors.ts';
+import { ButtonKeypad, type ElementSurroundings, LineHookSwitch, LineInput, LineLed, LineRelay } from './elements.ts';
+import type { GpioProfile } from './gpio/onoff-driver.ts';
+import { HidKeypad } from './hid/hid-keypad.ts';
+import type { HidDriver } from './hid/hid-port.ts';
+import type { BoardElement, HookSwitch, Input, InputLine, Keypad, Led, LineDriver, LineFailure, OutputLine, Relay } from './ports.ts';
+import { VirtualKeypad, VirtualLine } from './virtual/virtual-board.ts';
+
+/** Drivers of real hardware. They load their npm package when a profile first wants them. */
+export interface BoardDrivers {
+  readonly gpio: LineDriver<GpioProfile>;
+  readonly hid: HidDriver;
+}
+
+/** What the elements of a board report. */
+export interface BoardReports {
+  hook(change: HookPosition | 'flash', at: Milliseconds): void;
+  key(key: string, pressed: boolean, at: Milliseconds): void;
+  input(name: string, active: boolean, at: Milliseconds): void;
+  /** Why an element does not work; `undefined` = it works. */
+  fault(element: string, reason: string | undefined): void;
+}
+
+/** An open board: its elements by the names of the profile, those that failed left out. */
+export class BoardParts {
+  hook: HookSwitch | undefined;
+  keypad: Keypad | undefined;
+  readonly leds = new Map<string, Led>();
+  readonly relays = new Map<string, Relay>();
+  readonly inputs = new Map<string, Input>();
+  /** What `actuate` may move: virtual lines by `hook`, `key 5`, `input button`. */
+  readonly movable = new Map<string, VirtualLine>();
+
+  /** Everything with a deadline. */
+  *elements(): Generator<BoardElement> {
+    yield* this.movable.values();
+    // A USB handset is both.
+    const both: (BoardElement | undefined)[] = [this.hook, this.keypad];
+    for (const element of new Set(both)) if (element) yield element;
+    yield* this.inputs.values();
+    yield* this.relays.values();
+    yield* this.leds.values();
+  }
+
+  async close(): Promise<void> {
+    // Relays first: whatever else hangs, the door is shut.
+    for (const relay of this.relays.values()) relay.release();
+    for (const element of this.elements()) await element.close();
+  }
+}
+
+/** Opens what a profile names. What fails is a fault and no error: a phone with a broken lamp is a phone. */
+export async function openBoardParts(
+  profile: BoardProfile,
+  drivers: BoardDrivers,
+  surroundings: ElementSurroundings,
+  reports: BoardReports,
+): Promise<BoardParts> {
+  const opening = new BoardOpening(drivers, surroundings, reports);
+  if (profile.hook) await opening.hook(profile.hook, profile.flashMs);
+  if (profile.keypad) await opening.keypad(profile.keypad, profile.hook === null);
+  for (const [name, line] of Object.entries(profile.leds)) await opening.led(name, line);
+  for (const [name, { line, maximumMs }] of Object.entries(profile.relays)) await opening.relay(name, line, maximumMs);
+  for (const [name, line] of Object.entries(profile.inputs)) await opening.input(name, line);
+  return opening.parts;
+}
+
+class BoardOpening {
+  readonly parts = new BoardParts();
+  readonly #drivers: BoardDrivers;
+  readonly #surroundings: ElementSurroundings;
+  readonly #reports: BoardReports;
+
+  constructor(drivers: BoardDrivers, surroundings: ElementSurroundings, reports: BoardReports) {
+    this.#drivers = drivers;
+    this.#surroundings = surroundings;
+    this.#reports = reports;
+  }
+
+  async hook(profile: LineProfile, flashMs: Milliseconds): Promise<void> {
+    const line = await this.#openInput('hook', profile);
+    if (!line) return;
+    const times = { debounceMs: profile.debounceMs, flashMs };
+    this.parts.hook = new LineHookSwitch(line, times, this.#surroundings, (change, at) => this.#reports.hook(change, at));
+  }
+
+  /** `isHook`: a handset's own hook switch counts, since the profile names none. */
+  async keypad(profile: KeypadProfile, isHook: boolean): Promise<void> {
+    const report = (key: string, pressed: boolean, at: Milliseconds) => this.#reports.key(key, pressed, at);
+    switch (profile.driver) {
+      case 'virtual':
+        this.parts.keypad = new VirtualKeypad(report);
+        return;
+      case 'buttons': {
+        const buttons = [];
+        for (const [key, lineProfile] of Object.entries(profile.keys)) {
+          const line = await this.#openInput(`key ${key}`, lineProfile);
+          if (line) buttons.push({ key, line, debounceMs: lineProfile.debounceMs });
+        }
+        this.parts.keypad = new ButtonKeypad(buttons, this.#surroundings, report);
+        return;
+      }
+      case 'hid': {
+        const keypad = new HidKeypad(profile.identity, this.#drivers.hid, this.#surroundings, {
+          key: report,
+          hook: (change, at) => isHook && this.#reports.hook(change, at),
+          fault: (reason) => this.#reports.fault('keypad', reason),
+        });
+        this.parts.keypad = keypad;
+        if (isHook) this.parts.hook = keypad;
+        return;
+      }
+      default:
+        throw profile satisfies never;
+    }
+  }
+
+  async led(name: string, profile: LineProfile): Promise<void> {
+    const line = await this.#openOutput(`led ${name}`, profile);
+    if (line) this.parts.leds.set(name, new LineLed(line));
+  }
+
+  async relay(name: string, profile: LineProfile, maximumMs: Milliseconds): Promise<void> {
+    const line = await this.#openOutput(`relay ${name}`, profile);
+    if (line) this.parts.relays.set(name, new LineRelay(line, maximumMs));
+  }
+
+  async input(name: string, profile: LineProfile): Promise<void> {
+    const line = await this.#openInput(`input ${name}`, profile);
+    if (!line) return;
+    const report = (active: boolean, at: Milliseconds) => this.#reports.input(name, active, at);
+    this.parts.inputs.set(name, new LineInput(line, profile.debounceMs, this.#surroundings, report));
+  }
+
+  async #openInput(element: string, profile: LineProfile): Promise<InputLine | undefined> {
+    if (profile.driver === 'gpio') return await this.#attempt(element, (failed) => this.#drivers.gpio.openInput(profile, failed));
+    const line = new VirtualLine();
+    this.parts.movable.set(element, line);
+    return line;
+  }
+
+  async #openOutput(element: string, profile: LineProfile): Promise<OutputLine | undefined> {
+    if (profile.driver === 'virtual') return new VirtualLine();
+    return await this.#attempt(element, (failed) => this.#drivers.gpio.openOutput(profile, failed));
+  }
+
+  async #attempt<Line>(element: string, open: (failed: LineFailure) => Promise<Line>): Promise<Line | undefined> {
+    try {
+      return await open((reason) => {
+        this.#reports.fault(element, reason);
+        this.#surroundings.moved();
+      });
+    } catch (thrown) {
+      this.#reports.fault(element, messageOf(thrown));
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import { constants } from 'node:fs';
+import { access, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Gpio } from 'onoff';
+import type { LineProfile } from '#firmware/contract/hal.ts';
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import { messageOf, ResourceError } from '#firmware/core/errors.ts';
+import type { InputLine, LineDriver, LineFailure, OutputLine } from '../ports.ts';
+import { type GpioTree, kernelNumberOf } from './kernel-number.ts';
+
+export type GpioProfile = Extract<LineProfile, { driver: 'gpio' }>;
+
+/** udev needs a moment to give a fresh line to the group gpio. */
+const permissionWithinMs: Milliseconds = 1_000;
+const lookEveryMs: Milliseconds = 20;
+
+/**
+ * GPIO lines through onoff, that is, the kernel's sysfs. Lines are exported and waited for here: onoff would do it by a loop that blocks the
+ * process, and for a line exported before it swallows every error, so direction and polarity are read back.
+ *
+ * onoff tells of edges 0.2–0.3 ms after they came, but of a hundred fast ones once: good for contacts, not for counting.
+ */
+export class OnoffLines implements LineDriver<GpioProfile> {
+  readonly #tree: GpioTree;
+
+  constructor(tree: GpioTree) {
+    this.#tree = tree;
+  }
+
+  async openInput(profile: GpioProfile, failed: LineFailure): Promise<InputLine> {
+    return new OnoffInput(await this.#open(profile, 'in'), profile.pin, failed);
+  }
+
+  async openOutput(profile: GpioProfile, failed: LineFailure): Promise<OutputLine> {
+    return new OnoffOutput(await this.#open(profile, 'out'), profile.pin, failed);
+  }
+
+  async #open(profile: GpioProfile, direction: 'in' | 'out'): Promise<Gpio> {
+    const number = await kernelNumberOf(profile.pin, this.#tree);
+    await this.#exportLine(profile.pin, number);
+    const { Gpio } = await import('onoff');
+    try {
+      // `high` and `low` set direction and level in one step, and mean the wire: what is inactive depends on the polarity.
+      const inactive = profile.activeLow ? 'high' : 'low';
+      const options = { activeLow: profile.activeLow };
+      const line = direction === 'in' ? new Gpio(number, 'in', 'both', options) : new Gpio(number, inactive, 'none', options);
+      if (line.direction() === direction && line.activeLow() === profile.activeLow) return line;
+      line.unexport();
+    } catch (thrown) {
+      throw new ResourceError(reasonOf(thrown, profile.pin));
+    }
+    throw new ResourceError(`GPIO ${profile.pin} does not let itself be set up: another program exported it`);
+  }
+
+  async #exportLine(pin: number, number: number): Promise<void> {
+    const value = join(this.#tree.gpio, `gpio${number}`, 'value');
+    try {
+      if (!(await isWritable(value))) await writeFile(join(this.#tree.gpio, 'export'), String(number));
+    } catch (thrown) {
+      throw new ResourceError(reasonOf(thrown, pin));
+    }
+    for (let waited = 0; !(await isWritable(value)); waited += lookEveryMs) {
+      if (waited >= permissionWithinMs) throw new ResourceError(`GPIO ${pin} may not be used by us: add the user to the group gpio`);
+      await delay(lookEveryMs);
+    }
+  }
+}
+
+class OnoffInput implements InputLine {
+  readonly #line: Gpio;
+  readonly #fault: LineFault;
+  #active: boolean;
+  #open = true;
+
+  constructor(line: Gpio, pin: number, failed: LineFailure) {
+    this.#line = line;
+    this.#fault = new LineFault(pin, failed);
+    this.#active = line.readSync() === 1;
+  }
+
+  isActive(): boolean {
+    if (!this.#open) return this.#active;
+    try {
+      this.#active = this.#line.readSync() === 1;
+    } catch (thrown) {
+      this.#fault.report(thrown);
+    }
+    return this.#active;
+  }
+
+  watch(changed: (active: boolean) => void): void {
+    this.#line.watch((error, value) => {
+      if (!this.#open) return;
+      if (error) this.#fault.report(error);
+      else changed(value === 1);
+    });
+  }
+
+  async close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#line.unexport();
+  }
+}
+
+class OnoffOutput implements OutputLine {
+  readonly #line: Gpio;
+  readonly #fault: LineFault;
+  #open = true;
+
+  constructor(line: Gpio, pin: number, failed: LineFailure) {
+    this.#line = line;
+    this.#fault = new LineFault(pin, failed);
+  }
+
+  set(active: boolean): void {
+    if (!this.#open) return;
+    try {
+      this.#line.writeSync(active ? 1 : 0);
+    } catch (thrown) {
+      this.#fault.report(thrown);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.set(false);
+    if (!this.#open) return;
+    this.#open = false;
+    this.#line.unexport();
+  }
+}
+
+/** Reports the first failure of a line. */
+class LineFault {
+  readonly #pin: number;
+  readonly #failed: LineFailure;
+  #reported = false;
+
+  constructor(pin: number, failed: LineFailure) {
+    this.#pin = pin;
+    this.#failed = failed;
+  }
+
+  report(thrown: unknown): void {
+    if (this.#reported) return;
+    this.#reported = true;
+    this.#failed(reasonOf(thrown, this.#pin));
+  }
+}
+
+async function isWritable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What the kernel's error means for the person who wired the board. */
+function reasonOf(thrown: unknown, pin: number): string {
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+  switch (code) {
+    case 'EBUSY':
+      return `GPIO ${pin} is used by another program or by a kernel driver (an overlay in config.txt?)`;
+    case 'EACCES':
+    case 'EPERM':
+      return `GPIO ${pin} may not be used by us: add the user to the group gpio`;
+    case 'EINVAL':
+      return `GPIO ${pin} is not a line of this board`;
+    case 'ENOENT':
+      return `GPIO ${pin} is not there: this kernel has no GPIO in /sys/class/gpio`;
+    default:
+      return `GPIO ${pin}: ${messageOf(thrown)}`;
+  }
+}

@@ -1,0 +1,157 @@
+import type { HookPosition } from '#firmware/contract/hal.ts';
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import { messageOf, ResourceError } from '#firmware/core/errors.ts';
+import type { ElementSurroundings } from '../elements.ts';
+import type { HookReport, HookSwitch, Keypad, KeyReport } from '../ports.ts';
+import type { HidDriver, HidInterface, OpenHid } from './hid-port.ts';
+import { activeUsages, parseReportDescriptor, type ReportLayout } from './report-descriptor.ts';
+import { flashUsage, hookSwitchUsage, keyOfUsage } from './usages.ts';
+
+const scanEveryMs: Milliseconds = 2_000;
+
+export interface HidKeypadReports {
+  readonly key: KeyReport;
+  readonly hook: HookReport;
+  /** Why there is no keypad now; `undefined` = there is. */
+  readonly fault: (reason: string | undefined) => void;
+}
+
+/**
+ * A USB keypad or telephone handset, found by its identity whenever it is plugged in. A handset that reports a hook switch is one; when it
+ * is unplugged its keys go up and it is laid down, since nobody can hold it any more.
+ */
+export class HidKeypad implements Keypad, HookSwitch {
+  readonly #identity: string;
+  readonly #driver: HidDriver;
+  readonly #surroundings: ElementSurroundings;
+  readonly #reports: HidKeypadReports;
+  /** Active usages of the last report of each id. */
+  readonly #active = new Map<number, Set<number>>();
+  #open: { readonly device: OpenHid; readonly layout: ReportLayout } | undefined;
+  #scan: Promise<void> | undefined;
+  #scanAt: Milliseconds;
+  #closed = false;
+
+  /** `identity` is `vendor:product[:serial]`, hexadecimal, as in the board profile. */
+  constructor(identity: string, driver: HidDriver, surroundings: ElementSurroundings, reports: HidKeypadReports) {
+    this.#identity = identity.toLowerCase();
+    this.#driver = driver;
+    this.#surroundings = surroundings;
+    this.#reports = reports;
+    this.#scanAt = surroundings.now();
+    reports.fault(this.#absence());
+  }
+
+  get position(): HookPosition | null {
+    if (!this.#open?.layout.usages.has(hookSwitchUsage)) return null;
+    return this.#isActive(hookSwitchUsage) ? 'offHook' : 'onHook';
+  }
+
+  get keysDown(): readonly string[] {
+    return [...new Set([...this.#active.values()].flatMap((usages) => [...usages].flatMap((usage) => keyOfUsage.get(usage) ?? [])))];
+  }
+
+  get deadline(): Milliseconds | undefined {
+    return this.#closed || this.#open || this.#scan ? undefined : this.#scanAt;
+  }
+
+  handleTimeout(now: Milliseconds): void {
+    const { deadline } = this;
+    if (deadline === undefined || now < deadline) return;
+    this.#scan = this.#look().finally(() => {
+      this.#scan = undefined;
+      this.#scanAt = this.#surroundings.now() + scanEveryMs;
+      this.#surroundings.moved();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#scan;
+    const open = this.#open;
+    this.#open = undefined;
+    this.#active.clear();
+    await open?.device.close();
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const found = await this.#find();
+      if (!found || this.#closed) {
+        this.#reports.fault(this.#absence());
+        return;
+      }
+      const device = await this.#driver.open(found.path, {
+        report: (bytes) => this.#report(found.layout, bytes),
+        failed: (reason) => this.#lose(reason),
+      });
+      this.#open = { device, layout: found.layout };
+      this.#reports.fault(undefined);
+    } catch (thrown) {
+      this.#reports.fault(messageOf(thrown));
+    }
+  }
+
+  /** The first interface of this identity that has keys or a hook switch: a keyboard has others beside it. */
+  async #find(): Promise<{ path: string; layout: ReportLayout } | undefined> {
+    const candidates = (await this.#driver.list()).filter((found) => this.#isMeant(found));
+    for (const { path } of candidates) {
+      const layout = parseReportDescriptor(await this.#driver.descriptorOf(path));
+      if ([...layout.usages].some((usage) => usage === hookSwitchUsage || keyOfUsage.has(usage))) return { path, layout };
+    }
+    if (candidates.length > 0) throw new ResourceError(`the HID device ${this.#identity} has no keys that we know`);
+    return undefined;
+  }
+
+  #isMeant({ vendorId, productId, serial }: HidInterface): boolean {
+    const short = `${hexadecimal(vendorId)}:${hexadecimal(productId)}`;
+    return this.#identity === short || this.#identity === `${short}:${serial?.toLowerCase()}`;
+  }
+
+  #report(layout: ReportLayout, bytes: Uint8Array): void {
+    if (this.#closed) return;
+    const { reportId, usages } = activeUsages(layout, bytes);
+    const before = this.#active.get(reportId) ?? new Set();
+    this.#active.set(reportId, usages);
+    const now = this.#surroundings.now();
+    for (const usage of before) if (!usages.has(usage)) this.#tell(usage, false, now);
+    for (const usage of usages) if (!before.has(usage)) this.#tell(usage, true, now);
+    this.#surroundings.moved();
+  }
+
+  #tell(usage: number, active: boolean, now: Milliseconds): void {
+    const key = keyOfUsage.get(usage);
+    if (key !== undefined) this.#reports.key(key, active, now);
+    if (usage === hookSwitchUsage) this.#reports.hook(active ? 'offHook' : 'onHook', now);
+    if (usage === flashUsage && active && this.#isActive(hookSwitchUsage)) this.#reports.hook('flash', now);
+  }
+
+  #lose(reason: string): void {
+    const open = this.#open;
+    if (!open) return;
+    const now = this.#surroundings.now();
+    const active = [...this.#active.values()].flatMap((usages) => [...usages]);
+    this.#active.clear();
+    for (const usage of active) this.#tell(usage, false, now);
+    this.#open = undefined;
+    this.#scanAt = now + scanEveryMs;
+    this.#reports.fault(`${this.#absence()} (${reason})`);
+    // The device is gone: that it does not close in good order is no news.
+    this.#scan = Promise.allSettled([open.device.close()]).then(() => {
+      this.#scan = undefined;
+      this.#surroundings.moved();
+    });
+  }
+
+  #isActive(usage: number): boolean {
+    return [...this.#active.values()].some((usages) => usages.has(usage));
+  }
+
+  #absence(): string {
+    return `no HID device ${this.#identity} is plugged in`;
+  }
+}
+
+function hexadecimal(value: number): string {
+  return value.toString(16).padStart(4, '0');
+}

@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { messageOf, ResourceError } from '#firmware/core/errors.ts';
+import type { HidDriver, HidInterface, HidListener, OpenHid } from './hid-port.ts';
+
+/**
+ * HID through node-hid and the kernel's hidraw. node-hid does not tell of plugging and gives no report descriptor: the keypad scans, and the
+ * descriptor comes from sysfs. It is loaded when a profile first names a HID device.
+ */
+export class NodeHidDriver implements HidDriver {
+  async list(): Promise<readonly HidInterface[]> {
+    const { devicesAsync } = await loadNodeHid();
+    const found = await devicesAsync();
+    return found.flatMap(({ path, vendorId, productId, serialNumber }) =>
+      path === undefined ? [] : [{ path, vendorId, productId, serial: serialNumber === '' ? undefined : serialNumber }],
+    );
+  }
+
+  async descriptorOf(path: string): Promise<Uint8Array> {
+    try {
+      return await readFile(join('/sys/class/hidraw', basename(path), 'device/report_descriptor'));
+    } catch (thrown) {
+      throw new ResourceError(`what ${path} can do cannot be read: ${messageOf(thrown)}`);
+    }
+  }
+
+  async open(path: string, listener: HidListener): Promise<OpenHid> {
+    const { HIDAsync } = await loadNodeHid();
+    try {
+      const device = await HIDAsync.open(path);
+      device.on('error', (error: unknown) => listener.failed(messageOf(error)));
+      device.on('data', (bytes: Uint8Array) => listener.report(bytes));
+      return { close: () => device.close() };
+    } catch (thrown) {
+      throw new ResourceError(`${path} cannot be opened: ${messageOf(thrown)}: is the user in the group plugdev or input?`);
+    }
+  }
+}
+
+async function loadNodeHid(): Promise<typeof import('node-hid')> {
+  try {
+    return await import('node-hid');
+  } catch (thrown) {
+    throw new ResourceError(`HID cannot be used: ${messageOf(thrown)}`);
+  }
+}

@@ -1,0 +1,88 @@
+import type { HookPosition } from '#firmware/contract/hal.ts';
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import { type StateTable, stepOf } from '#firmware/core/state-table.ts';
+
+type State = 'onHook' | 'offHook' | 'interrupted';
+type HookInput = 'lifted' | 'laid' | 'flashOver';
+type Action = 'reportOffHook' | 'reportOnHook' | 'reportFlash';
+
+/**
+ * Hang-up or flash: a loop that is interrupted is `interrupted` until the flash time has passed (then it was a hang-up) or it is closed again
+ * (then it was a flash). Without a flash time an interruption is over as it begins.
+ */
+export const hookFlashTable: StateTable<State, HookInput, Action, 'flash'> = {
+  onHook: { timers: [], on: { lifted: { to: 'offHook', do: ['reportOffHook'] } } },
+  offHook: { timers: [], on: { laid: { to: 'interrupted', do: [] } } },
+  interrupted: {
+    timers: ['flash'],
+    on: {
+      lifted: { to: 'offHook', do: ['reportFlash'] },
+      flashOver: { to: 'onHook', do: ['reportOnHook'] },
+    },
+  },
+};
+
+export interface HookChange {
+  readonly change: HookPosition | 'flash';
+  /** When the edge came that made it: for a hang-up when the loop opened, for a flash when it closed again. */
+  readonly at: Milliseconds;
+}
+
+/** Tells flashes from hang-ups in a debounced loop. What counts is when the edges came; they are known `settleMs` later. Pure. */
+export class HookFlash {
+  readonly #flashMs: Milliseconds;
+  readonly #settleMs: Milliseconds;
+  #state: State;
+  /** When the interruption under way began. */
+  #laidAt: Milliseconds = 0;
+  #deadline: Milliseconds | undefined;
+
+  constructor(flashMs: Milliseconds, settleMs: Milliseconds, lifted: boolean) {
+    this.#flashMs = flashMs;
+    this.#settleMs = settleMs;
+    this.#state = lifted ? 'offHook' : 'onHook';
+  }
+
+  get position(): HookPosition {
+    return this.#state === 'onHook' ? 'onHook' : 'offHook';
+  }
+
+  get deadline(): Milliseconds | undefined {
+    return this.#deadline;
+  }
+
+  /** The loop closed (`lifted`) or opened, by an edge at `at`. */
+  loop(lifted: boolean, at: Milliseconds): HookChange[] {
+    const over = this.#state === 'interrupted' && at - this.#laidAt > this.#flashMs;
+    return [...(over ? this.#step('flashOver', at) : []), ...this.#step(lifted ? 'lifted' : 'laid', at)];
+  }
+
+  handleTimeout(now: Milliseconds): HookChange[] {
+    return this.#deadline !== undefined && now >= this.#deadline ? this.#step('flashOver', now) : [];
+  }
+
+  #step(input: HookInput, at: Milliseconds): HookChange[] {
+    const step = stepOf(hookFlashTable, this.#state, input);
+    if (!step) return [];
+    this.#state = step.to;
+    if (step.stop.includes('flash')) this.#deadline = undefined;
+    if (step.start.includes('flash')) {
+      this.#laidAt = at;
+      this.#deadline = at + this.#flashMs + this.#settleMs;
+    }
+    return step.do.map((action) => this.#report(action, at));
+  }
+
+  #report(action: Action, at: Milliseconds): HookChange {
+    switch (action) {
+      case 'reportOffHook':
+        return { change: 'offHook', at };
+      case 'reportOnHook':
+        return { change: 'onHook', at: this.#laidAt };
+      case 'reportFlash':
+        return { change: 'flash', at };
+      default:
+        throw action satisfies never;
+    }
+  }
+}

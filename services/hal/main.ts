@@ -1,0 +1,31 @@
+/** The daemon of keys, hook switch, lamps, relays and inputs: serves the hal contract on a board that its controller describes. */
+import { halContract } from '#firmware/contract/hal.ts';
+import { runDaemon, socketPathOf } from '#firmware/platform/daemon.ts';
+import { type ServedContract, serveContract } from '#firmware/platform/unix-socket.ts';
+import { Board } from '#hal/board.ts';
+import { kernelTree } from '#hal/gpio/kernel-number.ts';
+import { OnoffLines } from '#hal/gpio/onoff-driver.ts';
+import { NodeHidDriver } from '#hal/hid/node-hid-driver.ts';
+import { NodeAlarm } from '#hal/node-alarm.ts';
+import { HalService } from './hal-service.ts';
+
+await runDaemon('hal', async (daemon) => {
+  const { clock, logger } = daemon;
+  let served: ServedContract<typeof halContract> | undefined;
+  const drivers = { gpio: new OnoffLines(kernelTree), hid: new NodeHidDriver() };
+  const board = new Board(drivers, clock, new NodeAlarm(clock), {
+    hook: (position, at) => served?.emit('hook', { position, at }),
+    key: (key, pressed, at) => served?.emit('key', { key, pressed, at }),
+    input: (name, active, at) => served?.emit('input', { name, active, at }),
+    board: (state) => served?.emit('board', state),
+  });
+  const service = new HalService(board, logger);
+  daemon.onStop('close the board', () => board.close());
+  served = await serveContract(socketPathOf(daemon.runtimeDirectory, 'hal'), halContract, service.commands(), {
+    role: 'hal',
+    clock,
+    logger,
+    onPeerLost: (caller) => service.lost(caller),
+  });
+  daemon.onStop('close the socket', () => served?.stop());
+});
