@@ -231,8 +231,8 @@ export class TransactionLayer {
   /** RFC 3261 §9.2. A late CANCEL gets 200 with the To tag of the answer it comes too late for. */
   #receiveCancel(now: Milliseconds, transaction: ServerTicket, request: Request): void {
     const invite = this.#servers.get(serverKey(request, 'INVITE'));
-    if (!invite || !invite.hasFinal) this.#outputs.push({ type: 'cancel', transaction, request, invite: invite?.ticket });
-    else this.respond(now, transaction, buildResponse(request, 200, { toTag: invite.toTag ?? statelessTag(request) }));
+    if (invite?.hasFinal) this.respond(now, transaction, buildResponse(request, 200, { toTag: invite.toTag ?? statelessTag(request) }));
+    else this.#outputs.push({ type: 'cancel', transaction, request, invite: invite?.ticket });
   }
 
   /** What ends a transaction is let in when there is no room for what begins one. */
