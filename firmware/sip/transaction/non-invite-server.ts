@@ -2,7 +2,7 @@ import type { StateTable } from '#firmware/core/state-table.ts';
 
 export type NonInviteServerState = 'trying' | 'proceeding' | 'completed' | 'terminated';
 export type NonInviteServerTimer = 'J';
-export type NonInviteServerInput = `timer ${NonInviteServerTimer}` | 'request' | 'tu 1xx' | 'tu 200-699' | 'transportError';
+export type NonInviteServerInput = `timer ${NonInviteServerTimer}` | 'request' | 'abandon' | 'tu 1xx' | 'tu 200-699' | 'transportError';
 export type NonInviteServerAction = 'sendResponse' | 'resendResponse' | 'reportTransportError';
 
 /** RFC 3261 §17.2.2 (figure 8). */
@@ -10,6 +10,7 @@ export const nonInviteServerTable: StateTable<NonInviteServerState, NonInviteSer
   trying: {
     timers: [],
     on: {
+      abandon: { to: 'terminated', do: [] },
       'tu 1xx': { to: 'proceeding', do: ['sendResponse'] },
       'tu 200-699': { to: 'completed', do: ['sendResponse'] },
     },
@@ -17,6 +18,7 @@ export const nonInviteServerTable: StateTable<NonInviteServerState, NonInviteSer
   proceeding: {
     timers: [],
     on: {
+      abandon: { to: 'terminated', do: [] },
       request: { to: 'proceeding', do: ['resendResponse'] },
       transportError: { to: 'terminated', do: ['reportTransportError'] },
       'tu 1xx': { to: 'proceeding', do: ['sendResponse'] },

@@ -150,6 +150,12 @@ export class TransactionLayer {
     if (machine) this.#feed(0, machine, 'withoutTrying');
   }
 
+  /** Ends a non-INVITE transaction without an answer: a proxy that got none must not make one up (RFC 4320 §4.2). */
+  abandon(now: Milliseconds, transaction: ServerTransaction): void {
+    const machine = machineOf(transaction);
+    if (machine) this.#feed(now, machine, 'abandon');
+  }
+
   /** Sends outside any transaction: the ACK of a 2xx, a stateless response. */
   send(message: Message, target: Target): void {
     this.#outputs.push({ type: 'send', bytes: serializeMessage(message), target, message, transaction: undefined });
