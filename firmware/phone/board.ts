@@ -151,10 +151,10 @@ export class Board {
       if (this.#inputs.has(name)) this.#takeInput(name, active);
       else this.#inputs.set(name, active);
     }
-    if (state.hook !== null && this.#hook !== null && state.hook !== this.#hook) {
-      this.#hook = state.hook;
-      this.#news.push({ kind: 'hook', position: state.hook });
-    }
+    // A USB handset has a hook switch of its own, which the profile does not name.
+    const before = this.#hook ?? 'onHook';
+    this.#hook = state.hook;
+    if (state.hook !== null && state.hook !== before) this.#news.push({ kind: 'hook', position: state.hook });
   }
 
   #takeInput(name: string, active: boolean): void {

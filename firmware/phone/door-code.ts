@@ -23,11 +23,11 @@ export class DoorCode {
   }
 
   press(now: Milliseconds, digit: Digit): CodeVerdict {
-    if (digit === 'flash') return 'open';
+    if (digit === 'flash' || this.#code === '') return 'open';
     if (now - this.#lastAt > pauseMs) this.#entered = '';
     this.#lastAt = now;
     this.#entered = (this.#entered + digit).slice(-this.#code.length);
-    if (this.#entered.length < this.#code.length || this.#code === '') return 'open';
+    if (this.#entered.length < this.#code.length) return 'open';
     const right = this.#entered === this.#code;
     const wrong = this.#prefix !== '' && this.#prefix.length < this.#code.length && this.#entered.startsWith(this.#prefix);
     if (!right && (!wrong || this.#isBeginning())) return 'open';

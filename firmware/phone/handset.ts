@@ -35,6 +35,12 @@ export interface Dialed {
   readonly line: string | undefined;
 }
 
+/** Why the person hears a tone instead of somebody. */
+export interface Failure {
+  readonly tone: ToneName;
+  readonly reason: string;
+}
+
 /**
  * The person at the phone: hook, keys, and the one call of theirs that has the handset (the focus). Other calls of theirs wait or are
  * held. Commands of the page and the CLI act on the same person; with the handset on the hook, or with no hook at all, hands-free.
@@ -48,7 +54,8 @@ export class Handset {
   /** Held for another call, so they ring back when the person hangs up. A call put on hold by name stays quiet. */
   readonly #putAside = new Set<Call>();
   #dialed = '';
-  #failureTone: ToneName = 'busy';
+  /** What the tone of `failed` is about. */
+  #failure: Failure = { tone: 'busy', reason: '' };
   #last: Dialed | undefined;
 
   constructor(ports: HandsetPorts, last: Dialed | undefined) {
@@ -59,7 +66,7 @@ export class Handset {
       actions: {
         dial: (now) => this.#dial(now),
         loseDialTone: () => {
-          this.#failureTone = 'congestion';
+          this.#failure = { tone: 'congestion', reason: 'nothing was dialled' };
         },
         toneOver: (now) => {
           if (this.#grip === 'handsFree') this.#release(now);
@@ -80,8 +87,8 @@ export class Handset {
     return this.#dialed;
   }
 
-  get failureTone(): ToneName {
-    return this.#failureTone;
+  get failure(): Failure {
+    return this.#failure;
   }
 
   /** The person's calls that are not over, in the order they began. */
@@ -185,7 +192,7 @@ export class Handset {
     for (const call of this.#putAside) if (!call.alive) this.#putAside.delete(call);
     const { focus } = this;
     if (!focus || focus.plan.id !== news.call) return;
-    this.#failureTone = toneAfter(focus.ending);
+    this.#failure = { tone: toneAfter(focus.ending), reason: focus.ending?.reason ?? '' };
     this.#leaveFocus();
     this.#machine.input(now, 'lost');
   }
@@ -288,7 +295,7 @@ export class Handset {
     } catch (thrown) {
       if (!(thrown instanceof UsageError)) throw thrown;
       // A person at a keypad hears it; the number stays on the display.
-      this.#failureTone = 'congestion';
+      this.#failure = { tone: 'congestion', reason: thrown.message };
       this.#machine.input(now, 'refused');
     }
   }

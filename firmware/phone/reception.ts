@@ -21,7 +21,6 @@ export interface ReceptionPorts {
   line(name: string): Line | undefined;
   /** What a call finds at the handset. */
   room(): 'free' | 'waiting' | 'full';
-  missed(): void;
 }
 
 /** Why a call may not ring. */
@@ -40,7 +39,8 @@ export class Reception {
     this.#ports = ports;
   }
 
-  take(now: Milliseconds, event: UserAgentEvent & { type: 'incoming' }): void {
+  /** Returns true for a call the person missed. */
+  take(now: Milliseconds, event: UserAgentEvent & { type: 'incoming' }): boolean {
     const { userAgent, desk, outbox } = this.#ports;
     const { request, session } = event;
     const line = event.account === undefined ? undefined : this.#ports.line(event.account);
@@ -50,14 +50,14 @@ export class Reception {
     if (!refusal) {
       const host = request.topVia.received ?? request.topVia.host;
       desk.admit(now, { session, line: line?.settings, remote, offer, host });
-      return;
+      return false;
     }
     this.#ports.counters.add(`call-refused-${refusal.statusCode}`);
     userAgent.reject(now, session, refusal.statusCode, refusal.options);
     const entry = refusedEntryOf(remote, line?.settings, refusal.statusCode, outbox.wallTime());
     outbox.record({ kind: 'call', entry });
     outbox.fact('call.refused', { remote: remote.uri, statusCode: refusal.statusCode });
-    if (entry.outcome === 'missed') this.#ports.missed();
+    return entry.outcome === 'missed';
   }
 
   #refusalOf(line: Line | undefined, offer: Body | undefined): Refusal | undefined {

@@ -32,7 +32,7 @@ function earOf(handset: Handset, messageWaiting: boolean): ToneName | null {
       if (focus?.state === 'ringback' && !focus.earlyMedia) return 'ringback';
       return focus?.talking && knocks ? 'callWaiting' : null;
     case 'failed':
-      return handset.failureTone;
+      return handset.failure.tone;
     case 'silent':
       return knocks ? 'callWaiting' : null;
     case 'idle':

@@ -1,0 +1,97 @@
+import { parseUri } from '#firmware/sip/message/uri.ts';
+import type { Call } from './call.ts';
+import type { RemoteParty } from './call-plan.ts';
+import type { Handset } from './handset.ts';
+import type { Line } from './line.ts';
+
+const lineLength = 32;
+
+export interface Displayed {
+  readonly handset: Handset;
+  readonly lines: readonly Line[];
+  readonly missedCalls: number;
+  /** False while the daemon is away: then there is no sound, or no key. */
+  readonly daemons: { readonly hal: boolean; readonly media: boolean };
+}
+
+/** The short lines a desk phone shows; what matters most first. */
+export function displayOf(displayed: Displayed): string[] {
+  const { handset } = displayed;
+  const ringing = handset.calls.filter((call) => call.state === 'ringing');
+  const rows = mainRows(displayed, ringing[0]);
+  if (handset.state !== 'idle') for (const call of ringing) rows.push(`Waiting: ${nameOf(call.remote)}`);
+  for (const call of handset.calls) if (call.onHold && call !== handset.focus) rows.push(`On hold: ${nameOf(call.remote)}`);
+  return rows.map((row) => row.slice(0, lineLength));
+}
+
+function mainRows(displayed: Displayed, ringing: Call | undefined): string[] {
+  const { handset } = displayed;
+  const { state, focus } = handset;
+  switch (state) {
+    case 'idle':
+      return ringing ? ['Incoming call', nameOf(ringing.remote)] : idleRows(displayed);
+    case 'dialTone':
+      return ['Dial a number'];
+    case 'collecting':
+      return ['Dial', handset.dialed];
+    case 'engaged':
+      return focus ? [nameOf(focus.remote), focusText(focus)] : [];
+    case 'failed':
+      return [handset.failure.tone === 'busy' ? 'Busy' : 'Not connected', handset.failure.reason];
+    case 'silent':
+      return ['Hang up the handset'];
+    default:
+      return state satisfies never;
+  }
+}
+
+function idleRows({ lines, missedCalls, daemons }: Displayed): string[] {
+  const [line] = lines;
+  if (!daemons.media) return ['No sound', 'the media daemon is away'];
+  if (!daemons.hal) return ['No keys', 'the hal daemon is away'];
+  const messages = lines.filter(({ messageWaiting }) => messageWaiting).length;
+  const first = line ? line.settings.displayName || nameOf({ displayName: '', uri: line.settings.aor.toString() }) : 'No line';
+  if (lines.some(({ doNotDisturb }) => doNotDisturb)) return [first, 'Do not disturb'];
+  if (missedCalls > 0) return [first, `${missedCalls} missed ${missedCalls === 1 ? 'call' : 'calls'}`];
+  if (messages > 0) return [first, 'New messages'];
+  return [first, line ? registrationTexts[line.state] : 'set one up, or call an address'];
+}
+
+const registrationTexts: Readonly<Record<Line['state'], string>> = {
+  none: 'Direct calls',
+  registering: 'Registering …',
+  registered: 'Registered',
+  failed: 'Not registered',
+  rejected: 'Registration refused',
+  unregistered: 'Signed off',
+};
+
+function focusText(call: Call): string {
+  if (call.onHold) return 'On hold';
+  if (call.heldByRemote) return 'They hold the call';
+  switch (call.state) {
+    case 'opening':
+    case 'calling':
+      return 'Calling …';
+    case 'ringback':
+      return 'Ringing there';
+    case 'accepting':
+    case 'active':
+      return 'Connected';
+    case 'offered':
+    case 'ringing':
+      return 'Ringing';
+    case 'ending':
+    case 'ended':
+      return 'Ended';
+    default:
+      return call.state satisfies never;
+  }
+}
+
+/** A name for a small display: the one they go by, else the number, else the host. */
+function nameOf({ displayName, uri }: RemoteParty): string {
+  if (displayName !== '') return displayName;
+  const parsed = parseUri(uri);
+  return parsed?.kind === 'sip' ? (parsed.user ?? parsed.host) : uri;
+}

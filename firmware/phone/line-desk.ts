@@ -1,0 +1,73 @@
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import { UsageError } from '#firmware/core/errors.ts';
+import type { UserAgent } from '#firmware/sip/user-agent.ts';
+import type { UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
+import { accountOf, differsForAccount, Line } from './line.ts';
+import type { Outbox } from './outbox.ts';
+import type { LineSettings } from './phone-settings.ts';
+
+/** The lines, and the accounts of the user agent that stand for them. */
+export class LineDesk {
+  readonly #userAgent: UserAgent;
+  readonly #outbox: Outbox;
+  #lines: Line[] = [];
+
+  constructor(userAgent: UserAgent, outbox: Outbox) {
+    this.#userAgent = userAgent;
+    this.#outbox = outbox;
+  }
+
+  /** The line that calls out unless another is chosen comes first. */
+  get all(): readonly Line[] {
+    return this.#lines;
+  }
+
+  get(name: string): Line | undefined {
+    return this.#lines.find(({ settings }) => settings.name === name);
+  }
+
+  /** Lines come, go and change; one that only changed its forward or its name for callers keeps its registration. */
+  change(now: Milliseconds, settings: readonly LineSettings[]): void {
+    for (const line of this.#lines) {
+      if (!settings.some(({ name }) => name === line.settings.name)) this.#userAgent.removeAccount(now, line.settings.name);
+    }
+    this.#lines = settings.map((one) => this.#lineFor(now, one));
+  }
+
+  /** For one line, or all. Throws UsageError for a line that is not there. */
+  setDoNotDisturb(on: boolean, name?: string): void {
+    const lines = name === undefined ? this.#lines : this.#lines.filter(({ settings }) => settings.name === name);
+    if (name !== undefined && lines.length === 0) throw new UsageError('unknown-line', `there is no line ${name.slice(0, 40)}`);
+    for (const line of lines) {
+      if (line.doNotDisturb === on) continue;
+      line.setDoNotDisturb(on);
+      this.#outbox.record({ kind: 'doNotDisturb', line: line.settings.name, on });
+    }
+  }
+
+  take(now: Milliseconds, event: UserAgentEvent & { type: 'registration' | 'messageWaiting' }): void {
+    const line = this.get(event.account);
+    if (!line) return;
+    if (event.type === 'messageWaiting') {
+      line.takeMailbox(event.waiting, event.newMessages, event.oldMessages);
+      this.#outbox.fact('messages', { line: event.account, waiting: event.waiting, newMessages: event.newMessages });
+      return;
+    }
+    line.takeRegistration(now, event);
+    const { state, reason } = line.status(now).registration;
+    this.#outbox.fact('registration', { line: event.account, state, statusCode: event.statusCode ?? null, reason });
+  }
+
+  #lineFor(now: Milliseconds, settings: LineSettings): Line {
+    const known = this.get(settings.name);
+    const before = known?.settings;
+    const line = known ?? new Line(settings);
+    line.change(settings);
+    // The user agent ends a subscription only together with its account.
+    if (before?.subscribeMessages && !settings.subscribeMessages) this.#userAgent.removeAccount(now, settings.name);
+    if (!before || before.subscribeMessages !== settings.subscribeMessages || differsForAccount(before, settings))
+      this.#userAgent.setAccount(now, accountOf(settings));
+    if (settings.subscribeMessages && !before?.subscribeMessages) this.#userAgent.subscribeMessageSummary(now, settings.name);
+    return line;
+  }
+}

@@ -1,0 +1,414 @@
+import type { Digit } from '#firmware/contract/media.ts';
+import type { PhoneStatus } from '#firmware/contract/phone.ts';
+import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
+import { Counters, LimitedLog } from '#firmware/core/counters.ts';
+import type { Entropy } from '#firmware/core/entropy.ts';
+import { UsageError } from '#firmware/core/errors.ts';
+import type { Logger } from '#firmware/core/logger.ts';
+import { TimerTable } from '#firmware/core/timer-table.ts';
+import type { Flow } from '#firmware/sip/transport/flow.ts';
+import type { Destination, LocalAddresses, SipCore } from '#firmware/sip/transport/sip-core.ts';
+import { UserAgent } from '#firmware/sip/user-agent.ts';
+import type { UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
+import type { UserAgentSettings } from '#firmware/sip/user-agent-settings.ts';
+import { AlertDesk } from './alert-desk.ts';
+import { Board, type BoardNews, type HalContractEvent } from './board.ts';
+import { CallDesk } from './call-desk.ts';
+import type { CallNews } from './call-plan.ts';
+import { DoorDesk } from './door-desk.ts';
+import { type Dialed, Handset, handsetDevice } from './handset.ts';
+import { LineDesk } from './line-desk.ts';
+import type { Alarm } from './machine.ts';
+import { type MediaContractEvent, MediaDesk, type MediaNews } from './media-desk.ts';
+import { type AlertRecord, Outbox, type PhoneEvent, type PhoneOutput, type Reply } from './outbox.ts';
+import { isDigit, type PhoneSettings } from './phone-settings.ts';
+import { Reception } from './reception.ts';
+import { lampsOf, soundsOf } from './ringing.ts';
+import { isWaiting, statusOf } from './status.ts';
+
+export interface PhonePorts {
+  readonly clock: Pick<Clock, 'wallTime'>;
+  readonly entropy: Entropy;
+  readonly logger: Logger;
+  readonly addresses: LocalAddresses;
+  /** Of the firmware, for the status. */
+  readonly version: string;
+  readonly userAgentSettings?: Partial<UserAgentSettings>;
+}
+
+/** What was kept on disk. */
+export interface PhoneMemory {
+  readonly alerts: readonly AlertRecord[];
+  readonly lastDialed?: Dialed | undefined;
+  readonly missedCalls: number;
+}
+
+/** At most ten snapshots a second. */
+const statusIntervalMs = 100;
+const bellDevice = 'ringer';
+
+/**
+ * The phone: one user agent, one board, one media daemon, and the people who use them. Every input is fed in, then all parts settle, then
+ * the driver drains what is to be done:
+ *
+ *   SIP bytes ─► UserAgent ─► events ─┐
+ *   hal, media: events and replies ───┼─► lines, calls ─► handset, doors, alerts ─► tones, lamps, status ─► drain()
+ *   commands of page and CLI, timers ─┘
+ */
+export class Phone implements SipCore<PhoneEvent> {
+  readonly #ports: PhonePorts;
+  readonly #alarms = new TimerTable<Alarm>();
+  readonly #counters = new Counters();
+  readonly #outbox: Outbox;
+  readonly #userAgent: UserAgent;
+  readonly #board: Board;
+  readonly #media: MediaDesk;
+  readonly #lines: LineDesk;
+  readonly #desk: CallDesk;
+  readonly #handset: Handset;
+  readonly #doors: DoorDesk;
+  readonly #alerts: AlertDesk;
+  readonly #reception: Reception;
+  readonly #statusTimer: Alarm = { fire: (now) => this.#tellStatus(now) };
+  #settings: PhoneSettings;
+  #startedAt = 0;
+  #missedCalls: number;
+  #shownStatus = '';
+  #tone: string | null = null;
+
+  constructor(ports: PhonePorts, settings: PhoneSettings, memory: PhoneMemory) {
+    const { entropy, logger, addresses, userAgentSettings } = ports;
+    const log = new LimitedLog(logger);
+    const alarms = this.#alarms;
+    const counters = this.#counters;
+    const current = () => this.#settings;
+    this.#ports = ports;
+    this.#settings = settings;
+    this.#missedCalls = memory.missedCalls;
+    const outbox = new Outbox(ports.clock);
+    const userAgent = new UserAgent({ entropy, logger, addresses, ...(userAgentSettings ? { settings: userAgentSettings } : {}) });
+    const media = new MediaDesk(outbox, log, counters, settings.sound);
+    const board = new Board(outbox, log, counters, settings.board);
+    const desk = new CallDesk({ userAgent, media, alarms, entropy, outbox, addresses, settings: current });
+    const handset = new Handset({ desk, alarms, settings: current, hook: () => board.hook }, memory.lastDialed);
+    const lines = new LineDesk(userAgent, outbox);
+    this.#outbox = outbox;
+    this.#userAgent = userAgent;
+    this.#media = media;
+    this.#board = board;
+    this.#lines = lines;
+    this.#desk = desk;
+    this.#handset = handset;
+    this.#doors = new DoorDesk({ desk, media, alarms, outbox, board }, settings.doors);
+    this.#alerts = new AlertDesk(
+      { desk, media, alarms, outbox, counters, log, lineReady: () => lines.all[0]?.ready ?? true },
+      settings.alerts,
+      memory.alerts,
+    );
+    this.#reception = new Reception({
+      userAgent,
+      desk,
+      outbox,
+      counters,
+      settings: current,
+      line: (name) => lines.get(name),
+      room: () => handset.room,
+    });
+  }
+
+  /** Registers the lines and takes up alerts that were not over. */
+  start(now: Milliseconds): void {
+    this.#startedAt = this.#outbox.wallTime();
+    this.#lines.change(now, this.#settings.lines);
+    this.#settle(now);
+  }
+
+  /** Ends every call and signs off; `idle` says when nothing is left to wait for. */
+  stop(now: Milliseconds): void {
+    for (const call of this.#desk.all) call.hangUp(now);
+    this.#userAgent.stop(now);
+    this.#settle(now);
+  }
+
+  get idle(): boolean {
+    return this.#userAgent.idle;
+  }
+
+  /** Lines, doors, alerts, tones and sound follow at once; a call goes on with what it began with. */
+  changeSettings(now: Milliseconds, settings: PhoneSettings): void {
+    this.#settings = settings;
+    this.#lines.change(now, settings.lines);
+    this.#media.changeSettings(settings.sound);
+    this.#board.changeProfile(settings.board);
+    this.#doors.change(now, settings.doors);
+    this.#alerts.change(now, settings.alerts);
+    this.#settle(now);
+  }
+
+  // ── SIP ──
+
+  receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): void {
+    this.#userAgent.receive(now, flow, bytes);
+    this.#settle(now);
+  }
+
+  transportFailed(now: Milliseconds, destination: Destination, reason: string): void {
+    this.#userAgent.transportFailed(now, destination, reason);
+    this.#settle(now);
+  }
+
+  // ── hal and media ──
+
+  halConnected(now: Milliseconds): void {
+    this.#board.connected();
+    this.#settle(now);
+  }
+
+  halLost(now: Milliseconds): void {
+    this.#board.lost(now);
+    this.#settle(now);
+  }
+
+  halReply(now: Milliseconds, id: number, reply: Reply): void {
+    this.#board.reply(now, id, reply);
+    this.#settle(now);
+  }
+
+  halEvent(now: Milliseconds, event: HalContractEvent): void {
+    this.#board.event(event);
+    this.#settle(now);
+  }
+
+  mediaConnected(now: Milliseconds): void {
+    this.#media.connected();
+    this.#settle(now);
+  }
+
+  mediaLost(now: Milliseconds): void {
+    this.#media.lost();
+    this.#settle(now);
+  }
+
+  mediaReply(now: Milliseconds, id: number, reply: Reply): void {
+    this.#media.reply(now, id, reply);
+    this.#settle(now);
+  }
+
+  mediaEvent(now: Milliseconds, event: MediaContractEvent): void {
+    this.#media.event(now, event);
+    this.#settle(now);
+  }
+
+  // ── commands; each throws UsageError when it cannot be ──
+
+  call(now: Milliseconds, target: string, line?: string): string {
+    return this.#settled(now, () => this.#handset.call(now, target, line).plan.id);
+  }
+
+  redial(now: Milliseconds): string {
+    return this.#settled(now, () => this.#handset.redial(now).plan.id);
+  }
+
+  accept(now: Milliseconds, call?: string): void {
+    this.#settled(now, () => this.#handset.accept(now, call));
+  }
+
+  hangUp(now: Milliseconds, call?: string): void {
+    this.#settled(now, () => this.#handset.hangUp(now, call));
+  }
+
+  digit(now: Milliseconds, digit: Digit): void {
+    this.#settled(now, () => this.#handset.digit(now, digit));
+  }
+
+  hold(now: Milliseconds, call?: string): void {
+    this.#settled(now, () => this.#handset.hold(now, call));
+  }
+
+  resume(now: Milliseconds, call?: string): void {
+    this.#settled(now, () => this.#handset.resume(now, call));
+  }
+
+  setDoNotDisturb(now: Milliseconds, on: boolean, line?: string): void {
+    this.#settled(now, () => this.#lines.setDoNotDisturb(on, line));
+  }
+
+  alert(now: Milliseconds, name: string, token?: string): string {
+    return this.#settled(now, () => this.#alerts.trigger(now, name, token));
+  }
+
+  clearMissed(now: Milliseconds): void {
+    this.#settled(now, () => this.#countMissed(0));
+  }
+
+  // ── time and outputs ──
+
+  handleTimeout(now: Milliseconds): void {
+    const sip = this.#userAgent.deadline;
+    let changes = sip !== undefined && sip <= now;
+    if (changes) this.#userAgent.handleTimeout(now);
+    for (let due = this.#alarms.takeDue(now); due; due = this.#alarms.takeDue(now)) {
+      due.fire(now);
+      // Telling how things are changes nothing; without this the phone would wake itself ten times a second for ever.
+      if (due !== this.#statusTimer) changes = true;
+    }
+    if (changes) this.#settle(now);
+  }
+
+  get deadline(): Milliseconds | undefined {
+    const own = this.#alarms.deadline;
+    const sip = this.#userAgent.deadline;
+    return own === undefined ? sip : sip === undefined ? own : Math.min(own, sip);
+  }
+
+  drain(): PhoneOutput[] {
+    return this.#outbox.drain();
+  }
+
+  status(now: Milliseconds): PhoneStatus {
+    return statusOf(now, {
+      version: this.#ports.version,
+      startedAt: this.#startedAt,
+      board: this.#board,
+      media: this.#media,
+      desk: this.#desk,
+      handset: this.#handset,
+      lines: this.#lines.all,
+      alerts: this.#alerts,
+      missedCalls: this.#missedCalls,
+      tone: this.#tone,
+      counters: this.#counters,
+    });
+  }
+
+  describe(now: Milliseconds): object {
+    return {
+      status: this.status(now),
+      handset: this.#handset.describe(),
+      board: this.#board.describe(),
+      media: this.#media.describe(),
+      doors: this.#doors.describe(),
+      alerts: this.#alerts.describe(),
+      timers: this.#alarms.size,
+      userAgent: this.#userAgent.describe(),
+    };
+  }
+
+  #settled<T>(now: Milliseconds, work: () => T): T {
+    const result = work();
+    this.#settle(now);
+    return result;
+  }
+
+  /** Passes on what each part has to say until nobody has anything more, then makes sounds, lamps and status follow. */
+  #settle(now: Milliseconds): void {
+    for (let busy = true; busy; ) {
+      busy = false;
+      for (const output of this.#userAgent.drain()) {
+        busy = true;
+        if (output.kind === 'transmit') this.#outbox.transmit(output);
+        else this.#takeSip(now, output.event);
+      }
+      for (const news of this.#media.takeNews()) {
+        busy = true;
+        this.#takeMedia(now, news);
+      }
+      for (const news of this.#board.takeNews()) {
+        busy = true;
+        this.#takeBoard(now, news);
+      }
+      for (const news of this.#desk.takeNews()) {
+        busy = true;
+        this.#takeCall(now, news);
+      }
+      if (!busy) busy = this.#alerts.settle(now);
+    }
+    this.#present(now);
+  }
+
+  #takeSip(now: Milliseconds, event: UserAgentEvent): void {
+    if (event.type === 'registration' || event.type === 'messageWaiting') this.#lines.take(now, event);
+    else if (event.type === 'message') {
+      this.#outbox.fact('sip.message', { direction: event.direction, peer: event.peer, summary: event.summary });
+    } else if (event.type === 'incoming') {
+      const missed = this.#reception.take(now, event);
+      if (missed) this.#countMissed(this.#missedCalls + 1);
+    } else this.#desk.take(now, event.session, event);
+  }
+
+  #takeMedia(now: Milliseconds, news: MediaNews): void {
+    if (news.kind !== 'playbackFailed') this.#desk.takeMedia(now, news);
+    else {
+      const owner = this.#desk.get(news.leg)?.plan.owner;
+      if (owner?.kind === 'alert') this.#alerts.playbackFailed(owner.name);
+    }
+  }
+
+  #takeBoard(now: Milliseconds, news: BoardNews): void {
+    if (news.kind === 'hook') this.#handset.hook(now, news.position);
+    else if (news.kind === 'key') this.#key(now, news.key);
+    else if (news.kind === 'relay') this.#doors.relayDone(now, news.purpose, news.problem);
+    else if (news.active) {
+      this.#doors.input(now, news.name);
+      this.#alerts.input(now, news.name);
+    }
+  }
+
+  #takeCall(now: Milliseconds, news: CallNews): void {
+    const call = this.#desk.get(news.call);
+    if (!call) return;
+    const { owner } = call.plan;
+    if (owner.kind === 'handset') this.#handset.take(now, news);
+    else if (owner.kind === 'door') this.#doors.take(now, owner.name, news);
+    else this.#alerts.take(now, owner.name, news);
+    if (news.kind === 'digit') this.#outbox.fact('call.digit', { call: news.call, way: news.way });
+    const missed = news.kind === 'ended' && call.direction === 'incoming' && call.ending?.cause === 'missed';
+    if (missed) this.#countMissed(this.#missedCalls + 1);
+  }
+
+  /** Keys that are no digits do what their name says; a key that has no use now is no error. */
+  #key(now: Milliseconds, key: string): void {
+    try {
+      if (key === 'redial') this.#handset.redial(now);
+      else if (key === 'hold') {
+        if (this.#handset.focus?.onHold) this.#handset.resume(now);
+        else this.#handset.hold(now);
+      } else if (key === 'mute') this.#media.mute(handsetDevice, !this.#media.isMuted(handsetDevice));
+      else if (key === 'flash') this.#handset.hook(now, 'flash');
+      else if (isDigit(key)) this.#handset.digit(now, key);
+    } catch (thrown) {
+      if (!(thrown instanceof UsageError)) throw thrown;
+      this.#ports.logger.debug('key-ignored', { reason: thrown.message });
+    }
+  }
+
+  #countMissed(count: number): void {
+    if (count === this.#missedCalls) return;
+    this.#missedCalls = count;
+    this.#outbox.record({ kind: 'missedCalls', count });
+  }
+
+  /** Tones, bell, lamps and snapshot follow from the state; only what changed is told. */
+  #present(now: Milliseconds): void {
+    const lines = this.#lines.all;
+    const { ear, bell } = soundsOf(
+      this.#handset,
+      lines.some((line) => line.messageWaiting),
+    );
+    if (this.#handset.state === 'idle') this.#media.mute(handsetDevice, false);
+    this.#media.toneOn(handsetDevice, ear ?? this.#doors.toneOn(handsetDevice));
+    this.#media.toneOn(bellDevice, bell ?? this.#doors.toneOn(bellDevice));
+    this.#tone = bell ?? ear;
+    for (const [led, pattern] of Object.entries(lampsOf(this.#handset, lines, this.#missedCalls))) this.#board.showLed(led, pattern);
+    this.#desk.settle(now, (call) => isWaiting(this.#handset, call));
+    if (!this.#alarms.has(this.#statusTimer)) this.#alarms.set(this.#statusTimer, now + statusIntervalMs);
+  }
+
+  #tellStatus(now: Milliseconds): void {
+    const status = this.status(now);
+    const shown = JSON.stringify(status);
+    if (shown === this.#shownStatus) return;
+    this.#shownStatus = shown;
+    this.#outbox.status(status);
+  }
+}

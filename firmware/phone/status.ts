@@ -1,0 +1,75 @@
+import type { BoardState } from '#firmware/contract/hal.ts';
+import type { CallStatus, PhoneStatus } from '#firmware/contract/phone.ts';
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { Counters } from '#firmware/core/counters.ts';
+import type { AlertDesk } from './alert-desk.ts';
+import type { Board } from './board.ts';
+import type { Call } from './call.ts';
+import type { CallDesk } from './call-desk.ts';
+import { displayOf } from './display.ts';
+import type { Handset } from './handset.ts';
+import type { Line } from './line.ts';
+import type { MediaDesk } from './media-desk.ts';
+
+/** The parts of a phone that a snapshot looks at. */
+export interface Observed {
+  readonly version: string;
+  readonly startedAt: number;
+  readonly board: Board;
+  readonly media: MediaDesk;
+  readonly desk: CallDesk;
+  readonly handset: Handset;
+  readonly lines: readonly Line[];
+  readonly alerts: AlertDesk;
+  readonly missedCalls: number;
+  /** What sounds now, the bell before the ear. */
+  readonly tone: string | null;
+  readonly counters: Counters;
+}
+
+/** The whole device at one moment, for people and programs. */
+export function statusOf(now: Milliseconds, observed: Observed): PhoneStatus {
+  const { version, startedAt, board, media, desk, handset, lines, alerts, missedCalls, tone, counters } = observed;
+  const daemons = { hal: board.up, media: media.up };
+  const state: BoardState | undefined = board.state;
+  return {
+    version,
+    startedAt,
+    hook: board.hook,
+    display: displayOf({ handset, lines, missedCalls, daemons }),
+    dialed: handset.dialed,
+    lines: lines.map((line) => line.status(now)),
+    calls: desk.all.map((call) => callStatusOf(now, call, media, isWaiting(handset, call))),
+    alerts: alerts.status(),
+    board: state ?? null,
+    daemons,
+    tone,
+    missedCalls,
+    counters: counters.describe(),
+  };
+}
+
+/** A call that rings while the person is doing something else. */
+export function isWaiting(handset: Handset, call: Call): boolean {
+  return call.plan.owner.kind === 'handset' && call.knocking && handset.state !== 'idle';
+}
+
+function callStatusOf(now: Milliseconds, call: Call, media: MediaDesk, waiting: boolean): CallStatus {
+  const { plan } = call;
+  const talkedMs = call.talkedMs(now);
+  const acceptedInMs = call.acceptedInMs;
+  return {
+    call: plan.id,
+    line: plan.line?.name ?? null,
+    direction: call.direction,
+    owner: plan.owner.kind,
+    state: call.stateFor(waiting),
+    remote: call.remote,
+    seconds: talkedMs === undefined ? null : Math.floor(talkedMs / 1000),
+    heldByRemote: call.heldByRemote,
+    digitsSent: call.digitsSent,
+    digitsReceived: call.digitsReceived,
+    acceptedInMs: acceptedInMs === undefined ? null : Math.round(acceptedInMs),
+    media: media.statisticsOf(plan.id) ?? null,
+  };
+}
