@@ -3,9 +3,10 @@ export const digestAlgorithms = ['SHA-256', 'MD5'] as const;
 
 export type DigestAlgorithm = (typeof digestAlgorithms)[number];
 
-/** The lower-case hexadecimal hash of `text` in UTF-8. Pure, since the cores see neither node: nor an asynchronous Web Crypto. */
-export function digestHash(algorithm: DigestAlgorithm, text: string): string {
-  return algorithm === 'MD5' ? md5(encoder.encode(text)) : sha256(encoder.encode(text));
+/** The hash in lower-case hexadecimal; text counts as UTF-8. Pure, since the cores see neither node: nor an asynchronous Web Crypto. */
+export function digestHash(algorithm: DigestAlgorithm, content: string | Uint8Array): string {
+  const bytes = typeof content === 'string' ? encoder.encode(content) : content;
+  return algorithm === 'MD5' ? md5(bytes) : sha256(bytes);
 }
 
 const encoder = new TextEncoder();

@@ -1,139 +1,291 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
-import type { Entropy } from '#firmware/core/entropy.ts';
-import { InvariantError } from '#firmware/core/errors.ts';
-import type { Logger } from '#firmware/core/logger.ts';
+import { randomToken } from '#firmware/core/entropy.ts';
+import { UsageError } from '#firmware/core/errors.ts';
 import type { Account, AccountId } from './account.ts';
+import { AgentCore, type UserAgentPorts } from './agent-core.ts';
+import { IncomingInvite } from './dialog/incoming-invite.ts';
+import { InviteSession } from './dialog/invite-session.ts';
+import type { ReofferAnswer } from './dialog/offer-exchange.ts';
+import { OutgoingInvite } from './dialog/outgoing-invite.ts';
+import { Subscription } from './dialog/subscription.ts';
+import { destinationOf, Identity } from './identity.ts';
+import type { ResponseParts } from './message/build.ts';
 import type { NameAddr } from './message/name-addr.ts';
 import type { Uri } from './message/uri.ts';
+import { Registration } from './registration.ts';
+import type { TransactionOutput } from './transaction/transaction-layer.ts';
 import type { Flow } from './transport/flow.ts';
-import type { Destination, LocalAddresses, SipCore } from './transport/sip-core.ts';
+import type { Destination, SipCore } from './transport/sip-core.ts';
 import type { Body, SessionId, UserAgentEvent, UserAgentOutput } from './user-agent-events.ts';
-import { defaultUserAgentSettings, type UserAgentSettings } from './user-agent-settings.ts';
-
-export interface UserAgentPorts {
-  readonly entropy: Entropy;
-  readonly logger: Logger;
-  readonly addresses: LocalAddresses;
-  readonly settings?: Partial<UserAgentSettings>;
-}
+import { UserAgentServer } from './user-agent-server.ts';
 
 export interface InviteOptions {
-  /** The account that calls; without one the INVITE goes straight to `target`, from an anonymous address of ours. */
-  readonly account?: AccountId;
+  /** The account that calls; without one the INVITE goes straight to `target`, from an address of ours that says nothing. */
+  readonly account?: AccountId | undefined;
   readonly target: Uri;
   /** The offer; without one the far end makes it. */
-  readonly body?: Body;
+  readonly body?: Body | undefined;
   /** Further header fields in order. */
-  readonly headers?: readonly (readonly [name: string, value: string])[];
+  readonly headers?: readonly (readonly [name: string, value: string])[] | undefined;
 }
 
 export interface RejectOptions {
-  readonly reasonPhrase?: string;
+  readonly reasonPhrase?: string | undefined;
   /** Of a 302: where to call instead. */
-  readonly contacts?: readonly NameAddr[];
+  readonly contacts?: readonly NameAddr[] | undefined;
   /** The text of a Warning 399. */
-  readonly warning?: string;
+  readonly warning?: string | undefined;
 }
 
-/** RFC 3261 UAC and UAS core of a phone: registrations, calls, message-waiting. Sans-IO: mutate, then drain. */
+/** An account with all that goes on for it. */
+interface Service {
+  readonly account: Account;
+  readonly identity: Identity;
+  readonly registration: Registration | undefined;
+  subscription: Subscription | undefined;
+}
+
+/**
+ * RFC 3261 UAC and UAS core of a phone: registrations, calls, message-waiting. Sans-IO: mutate, then drain.
+ *
+ *     receive ─► transport layer ─► transactions ─┬─► user agent server ─► dialogs, new calls
+ *                                                 └─► client requests ─► registrations, calls, subscriptions
+ */
 export class UserAgent implements SipCore<UserAgentEvent> {
-  readonly #ports: UserAgentPorts;
-  readonly #settings: UserAgentSettings;
+  readonly #core: AgentCore;
+  readonly #nobody: Identity;
+  readonly #server: UserAgentServer;
+  readonly #services = new Map<AccountId, Service>();
+  /** Of accounts that were removed or replaced, until the registrar has forgotten them. */
+  #leaving: Service[] = [];
 
   constructor(ports: UserAgentPorts) {
-    this.#ports = ports;
-    this.#settings = { ...defaultUserAgentSettings, ...ports.settings };
+    this.#core = new AgentCore(ports);
+    this.#nobody = new Identity(ports.entropy, ports.addresses);
+    const accounts = (): readonly Identity[] => [...this.#services.values()].map(({ identity }) => identity);
+    this.#server = new UserAgentServer(this.#core, { accounts, nobody: this.#nobody });
   }
 
-  /** Adds or replaces an account; registers at once when it has a registrar. */
+  /** Adds or replaces an account and registers it when it has a registrar; nothing happens when it is as it was. */
   setAccount(now: Milliseconds, account: Account): void {
-    throw new InvariantError(`not built: ${now} ${account.id} ${this.#ports} ${this.#settings}`);
+    const known = this.#services.get(account.id);
+    if (known && fingerprint(known.account) === fingerprint(account)) return;
+    if (known) this.removeAccount(now, account.id);
+    const { entropy, addresses } = this.#core;
+    const identity = new Identity(entropy, addresses, account);
+    const registration = account.registrar && new Registration(this.#core, identity, account.registrar, account.expires);
+    this.#services.set(account.id, { account, identity, registration, subscription: undefined });
+    registration?.start(now);
   }
 
-  /** Un-registers. */
+  /** Un-registers. Calls of the account go on. */
   removeAccount(now: Milliseconds, id: AccountId): void {
-    throw new InvariantError(`not built: ${now} ${id}`);
+    const service = this.#services.get(id);
+    if (!service) return;
+    this.#services.delete(id);
+    service.subscription?.stop(now);
+    service.registration?.stop(now);
+    this.#leaving = [...this.#leaving.filter(isActive), service];
   }
 
   /** The network came back, or a person asks: registers without waiting for refresh or back-off. */
   registerNow(now: Milliseconds, id: AccountId): void {
-    throw new InvariantError(`not built: ${now} ${id}`);
+    this.#service(id).registration?.start(now);
   }
 
-  /** Ends every session and un-registers; `idle` says when all of it is done. */
+  /** Ends every call, takes no more, and un-registers; `idle` says when all of it is done. */
   stop(now: Milliseconds): void {
-    throw new InvariantError(`not built: ${now}`);
+    this.#server.close();
+    for (const call of [...this.#core.calls.values()]) {
+      if (call instanceof IncomingInvite) call.reject(now, 480);
+      else call.end(now);
+    }
+    for (const id of [...this.#services.keys()]) this.removeAccount(now, id);
   }
 
-  /** True when nothing waits for an answer of the network. */
+  /** True when no call is left and nothing waits for an answer of the network. */
   get idle(): boolean {
-    throw new InvariantError('not built');
+    return this.#core.calls.size === 0 && !this.#core.isWaiting && !this.#leaving.some(isActive);
   }
 
-  invite(now: Milliseconds, options: InviteOptions): SessionId {
-    throw new InvariantError(`not built: ${now} ${options.target}`);
+  invite(now: Milliseconds, { account, target, body, headers }: InviteOptions): SessionId {
+    const core = this.#core;
+    const id = randomToken(core.entropy, 16);
+    const identity = account === undefined ? this.#nobody : this.#service(account).identity;
+    const destination = identity.server ?? destinationOf(target);
+    const routes = identity.routes;
+    const fits = core.calls.size < core.settings.maximumSessions;
+    const plain = target.kind === 'sip' ? target.with({ headers: [] }) : target;
+    if (destination && fits) new OutgoingInvite({ core, id, identity, target: plain, destination, routes, body, headers }).start(now);
+    else {
+      const reasonPhrase = fits ? 'No Way To Reach The Address' : 'Too Many Calls';
+      core.emit({ type: 'failed', session: id, statusCode: 503, reasonPhrase, cause: 'transport' });
+    }
+    return id;
   }
 
   /** Incoming: a provisional response, 101 to 199. */
   ring(now: Milliseconds, session: SessionId, statusCode = 180, body?: Body): void {
-    throw new InvariantError(`not built: ${now} ${session} ${statusCode} ${body}`);
+    this.#incoming(session)?.ring(now, statusCode, body);
   }
 
   /** Incoming: 200 with the answer, or with an offer when the INVITE had none. */
   accept(now: Milliseconds, session: SessionId, body: Body): void {
-    throw new InvariantError(`not built: ${now} ${session} ${body}`);
+    this.#incoming(session)?.accept(now, body);
   }
 
   /** Incoming: a final response from 300 on. */
   reject(now: Milliseconds, session: SessionId, statusCode: number, options: RejectOptions = {}): void {
-    throw new InvariantError(`not built: ${now} ${session} ${statusCode} ${options}`);
+    this.#incoming(session)?.reject(now, statusCode, refusalParts(options));
   }
 
-  /** CANCEL, BYE or 603, whatever the state asks for. Idempotent. */
+  /** CANCEL, BYE or 603, whatever the state asks for. Again and again without harm. */
   end(now: Milliseconds, session: SessionId): void {
-    throw new InvariantError(`not built: ${now} ${session}`);
+    this.#core.calls.get(session)?.end(now);
   }
 
-  /** Sends a re-INVITE; false when another offer is pending or the session is not confirmed: try again later. */
+  /** Sends a re-INVITE; false when another offer is pending or the call is not confirmed: try again later. */
   reoffer(now: Milliseconds, session: SessionId, body: Body): boolean {
-    throw new InvariantError(`not built: ${now} ${session} ${body}`);
+    return this.#established(session)?.offer(now, body) ?? false;
   }
 
-  answerReoffer(now: Milliseconds, session: SessionId, answer: { readonly body: Body } | { readonly statusCode: number }): void {
-    throw new InvariantError(`not built: ${now} ${session} ${answer}`);
+  answerReoffer(now: Milliseconds, session: SessionId, answer: ReofferAnswer): void {
+    this.#established(session)?.answerOffer(now, answer);
   }
 
   /** Sends an INFO; its outcome comes as `infoAnswered`. */
   info(now: Milliseconds, session: SessionId, body: Body): void {
-    throw new InvariantError(`not built: ${now} ${session} ${body}`);
+    this.#established(session)?.sendInfo(now, body);
   }
 
   /** Subscribes to message-summary (RFC 3842) at the account's server and keeps the subscription fresh. */
   subscribeMessageSummary(now: Milliseconds, account: AccountId): void {
-    throw new InvariantError(`not built: ${now} ${account}`);
+    const service = this.#service(account);
+    service.subscription ??= new Subscription(this.#core, service.identity, service.account.aor);
+    service.subscription.start(now);
   }
 
   receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): void {
-    throw new InvariantError(`not built: ${now} ${flow} ${bytes}`);
+    this.#core.receive(now, flow, bytes);
+    this.#settle(now);
   }
 
   transportFailed(now: Milliseconds, destination: Destination, reason: string): void {
-    throw new InvariantError(`not built: ${now} ${destination} ${reason}`);
+    const { transport, host, port } = destination;
+    this.#core.note(now, 'transport-failed', { peer: `${transport}:${host}:${port}`, reason });
+    this.#core.transportFailed(now, destination);
+    this.#settle(now);
   }
 
   handleTimeout(now: Milliseconds): void {
-    throw new InvariantError(`not built: ${now}`);
+    this.#core.handleTimeout(now);
+    this.#settle(now);
   }
 
   get deadline(): Milliseconds | undefined {
-    throw new InvariantError('not built');
+    return this.#core.deadline;
   }
 
   drain(): UserAgentOutput[] {
-    throw new InvariantError('not built');
+    this.#settle(this.#core.lastInput);
+    return this.#core.drain();
   }
 
   describe(): object {
-    throw new InvariantError('not built');
+    const accounts = [...this.#services.values()].map(({ account, registration, subscription }) => ({
+      id: account.id,
+      aor: account.aor.toString(),
+      registration: registration?.describe(),
+      messageSummary: subscription?.describe(),
+    }));
+    const calls = [...this.#core.calls].map(([id, call]) => ({ id, ...call.describe() }));
+    return { accounts, calls, ...this.#core.describe() };
   }
+
+  /** Lets the transactions say what they have to say, until they are silent. */
+  #settle(now: Milliseconds): void {
+    for (let outputs = this.#core.take(); outputs.length > 0; outputs = this.#core.take()) {
+      for (const output of outputs) this.#dispatch(now, output);
+    }
+  }
+
+  #dispatch(now: Milliseconds, output: Exclude<TransactionOutput, { type: 'send' }>): void {
+    switch (output.type) {
+      case 'request':
+        this.#server.receive(now, output.transaction, output.merged);
+        break;
+      case 'cancel':
+        this.#server.cancelled(now, output.transaction, output.invite);
+        break;
+      case 'ack':
+        this.#server.acknowledged(now, output.request);
+        break;
+      case 'response':
+        this.#responded(now, output);
+        break;
+      case 'timeout':
+      case 'transportError':
+        this.#failed(now, output);
+        break;
+      case 'terminated':
+        this.#core.forget(output.transaction);
+        break;
+      default:
+        output satisfies never;
+    }
+  }
+
+  #responded(now: Milliseconds, { transaction, response, flow }: Extract<TransactionOutput, { type: 'response' }>): void {
+    if (!transaction) {
+      this.#server.strayResponse(response);
+      return;
+    }
+    if (response.isFinal) this.#core.answered(transaction);
+    this.#core.userOf(transaction)?.responded(now, response, flow);
+  }
+
+  /** What an answer of ours comes to when nobody acknowledges it is no concern of the call: it was refused. */
+  #failed(now: Milliseconds, { type, transaction }: Extract<TransactionOutput, { type: 'timeout' | 'transportError' }>): void {
+    if (transaction.role === 'server') return;
+    this.#core.answered(transaction);
+    this.#core.userOf(transaction)?.failed(now, type === 'timeout' ? 'timeout' : 'transport');
+  }
+
+  #service(id: AccountId): Service {
+    const service = this.#services.get(id);
+    if (!service) throw new UsageError('unknown-account', `there is no account ${id}`);
+    return service;
+  }
+
+  /** A command for a call that has just gone is late, not wrong. */
+  #incoming(session: SessionId): IncomingInvite | undefined {
+    const call = this.#core.calls.get(session);
+    if (call instanceof IncomingInvite) return call;
+    this.#core.counters.add('command-too-late');
+    return undefined;
+  }
+
+  #established(session: SessionId): InviteSession | undefined {
+    const call = this.#core.calls.get(session);
+    if (call instanceof InviteSession) return call;
+    this.#core.counters.add('command-too-late');
+    return undefined;
+  }
+}
+
+function isActive({ registration, subscription }: Service): boolean {
+  return !(registration?.isOver ?? true) || !(subscription?.isOver ?? true);
+}
+
+/** Equal texts, equal accounts. Holds the password: never shown. */
+function fingerprint({ aor, displayName, registrar, outboundProxy, transport, credentials, expires }: Account): string {
+  const uris = [aor, registrar, outboundProxy].map((uri) => uri?.toString() ?? null);
+  return JSON.stringify([uris, displayName, transport, credentials?.username, credentials?.password, expires]);
+}
+
+function refusalParts({ reasonPhrase, contacts = [], warning }: RejectOptions): ResponseParts {
+  const headers = contacts.map((contact) => ['Contact', contact.toString()] as const);
+  const text = warning?.replaceAll(/["\\]/g, "'");
+  const warnings = text === undefined ? [] : [['Warning', `399 phone "${text}"`] as const];
+  return { headers: [...headers, ...warnings], ...(reasonPhrase !== undefined && { reasonPhrase }) };
 }

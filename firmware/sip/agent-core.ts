@@ -1,0 +1,260 @@
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import { Counters, LimitedLog } from '#firmware/core/counters.ts';
+import type { Entropy } from '#firmware/core/entropy.ts';
+import type { Logger } from '#firmware/core/logger.ts';
+import { TimerTable } from '#firmware/core/timer-table.ts';
+import { hostOf } from './identity.ts';
+import { buildCancel, buildResponse, type ResponseParts, statelessTag, withTopVia } from './message/build.ts';
+import type { Message, Request, Response } from './message/message.ts';
+import { newBranch, Via } from './message/via.ts';
+import type { Wake } from './state-machine.ts';
+import type { ClientTransaction, ServerTransaction } from './transaction/transaction-layer.ts';
+import { defaultTransactionSettings, TransactionLayer, type TransactionOutput } from './transaction/transaction-layer.ts';
+import type { Flow, Target } from './transport/flow.ts';
+import type { Destination, LocalAddresses } from './transport/sip-core.ts';
+import { TransportLayer } from './transport/transport-layer.ts';
+import type { SessionId, UserAgentEvent, UserAgentOutput } from './user-agent-events.ts';
+import { defaultUserAgentSettings, type UserAgentSettings } from './user-agent-settings.ts';
+
+export interface UserAgentPorts {
+  readonly entropy: Entropy;
+  readonly logger: Logger;
+  readonly addresses: LocalAddresses;
+  readonly settings?: Partial<UserAgentSettings>;
+}
+
+/** Who sent a request of ours and is told what becomes of it. */
+export interface TransactionUser {
+  responded(now: Milliseconds, response: Response, flow: Flow): void;
+  /** No final response will come. */
+  failed(now: Milliseconds, cause: 'timeout' | 'transport'): void;
+}
+
+/** What lives in a dialog (RFC 5057) and takes its requests. */
+export interface DialogUsage {
+  /** Any request but ACK and CANCEL. */
+  receive(now: Milliseconds, transaction: ServerTransaction): void;
+  /** The ACK of a 2xx. */
+  acknowledged(now: Milliseconds, ack: Request): void;
+  /** A 2xx to an INVITE of ours whose transaction is over: its ACK was lost. */
+  acceptedAgain(response: Response): void;
+}
+
+/** A call in any state, as its owner outside sees it. */
+export interface Call {
+  /** CANCEL, BYE or a refusal, whatever the state asks for; again and again without harm. */
+  end(now: Milliseconds): void;
+  describe(): object;
+}
+
+/** Takes the CANCEL of an INVITE that has no final response yet; the CANCEL itself is answered for it. */
+export interface Cancellable {
+  /** The To tag of our responses (RFC 3261 §9.2: the CANCEL gets the same). */
+  readonly toTag: string | undefined;
+  readonly cancelled: (now: Milliseconds) => void;
+}
+
+const ignoresOutcome: TransactionUser = { responded: () => undefined, failed: () => undefined };
+
+/** What all parts of the user agent share: transactions, timers, dialogs, calls and the outputs they make. */
+export class AgentCore {
+  readonly entropy: Entropy;
+  readonly settings: UserAgentSettings;
+  readonly addresses: LocalAddresses;
+  readonly counters = new Counters();
+  readonly log: LimitedLog;
+  readonly timers = new TimerTable<Wake>();
+  /** By `dialogKey`. */
+  readonly dialogs = new Map<string, DialogUsage>();
+  readonly calls = new Map<SessionId, Call>();
+  readonly #transport: TransportLayer;
+  readonly #transactions: TransactionLayer;
+  readonly #users = new Map<ClientTransaction, TransactionUser>();
+  readonly #unanswered = new Set<ClientTransaction>();
+  readonly #cancellable = new Map<ServerTransaction, Cancellable>();
+  #outputs: UserAgentOutput[] = [];
+  #lastInput: Milliseconds = 0;
+
+  constructor({ entropy, logger, addresses, settings }: UserAgentPorts) {
+    this.entropy = entropy;
+    this.addresses = addresses;
+    this.settings = { ...defaultUserAgentSettings, ...settings };
+    this.log = new LimitedLog(logger);
+    this.#transport = new TransportLayer(this.counters, this.log);
+    const { t1, t2, t4, maximumTransactions } = this.settings;
+    this.#transactions = new TransactionLayer(this.counters, {
+      ...defaultTransactionSettings,
+      times: { t1, t2, t4 },
+      serverTransactions: maximumTransactions,
+    });
+  }
+
+  /** 64·T1: how long a request may stay unanswered and a 2xx unacknowledged. */
+  get patience(): Milliseconds {
+    return 64 * this.settings.t1;
+  }
+
+  /** The time of the last input. */
+  get lastInput(): Milliseconds {
+    return this.#lastInput;
+  }
+
+  /** True while a request of ours has no final response. */
+  get isWaiting(): boolean {
+    return this.#unanswered.size > 0;
+  }
+
+  /** Sends a request that has no Via yet. */
+  send(now: Milliseconds, request: Request, destination: Destination, user: TransactionUser): ClientTransaction {
+    this.#lastInput = now;
+    const complete = this.#complete(request, destination);
+    const transaction = this.#transactions.request(now, complete, targetFor(destination));
+    this.#users.set(transaction, user);
+    this.#unanswered.add(transaction);
+    return transaction;
+  }
+
+  /** RFC 3261 §9.1; nobody waits for the answer. */
+  cancel(now: Milliseconds, invite: ClientTransaction): void {
+    const transaction = this.#transactions.request(now, buildCancel(invite.request), invite.target);
+    this.#users.set(transaction, ignoresOutcome);
+    this.#unanswered.add(transaction);
+  }
+
+  /** Sends the ACK of a 2xx; gives back how to send the very same once more. */
+  acknowledge(ack: Request, destination: Destination): () => void {
+    const complete = this.#complete(ack, destination);
+    const again = (): void => this.#transactions.send(complete, targetFor(destination));
+    again();
+    return again;
+  }
+
+  respond(now: Milliseconds, transaction: ServerTransaction, statusCode: number, parts: ResponseParts = {}): Response {
+    this.#lastInput = now;
+    const { request } = transaction;
+    const { product } = this.settings;
+    const headers = product === undefined ? parts.headers : [...(parts.headers ?? []), ['Server', product] as const];
+    const toTag = parts.toTag ?? statelessTag(request);
+    const response = buildResponse(request, statusCode, { ...parts, toTag, ...(headers && { headers }) });
+    this.#transactions.respond(now, transaction, response);
+    if (statusCode >= 200) this.#cancellable.delete(transaction);
+    return response;
+  }
+
+  /** Sends a 2xx once more (RFC 3261 §13.3.1.4). */
+  repeat(now: Milliseconds, transaction: ServerTransaction, response: Response): void {
+    this.#transactions.respond(now, transaction, response);
+  }
+
+  /** Says who takes the CANCEL of an INVITE until it has a final response. */
+  onCancel(invite: ServerTransaction, cancellable: Cancellable): void {
+    this.#cancellable.set(invite, cancellable);
+  }
+
+  cancellableOf(invite: ServerTransaction): Cancellable | undefined {
+    return this.#cancellable.get(invite);
+  }
+
+  userOf(transaction: ClientTransaction): TransactionUser | undefined {
+    return this.#users.get(transaction);
+  }
+
+  emit(event: UserAgentEvent): void {
+    this.#outputs.push({ kind: 'event', event });
+  }
+
+  /** A refusal or a fault worth counting and, now and then, a line. */
+  note(now: Milliseconds, name: string, fields: Readonly<Record<string, string>> = {}): void {
+    this.counters.add(name);
+    this.log.warn(now, name, fields);
+  }
+
+  receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): void {
+    this.#lastInput = now;
+    const received = this.#transport.receive(now, flow, bytes);
+    if (received?.kind === 'refusal') this.#transactions.sendError(received.broken, received.statusCode, flow);
+    else if (received) {
+      this.#trace('received', received, flow.transport, flow.remote.address, flow.remote.port);
+      this.#transactions.receive(now, received, flow);
+    }
+  }
+
+  transportFailed(now: Milliseconds, destination: Destination): void {
+    this.#lastInput = now;
+    if (destination.flow) this.#transactions.flowFailed(now, destination.flow);
+    this.#transactions.targetFailed(now, targetFor(destination));
+  }
+
+  handleTimeout(now: Milliseconds): void {
+    this.#lastInput = now;
+    this.#transactions.handleTimeout(now);
+    for (let wake = this.timers.takeDue(now); wake; wake = this.timers.takeDue(now)) wake.fire(now);
+  }
+
+  get deadline(): Milliseconds | undefined {
+    const deadlines = [this.#transactions.deadline, this.timers.deadline].filter((deadline) => deadline !== undefined);
+    return deadlines.length > 0 ? Math.min(...deadlines) : undefined;
+  }
+
+  /** What the transactions have to say; what they send becomes output here. Empty when nothing is left. */
+  take(): readonly Exclude<TransactionOutput, { type: 'send' }>[] {
+    const rest: Exclude<TransactionOutput, { type: 'send' }>[] = [];
+    for (const output of this.#transactions.drain()) {
+      if (output.type === 'send') this.#transmit(output.bytes, output.target, output.message);
+      else rest.push(output);
+    }
+    return rest;
+  }
+
+  /** A request of ours has its final response, or will get none. */
+  answered(transaction: ClientTransaction): void {
+    this.#unanswered.delete(transaction);
+  }
+
+  /** A transaction is over. */
+  forget(transaction: ClientTransaction | ServerTransaction): void {
+    if (transaction.role === 'server') this.#cancellable.delete(transaction);
+    else this.#users.delete(transaction);
+  }
+
+  drain(): UserAgentOutput[] {
+    const outputs = this.#outputs;
+    this.#outputs = [];
+    return outputs;
+  }
+
+  describe(): object {
+    return { ...this.#transactions.describe(), dialogs: this.dialogs.size, counters: this.counters.describe() };
+  }
+
+  #complete(request: Request, destination: Destination): Request {
+    const { address, port } = this.addresses.towards(destination.host, destination.transport);
+    const params = new Map([
+      ['branch', newBranch(this.entropy)],
+      ['rport', ''],
+    ]);
+    const via = new Via({ transport: destination.transport.toUpperCase(), host: hostOf(address), port, params });
+    const { product } = this.settings;
+    const named = product === undefined ? request : request.with({ headers: request.headers.with('User-Agent', product) });
+    return withTopVia(named, via);
+  }
+
+  #transmit(bytes: Uint8Array, target: Target, message: Message | undefined): void {
+    const { transport, address: host, port, flow } = target;
+    this.#trace('sent', message, transport, host, port);
+    this.#outputs.push({ kind: 'transmit', destination: { transport, host, port, flow }, bytes });
+  }
+
+  #trace(direction: 'sent' | 'received', message: Message | undefined, transport: string, host: string, port: number): void {
+    if (!this.settings.trace || !message) return;
+    const start = message.kind === 'request' ? message.method : `${message.statusCode} ${message.reasonPhrase}`;
+    const { number, method } = message.cSeq;
+    const summary = `${start} · ${number} ${method} · ${message.callId} · ${message.body.length} bytes`;
+    this.emit({ type: 'message', direction, peer: `${transport}:${hostOf(host)}:${port}`, summary });
+  }
+}
+
+/** To the transaction layer the address is opaque: names are resolved by the driver. */
+function targetFor({ transport, host, port, flow }: Destination): Target {
+  return { transport, address: host, port, flow };
+}

@@ -1,0 +1,155 @@
+import { destinationOf } from '../identity.ts';
+import { buildRequest, type RequestParts } from '../message/build.ts';
+import type { Message, Request, Response } from '../message/message.ts';
+import { NameAddr } from '../message/name-addr.ts';
+import type { SipUri, Uri } from '../message/uri.ts';
+import type { Destination } from '../transport/sip-core.ts';
+
+/** What makes a dialog (RFC 3261 §12.1): fixed but for the remote target and the sequence numbers. */
+interface DialogParts {
+  readonly callId: string;
+  /** Our From in requests we send, with our tag. */
+  readonly local: NameAddr;
+  /** Our To in requests we send, with their tag if they have one (RFC 2543 peers have none). */
+  readonly remote: NameAddr;
+  readonly routeSet: readonly NameAddr[];
+  readonly remoteTarget: Uri;
+  readonly localSequence: number;
+  readonly remoteSequence: number | undefined;
+}
+
+/** RFC 3261 §12: a relation between two user agents, which orders and routes the requests within it. */
+export class Dialog {
+  readonly callId: string;
+  readonly local: NameAddr;
+  readonly remote: NameAddr;
+  readonly routeSet: readonly NameAddr[];
+  #remoteTarget: Uri;
+  #localSequence: number;
+  /** Of the last request of theirs; `undefined` before the first. */
+  #remoteSequence: number | undefined;
+
+  constructor(parts: DialogParts) {
+    this.callId = parts.callId;
+    this.local = parts.local;
+    this.remote = parts.remote;
+    this.routeSet = parts.routeSet;
+    this.#remoteTarget = parts.remoteTarget;
+    this.#localSequence = parts.localSequence;
+    this.#remoteSequence = parts.remoteSequence;
+  }
+
+  /** RFC 3261 §12.1.2: as UAC, from the response to our request. A peer without a Contact is called back where we called it. */
+  static ofResponse(request: Request, response: Response): Dialog {
+    return new Dialog({
+      callId: request.callId,
+      local: request.from,
+      remote: response.to,
+      routeSet: [...response.recordRoutes].reverse(),
+      remoteTarget: contactOf(response) ?? request.requestUri,
+      localSequence: request.cSeq.number,
+      remoteSequence: undefined,
+    });
+  }
+
+  /** RFC 3261 §12.1.1: as UAS, from a request that has a Contact. */
+  static ofRequest(request: Request, localTag: string): Dialog {
+    return new Dialog({
+      callId: request.callId,
+      local: request.to.withParam('tag', localTag),
+      remote: request.from,
+      routeSet: request.recordRoutes,
+      remoteTarget: contactOf(request) ?? request.from.uri,
+      localSequence: 0,
+      remoteSequence: request.cSeq.number,
+    });
+  }
+
+  /** RFC 6665 §4.4.1: as subscriber, from a NOTIFY that came before the answer to our SUBSCRIBE. */
+  static ofNotify(subscribe: Request, notify: Request): Dialog {
+    return new Dialog({
+      callId: subscribe.callId,
+      local: subscribe.from,
+      remote: notify.from,
+      routeSet: notify.recordRoutes,
+      remoteTarget: contactOf(notify) ?? subscribe.requestUri,
+      localSequence: subscribe.cSeq.number,
+      remoteSequence: undefined,
+    });
+  }
+
+  get key(): string {
+    return dialogKey(this.callId, this.local.tag, this.remote.tag);
+  }
+
+  /** Where requests go: the first route or, without routes, the remote target; `undefined` when that is no SIP URI. */
+  get destination(): Destination | undefined {
+    return destinationOf(this.routeSet[0]?.uri ?? this.#remoteTarget);
+  }
+
+  /** RFC 3261 §12.2.1.1: the next request within the dialog, still without Via. */
+  request(method: string, parts: Pick<RequestParts, 'headers' | 'body' | 'contact'> = {}): Request {
+    this.#localSequence++;
+    return buildRequest({ ...this.#addressing(), ...parts, method, sequence: this.#localSequence });
+  }
+
+  /** RFC 3261 §13.2.2.4: the ACK of a 2xx to `invite`, with the credentials the INVITE had. */
+  ack(invite: Request): Request {
+    const credentials = ['Authorization', 'Proxy-Authorization'];
+    const headers = credentials.flatMap((name) => invite.headers.all(name).map(({ value }) => [name, value] as const));
+    return buildRequest({ ...this.#addressing(), headers, method: 'ACK', sequence: invite.cSeq.number });
+  }
+
+  /** RFC 3261 §12.2.2: false for a request that comes too late; else its number counts from now on. */
+  admits(request: Request): boolean {
+    if (this.#remoteSequence !== undefined && request.cSeq.number <= this.#remoteSequence) return false;
+    this.#remoteSequence = request.cSeq.number;
+    return true;
+  }
+
+  /** RFC 3261 §12.2: target refresh requests and their 2xx move the remote target. */
+  refresh(message: Message): void {
+    this.#remoteTarget = contactOf(message) ?? this.#remoteTarget;
+  }
+
+  describe(): object {
+    return {
+      callId: this.callId,
+      remote: this.remote.uri.toString(),
+      remoteTarget: this.#remoteTarget.toString(),
+      routes: this.routeSet.map((route) => route.uri.toString()),
+      localSequence: this.#localSequence,
+      remoteSequence: this.#remoteSequence,
+    };
+  }
+
+  /** RFC 3261 §12.2.1.1: a strict router gets the request-URI, and the target goes to the end of the routes. */
+  #addressing(): Pick<RequestParts, 'requestUri' | 'from' | 'to' | 'callId' | 'routes'> {
+    const { callId, local, remote, routeSet } = this;
+    const first = routeSet[0]?.uri;
+    const strict = first?.kind === 'sip' && !first.isLooseRouter ? first : undefined;
+    const routes = strict ? [...routeSet.slice(1), new NameAddr(this.#remoteTarget)] : routeSet;
+    const requestUri = strict ? asRequestUri(strict) : this.#remoteTarget;
+    return { requestUri, from: local, to: remote, callId, routes };
+  }
+}
+
+export function dialogKey(callId: string, localTag: string | undefined, remoteTag: string | undefined): string {
+  return `${callId} ${localTag ?? ''} ${remoteTag ?? ''}`;
+}
+
+/** The dialog a request of a peer claims to be in: its To is ours. */
+export function dialogKeyOf(request: Request): string {
+  return dialogKey(request.callId, request.to.tag, request.from.tag);
+}
+
+function contactOf(message: Message): Uri | undefined {
+  const { contacts } = message;
+  return contacts === '*' ? undefined : contacts[0]?.uri;
+}
+
+/** RFC 3261 §19.1.1: a request-URI has neither `method` nor headers. */
+function asRequestUri(uri: SipUri): SipUri {
+  const params = new Map([...uri.params].filter(([name]) => name !== 'method'));
+  return uri.with({ params, headers: [] });
+}

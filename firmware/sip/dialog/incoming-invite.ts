@@ -1,0 +1,177 @@
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import { randomToken } from '#firmware/core/entropy.ts';
+import type { StateTable } from '#firmware/core/state-table.ts';
+import type { AgentCore, Call, DialogUsage } from '../agent-core.ts';
+import { dialogLines } from '../capabilities.ts';
+import type { Identity } from '../identity.ts';
+import type { ResponseParts } from '../message/build.ts';
+import type { Response } from '../message/message.ts';
+import type { NameAddr } from '../message/name-addr.ts';
+import { typedBody } from '../message-body.ts';
+import { StateMachine } from '../state-machine.ts';
+import type { ServerTransaction } from '../transaction/transaction-layer.ts';
+import { destinationAlong } from '../transport/transport-layer.ts';
+import type { Body, SessionId } from '../user-agent-events.ts';
+import { Dialog } from './dialog.ts';
+import { answerAside, respondBusyWithOffer } from './in-dialog-requests.ts';
+import { InviteSession } from './invite-session.ts';
+
+type State = 'fresh' | 'unanswered' | 'over';
+type Timer = 'refresh' | 'expiry';
+type Input = Timer | 'arrived' | 'ring' | 'accept' | 'refuse' | 'withdrawn';
+type Action = 'report' | 'sendProvisional' | 'sendSuccess' | 'sendRefusal' | 'sendTerminated' | 'reportCancelled' | 'close';
+
+/** RFC 3261 §13.3 and §9.2: an INVITE of a peer until our final response. */
+const table: StateTable<State, Input, Action, Timer> = {
+  fresh: { timers: [], on: { arrived: { to: 'unanswered', do: ['report'] } } },
+  unanswered: {
+    timers: ['refresh', 'expiry'],
+    on: {
+      ring: { to: 'unanswered', do: ['sendProvisional'] },
+      refresh: { to: 'unanswered', do: ['sendProvisional'] },
+      accept: { to: 'over', do: ['close', 'sendSuccess'] },
+      refuse: { to: 'over', do: ['close', 'sendRefusal'] },
+      withdrawn: { to: 'over', do: ['close', 'sendTerminated', 'reportCancelled'] },
+      expiry: { to: 'over', do: ['close', 'sendTerminated', 'reportCancelled'] },
+    },
+  },
+  over: { timers: [], on: {} },
+};
+
+export interface IncomingInviteParts {
+  readonly core: AgentCore;
+  readonly id: SessionId;
+  readonly identity: Identity;
+  readonly transaction: ServerTransaction;
+}
+
+/** A response we want to send, without what every response of the dialog has. */
+interface Wanted {
+  readonly statusCode: number;
+  readonly parts: ResponseParts;
+}
+
+/** RFC 3261 §13.3.1.1: proxies forget a call that shows no life for three minutes. */
+const refreshInterval: Milliseconds = 60_000;
+
+/** A call of a peer that we have not answered yet. */
+export class IncomingInvite implements Call, DialogUsage {
+  readonly #parts: IncomingInviteParts;
+  readonly #machine: StateMachine<State, Input, Action, Timer>;
+  readonly #dialog: Dialog;
+  readonly #tag: string;
+  #provisional: Wanted | undefined;
+
+  constructor(parts: IncomingInviteParts) {
+    this.#parts = parts;
+    const { core, transaction } = parts;
+    this.#tag = randomToken(core.entropy, 10);
+    this.#dialog = Dialog.ofRequest(transaction.request, this.#tag);
+    const { expires } = transaction.request;
+    const lifetime = expires === undefined ? Number.POSITIVE_INFINITY : 1_000 * expires;
+    this.#machine = new StateMachine(table, 'fresh', core.timers, {
+      durationOf: (timer) => (timer === 'refresh' ? refreshInterval : lifetime),
+      timedOut: (now, timer) => this.#step(now, timer, this.#provisional),
+    });
+  }
+
+  start(now: Milliseconds): void {
+    const { core, id, transaction } = this.#parts;
+    core.calls.set(id, this);
+    core.dialogs.set(this.#dialog.key, this);
+    core.onCancel(transaction, { toTag: this.#tag, cancelled: (at) => this.#step(at, 'withdrawn') });
+    this.#step(now, 'arrived');
+  }
+
+  ring(now: Milliseconds, statusCode: number, body?: Body): void {
+    this.#provisional = { statusCode, parts: body ? { body: typedBody(body) } : {} };
+    this.#step(now, 'ring', this.#provisional);
+  }
+
+  accept(now: Milliseconds, body: Body): void {
+    this.#step(now, 'accept', { statusCode: 200, parts: { body: typedBody(body) } });
+  }
+
+  reject(now: Milliseconds, statusCode: number, parts: ResponseParts = {}): void {
+    this.#step(now, 'refuse', { statusCode, parts });
+  }
+
+  end(now: Milliseconds): void {
+    this.reject(now, 603);
+  }
+
+  receive(now: Milliseconds, transaction: ServerTransaction): void {
+    const { core, id } = this.#parts;
+    const { request } = transaction;
+    if (!this.#dialog.admits(request)) respondBusyWithOffer(core, now, transaction);
+    else if (request.method === 'BYE') {
+      core.respond(now, transaction, 200);
+      this.#step(now, 'withdrawn');
+    } else if (request.method === 'UPDATE' && request.body.length === 0) {
+      this.#dialog.refresh(request);
+      core.respond(now, transaction, 200, { headers: dialogLines });
+    } else if (request.method === 'INVITE' || request.method === 'UPDATE') respondBusyWithOffer(core, now, transaction);
+    else answerAside(core, now, id, transaction);
+  }
+
+  acknowledged(): void {
+    this.#parts.core.counters.add('ack-before-answer');
+  }
+
+  acceptedAgain(): void {
+    this.#parts.core.counters.add('response-astray');
+  }
+
+  describe(): object {
+    return { state: this.#machine.state, dialog: this.#dialog.describe() };
+  }
+
+  static readonly #actions: Readonly<Record<Action, (self: IncomingInvite, now: Milliseconds, wanted: Wanted | undefined) => void>> = {
+    report: (self) => self.#report(),
+    sendProvisional: (self, now, wanted) => wanted && self.#sendProvisional(now, wanted),
+    sendSuccess: (self, now, wanted) => wanted && self.#sendSuccess(now, wanted),
+    sendRefusal: (self, now, wanted) => wanted && self.#respond(now, wanted),
+    sendTerminated: (self, now) => self.#respond(now, { statusCode: 487, parts: {} }),
+    reportCancelled: (self) => self.#parts.core.emit({ type: 'cancelled', session: self.#parts.id }),
+    close: (self) => self.#close(),
+  };
+
+  #step(now: Milliseconds, input: Input, wanted?: Wanted): void {
+    for (const action of this.#machine.step(now, input)) IncomingInvite.#actions[action](this, now, wanted);
+  }
+
+  #report(): void {
+    const { core, id: session, identity, transaction } = this.#parts;
+    const account = identity.account?.id;
+    core.emit({ type: 'incoming', session, request: transaction.request, ...(account !== undefined && { account }) });
+  }
+
+  #sendProvisional(now: Milliseconds, wanted: Wanted): void {
+    this.#respond(now, wanted);
+    this.#machine.restart(now, 'refresh');
+  }
+
+  #sendSuccess(now: Milliseconds, wanted: Wanted): void {
+    const { core, id, identity, transaction } = this.#parts;
+    const response = this.#respond(now, wanted);
+    new InviteSession({ core, id, identity, dialog: this.#dialog, ownsCallId: false }).weAccepted(now, transaction, response);
+  }
+
+  #respond(now: Milliseconds, { statusCode, parts }: Wanted): Response {
+    const { core, transaction } = this.#parts;
+    const headers = [...(parts.headers ?? []), ...(statusCode < 300 ? dialogLines : [])];
+    const contact = statusCode < 300 ? { contact: this.#contact() } : {};
+    return core.respond(now, transaction, statusCode, { ...parts, ...contact, headers, toTag: this.#tag });
+  }
+
+  #contact(): NameAddr {
+    const { identity, transaction } = this.#parts;
+    return identity.contact(destinationAlong(transaction.flow));
+  }
+
+  #close(): void {
+    const { core, id } = this.#parts;
+    core.calls.delete(id);
+    core.dialogs.delete(this.#dialog.key);
+  }
+}

@@ -1,0 +1,211 @@
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { StateTable } from '#firmware/core/state-table.ts';
+import type { AgentCore, Call, DialogUsage } from '../agent-core.ts';
+import { ClientRequest } from '../client-request.ts';
+import type { Identity } from '../identity.ts';
+import type { Request, Response } from '../message/message.ts';
+import { typedBody, withBodyOf } from '../message-body.ts';
+import { StateMachine } from '../state-machine.ts';
+import type { ServerTransaction } from '../transaction/transaction-layer.ts';
+import type { Body, SessionId } from '../user-agent-events.ts';
+import { AwaitedAck } from './awaited-ack.ts';
+import type { Dialog } from './dialog.ts';
+import { answerAside, respondBusyWithOffer, sendBye } from './in-dialog-requests.ts';
+import { OfferExchange, type ReofferAnswer } from './offer-exchange.ts';
+import { SentAcks } from './sent-acks.ts';
+
+type State = 'fresh' | 'unacknowledged' | 'leaving' | 'confirmed' | 'over';
+type Input = 'weAccepted' | 'theyAccepted' | 'acknowledged' | 'noAck' | 'hangUp' | 'bye' | 'lost';
+type Action = 'awaitAck' | 'sendBye' | 'sendByeForNoAck' | 'reportConfirmed' | 'reportLocal' | 'reportRemote' | 'reportTimeout' | 'close';
+
+/**
+ * RFC 3261 §13 and §15 from the 2xx on. Who sent the 2xx must not send BYE before its ACK: a hang-up in between waits in `leaving`.
+ */
+const table: StateTable<State, Input, Action, never> = {
+  fresh: {
+    timers: [],
+    on: { weAccepted: { to: 'unacknowledged', do: ['awaitAck'] }, theyAccepted: { to: 'confirmed', do: [] } },
+  },
+  unacknowledged: {
+    timers: [],
+    on: {
+      acknowledged: { to: 'confirmed', do: ['reportConfirmed'] },
+      noAck: { to: 'over', do: ['sendByeForNoAck', 'reportTimeout', 'close'] },
+      hangUp: { to: 'leaving', do: ['reportLocal'] },
+      bye: { to: 'over', do: ['reportRemote', 'close'] },
+    },
+  },
+  leaving: {
+    timers: [],
+    on: {
+      acknowledged: { to: 'over', do: ['sendBye', 'close'] },
+      noAck: { to: 'over', do: ['sendBye', 'close'] },
+      bye: { to: 'over', do: ['close'] },
+    },
+  },
+  confirmed: {
+    timers: [],
+    on: {
+      hangUp: { to: 'over', do: ['sendBye', 'reportLocal', 'close'] },
+      bye: { to: 'over', do: ['reportRemote', 'close'] },
+      lost: { to: 'over', do: ['sendBye', 'reportTimeout', 'close'] },
+    },
+  },
+  over: { timers: [], on: {} },
+};
+
+export interface InviteSessionParts {
+  readonly core: AgentCore;
+  readonly id: SessionId;
+  readonly identity: Identity;
+  readonly dialog: Dialog;
+  /** True for the caller. */
+  readonly ownsCallId: boolean;
+}
+
+/** What an input is about, for the actions it leads to. */
+interface Subject {
+  readonly accepted?: { readonly transaction: ServerTransaction; readonly response: Response };
+  readonly request?: Request;
+  readonly reason?: string;
+}
+
+/** An accepted call: the INVITE usage of a confirmed dialog. */
+export class InviteSession implements Call, DialogUsage {
+  readonly #parts: InviteSessionParts;
+  readonly #machine: StateMachine<State, Input, Action, never>;
+  readonly #awaitedAck: AwaitedAck;
+  readonly #acks = new SentAcks();
+  readonly #offers: OfferExchange;
+
+  constructor(parts: InviteSessionParts) {
+    this.#parts = parts;
+    const { core, id, identity, dialog, ownsCallId } = parts;
+    this.#machine = new StateMachine(table, 'fresh', core.timers, { durationOf: () => 0, timedOut: () => undefined });
+    this.#awaitedAck = new AwaitedAck(core, (now) => this.#step(now, 'noAck', { reason: 'no ACK' }));
+    this.#offers = new OfferExchange({
+      core,
+      session: id,
+      identity,
+      dialog,
+      ownsCallId,
+      acks: this.#acks,
+      onLost: (now, reason) => this.#step(now, 'lost', { reason }),
+    });
+  }
+
+  /** We have just sent this 2xx. */
+  weAccepted(now: Milliseconds, transaction: ServerTransaction, response: Response): void {
+    this.#open();
+    this.#step(now, 'weAccepted', { accepted: { transaction, response } });
+  }
+
+  /** They sent a 2xx, which has been acknowledged; `again` sends the ACK of CSeq `sequence` once more. */
+  theyAccepted(now: Milliseconds, sequence: number, again: () => void): void {
+    this.#acks.add(sequence, again);
+    this.#open();
+    this.#step(now, 'theyAccepted');
+  }
+
+  end(now: Milliseconds): void {
+    this.#step(now, 'hangUp');
+  }
+
+  offer(now: Milliseconds, body: Body): boolean {
+    return this.#machine.state === 'confirmed' && this.#offers.offer(now, body);
+  }
+
+  answerOffer(now: Milliseconds, answer: ReofferAnswer): void {
+    this.#offers.answer(now, answer);
+  }
+
+  /** Sends an INFO; when it can't be sent or is not answered the call goes on. */
+  sendInfo(now: Milliseconds, body: Body): void {
+    const { core, id: session, identity, dialog } = this.#parts;
+    const { destination } = dialog;
+    const report = (statusCode: number): void => core.emit({ type: 'infoAnswered', session, statusCode });
+    if (this.#machine.state !== 'confirmed' || !destination) {
+      report(481);
+      return;
+    }
+    new ClientRequest(now, {
+      core,
+      identity,
+      destination,
+      inDialog: true,
+      build: () => dialog.request('INFO', { body: typedBody(body) }),
+      onResponse: (at, { statusCode, isFinal }) => {
+        if (isFinal) report(statusCode);
+        if (statusCode === 481) this.#step(at, 'lost', { reason: '481 to INFO' });
+      },
+      onFailure: (_at, cause) => report(cause === 'timeout' ? 408 : 503),
+    });
+  }
+
+  receive(now: Milliseconds, transaction: ServerTransaction): void {
+    const { core, id, dialog } = this.#parts;
+    const { request } = transaction;
+    if (!dialog.admits(request)) respondBusyWithOffer(core, now, transaction);
+    else if (request.method === 'BYE') {
+      core.respond(now, transaction, 200);
+      this.#step(now, 'bye', { request });
+    } else if (request.method !== 'INVITE' && request.method !== 'UPDATE') answerAside(core, now, id, transaction);
+    else if (this.#machine.state === 'confirmed') this.#offers.receive(now, transaction);
+    else core.respond(now, transaction, 491);
+  }
+
+  acknowledged(now: Milliseconds, ack: Request): void {
+    if (this.#awaitedAck.acknowledged(now, ack)) this.#step(now, 'acknowledged', { request: ack });
+    else this.#offers.acknowledged(now, ack);
+  }
+
+  acceptedAgain(response: Response): void {
+    this.#acks.repeat(response.cSeq.number);
+  }
+
+  describe(): object {
+    return { state: this.#machine.state, offers: this.#offers.describe(), dialog: this.#parts.dialog.describe() };
+  }
+
+  static readonly #actions: Readonly<Record<Action, (self: InviteSession, now: Milliseconds, subject: Subject) => void>> = {
+    awaitAck: (self, now, { accepted }) => accepted && self.#awaitedAck.sent(now, accepted.transaction, accepted.response),
+    sendBye: (self, now) => self.#sendBye(now),
+    sendByeForNoAck: (self, now) => self.#sendBye(now, 'SIP;cause=408;text="no ACK"'),
+    reportConfirmed: (self, _now, { request }) => request && self.#reportConfirmed(request),
+    reportLocal: (self) => self.#reportEnd('local'),
+    reportRemote: (self, _now, { request }) => self.#reportEnd('remote', request?.header('Reason')),
+    reportTimeout: (self, _now, { reason }) => self.#reportEnd('timeout', reason),
+    close: (self, now) => self.#close(now),
+  };
+
+  #step(now: Milliseconds, input: Input, subject: Subject = {}): void {
+    for (const action of this.#machine.step(now, input)) InviteSession.#actions[action](this, now, subject);
+  }
+
+  #open(): void {
+    const { core, id, dialog } = this.#parts;
+    core.calls.set(id, this);
+    core.dialogs.set(dialog.key, this);
+  }
+
+  #sendBye(now: Milliseconds, reason?: string): void {
+    const { core, identity, dialog } = this.#parts;
+    sendBye(core, now, identity, dialog, reason);
+  }
+
+  #reportConfirmed(ack: Request): void {
+    this.#parts.core.emit({ type: 'confirmed', session: this.#parts.id, ...withBodyOf(ack) });
+  }
+
+  #reportEnd(by: 'local' | 'remote' | 'timeout', reason?: string): void {
+    this.#parts.core.emit({ type: 'ended', session: this.#parts.id, by, ...(reason !== undefined && { reason }) });
+  }
+
+  #close(now: Milliseconds): void {
+    const { core, id, dialog } = this.#parts;
+    this.#awaitedAck.stop(now);
+    this.#offers.close(now);
+    core.calls.delete(id);
+    core.dialogs.delete(dialog.key);
+  }
+}

@@ -1,0 +1,113 @@
+import { type Entropy, randomToken } from '#firmware/core/entropy.ts';
+import type { Account } from './account.ts';
+import { Authenticator } from './authenticator.ts';
+import { NameAddr } from './message/name-addr.ts';
+import { SipUri, type Uri } from './message/uri.ts';
+import type { Endpoint, Flow, Transport } from './transport/flow.ts';
+import type { Destination, LocalAddresses } from './transport/sip-core.ts';
+
+const serversAtMost = 16;
+const realmsAtMost = 8;
+
+/**
+ * Who we are towards a peer: an account, or nobody in particular for direct calls. Keeps what was learnt about the account's servers:
+ * from which addresses they answer, under which realms they ask, and as which address they see us.
+ */
+export class Identity {
+  readonly account: Account | undefined;
+  /** Random, so that a stranger who does not ask the registrar can't guess where we are to be called. */
+  readonly contactUser: string;
+  readonly authenticator: Authenticator | undefined;
+  readonly #local: LocalAddresses;
+  readonly #servers = new Set<string>();
+  readonly #realms = new Set<string>();
+  #seenAs: Endpoint | undefined;
+
+  constructor(entropy: Entropy, local: LocalAddresses, account?: Account) {
+    this.account = account;
+    this.contactUser = randomToken(entropy, 12);
+    this.#local = local;
+    this.authenticator = account?.credentials && new Authenticator(entropy, account.credentials);
+  }
+
+  /** Where requests of the account go first: its outbound proxy, else its registrar; `undefined` when it has neither. */
+  get server(): Destination | undefined {
+    const uri = this.account?.outboundProxy ?? this.account?.registrar;
+    return uri && this.account ? destinationOf(uri, this.account.transport) : undefined;
+  }
+
+  /** RFC 3261 §8.1.2: the outbound proxy as a pre-loaded route. */
+  get routes(): readonly NameAddr[] {
+    const proxy = this.account?.outboundProxy;
+    return proxy ? [new NameAddr(proxy.withParam('lr', ''))] : [];
+  }
+
+  /** The From of a request to `destination`, without a tag. */
+  from(destination: Destination): NameAddr {
+    if (this.account) return new NameAddr(this.account.aor, this.account.displayName);
+    const { address } = this.#local.towards(destination.host, destination.transport);
+    return new NameAddr(new SipUri({ user: this.contactUser, host: hostOf(address) }));
+  }
+
+  /** Where a peer reached by way of `destination` can reach us. */
+  contact({ host, transport }: { readonly host: string; readonly transport: Transport }): NameAddr {
+    const local = this.#local.towards(host, transport);
+    const { address, port } = this.#seenAs && transport === 'udp' && this.isServer(host) ? this.#seenAs : local;
+    const params = new Map(transport === 'udp' ? [] : [['transport', transport]]);
+    return new NameAddr(new SipUri({ user: this.contactUser, host: hostOf(address), port, params }));
+  }
+
+  /** True for the host the account registers with or sends by, and for the addresses that have answered for it. */
+  isServer(host: string): boolean {
+    return this.server?.host === host || this.#servers.has(host);
+  }
+
+  /** A request sent to `destination` was answered over `flow`. */
+  answeredBy(destination: Destination, flow: Flow): void {
+    if (!this.isServer(destination.host)) return;
+    const [oldest] = this.#servers;
+    if (this.#servers.size >= serversAtMost && oldest !== undefined) this.#servers.delete(oldest);
+    this.#servers.add(flow.remote.address);
+  }
+
+  /** RFC 3581: the registrar saw our request come from there. True if that changes the Contact. */
+  seenAs(endpoint: Endpoint): boolean {
+    const local = this.#seenAs ?? (this.server && this.#local.towards(this.server.host, 'udp'));
+    if (local?.address === endpoint.address && local.port === endpoint.port) return false;
+    this.#seenAs = endpoint;
+    return true;
+  }
+
+  /**
+   * Whether a challenge of `realm` to a request for `destination` may be answered. Only what goes by the account's own servers may; a
+   * REGISTER teaches the realms. Others must be known, so that a far end can't collect answers through the proxy; only an account whose
+   * registrar has never asked believes the first proxy that does, and never within a call.
+   */
+  trusts(realm: string, request: { readonly method: string; readonly inDialog: boolean; readonly destination: Destination }): boolean {
+    if (!this.account || !this.isServer(request.destination.host)) return false;
+    const { aor, registrar, outboundProxy } = this.account;
+    const named = [aor, registrar, outboundProxy].some((uri) => uri?.host === realm.toLowerCase());
+    if (named || this.#realms.has(realm)) return true;
+    const believed = request.method === 'REGISTER' || (this.#realms.size === 0 && !request.inDialog);
+    if (believed && this.#realms.size < realmsAtMost) this.#realms.add(realm);
+    return believed;
+  }
+}
+
+/** RFC 3261 §8.1.2 without a look into DNS: the host and port a SIP URI names. `undefined` for other schemes. */
+export function destinationOf(uri: Uri, preferred: 'udp' | 'tcp' = 'udp'): Destination | undefined {
+  if (uri.kind !== 'sip') return undefined;
+  const transport = uri.scheme === 'sips' ? 'tls' : transportOf(uri.params.get('transport')?.toLowerCase() ?? preferred);
+  const host = uri.host.startsWith('[') ? uri.host.slice(1, -1) : uri.host;
+  return transport && { transport, host, port: uri.port ?? (transport === 'tls' ? 5061 : 5060) };
+}
+
+/** An address as it stands in a URI or a Via. */
+export function hostOf(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}
+
+function transportOf(name: string): Transport | undefined {
+  const transports: readonly Transport[] = ['udp', 'tcp', 'tls', 'ws', 'wss'];
+  return transports.find((transport) => transport === name);
+}

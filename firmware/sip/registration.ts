@@ -1,0 +1,282 @@
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import { randomToken } from '#firmware/core/entropy.ts';
+import type { StateTable } from '#firmware/core/state-table.ts';
+import type { AgentCore } from './agent-core.ts';
+import { BackOff } from './back-off.ts';
+import { allowLine } from './capabilities.ts';
+import { ClientRequest } from './client-request.ts';
+import type { Identity } from './identity.ts';
+import { buildRequest } from './message/build.ts';
+import type { Request, Response } from './message/message.ts';
+import { NameAddr } from './message/name-addr.ts';
+import type { SipUri } from './message/uri.ts';
+import { StateMachine } from './state-machine.ts';
+import type { RegistrationEvent } from './user-agent-events.ts';
+
+type State = 'idle' | 'registering' | 'registered' | 'waiting' | 'rejected' | 'leaving' | 'removing' | 'removed';
+type Timer = 'refresh' | 'retry' | 'longRetry';
+type Input = Timer | 'start' | 'succeeded' | 'moved' | 'failed' | 'refused' | 'tooBrief' | 'stop';
+type Action =
+  | 'sendRegister'
+  | 'sendRemoval'
+  | 'reportRegistering'
+  | 'reportRegistered'
+  | 'reportFailed'
+  | 'reportRejected'
+  | 'reportRemoved';
+
+/**
+ * RFC 3261 §10.2: one binding of one account. One REGISTER at a time; a stop that comes in between waits for its answer (`leaving`).
+ * `moved`: registered, but the registrar sees us under another address than our Contact says. `waiting` retries soon, `rejected` late.
+ */
+const table: StateTable<State, Input, Action, Timer> = {
+  idle: {
+    timers: [],
+    on: { start: { to: 'registering', do: ['reportRegistering', 'sendRegister'] }, stop: { to: 'removed', do: ['reportRemoved'] } },
+  },
+  registering: {
+    timers: [],
+    on: {
+      succeeded: { to: 'registered', do: ['reportRegistered'] },
+      moved: { to: 'registering', do: ['sendRegister'] },
+      tooBrief: { to: 'registering', do: ['sendRegister'] },
+      failed: { to: 'waiting', do: ['reportFailed'] },
+      refused: { to: 'rejected', do: ['reportRejected'] },
+      stop: { to: 'leaving', do: [] },
+    },
+  },
+  registered: {
+    timers: ['refresh'],
+    on: {
+      refresh: { to: 'registering', do: ['sendRegister'] },
+      start: { to: 'registering', do: ['sendRegister'] },
+      stop: { to: 'removing', do: ['sendRemoval'] },
+    },
+  },
+  waiting: {
+    timers: ['retry'],
+    on: {
+      retry: { to: 'registering', do: ['reportRegistering', 'sendRegister'] },
+      start: { to: 'registering', do: ['reportRegistering', 'sendRegister'] },
+      stop: { to: 'removing', do: ['sendRemoval'] },
+    },
+  },
+  rejected: {
+    timers: ['longRetry'],
+    on: {
+      longRetry: { to: 'registering', do: ['reportRegistering', 'sendRegister'] },
+      start: { to: 'registering', do: ['reportRegistering', 'sendRegister'] },
+      stop: { to: 'removed', do: ['reportRemoved'] },
+    },
+  },
+  leaving: {
+    timers: [],
+    on: {
+      succeeded: { to: 'removing', do: ['sendRemoval'] },
+      moved: { to: 'removing', do: ['sendRemoval'] },
+      tooBrief: { to: 'removed', do: ['reportRemoved'] },
+      failed: { to: 'removed', do: ['reportRemoved'] },
+      refused: { to: 'removed', do: ['reportRemoved'] },
+    },
+  },
+  removing: {
+    timers: [],
+    on: {
+      succeeded: { to: 'removed', do: ['reportRemoved'] },
+      moved: { to: 'removed', do: ['reportRemoved'] },
+      tooBrief: { to: 'removed', do: ['reportRemoved'] },
+      failed: { to: 'removed', do: ['reportRemoved'] },
+      refused: { to: 'removed', do: ['reportRemoved'] },
+    },
+  },
+  removed: { timers: [], on: {} },
+};
+
+/** Seconds a registrar may ask us to wait, and the longest life of a binding that we ask for. */
+const retryAfterAtMost = 3_600;
+const expiresAtMost = 86_400;
+/** The address a registrar sees us under may change that often before we stop following it until the next refresh. */
+const movesAtMost = 3;
+
+/** What a REGISTER brought. */
+type Outcome = Pick<RegistrationEvent, 'statusCode' | 'reasonPhrase' | 'elapsedMs'>;
+
+/** Keeps one account registered. */
+export class Registration {
+  readonly #core: AgentCore;
+  readonly #identity: Identity;
+  readonly #registrar: SipUri;
+  readonly #machine: StateMachine<State, Input, Action, Timer>;
+  readonly #backOff: BackOff;
+  readonly #callId: string;
+  readonly #fromTag: string;
+  #sequence = 0;
+  /** Seconds we ask for: as configured, or more when the registrar insists. */
+  #expires: number;
+  /** Seconds the registrar has granted. */
+  #granted = 0;
+  /** Of the binding that the registrar holds, as far as we know. */
+  #bound: NameAddr | undefined;
+  #sentAt: Milliseconds = 0;
+  #moves = 0;
+  #pause: Milliseconds = 0;
+
+  constructor(core: AgentCore, identity: Identity, registrar: SipUri, expires: number) {
+    this.#core = core;
+    this.#identity = identity;
+    this.#registrar = registrar;
+    this.#expires = Math.min(Math.max(1, expires), expiresAtMost);
+    this.#backOff = new BackOff(core.entropy);
+    this.#callId = randomToken(core.entropy, 22);
+    this.#fromTag = randomToken(core.entropy, 10);
+    this.#machine = new StateMachine(table, 'idle', core.timers, {
+      durationOf: (timer) => (timer === 'refresh' ? refreshDelay(this.#granted) : this.#pause),
+      timedOut: (now, timer) => this.#step(now, timer),
+    });
+  }
+
+  /** Registers now, whatever the back-off says, unless that is under way. */
+  start(now: Milliseconds): void {
+    this.#moves = 0;
+    this.#step(now, 'start');
+  }
+
+  /** Takes the binding away; `isOver` says when that is done. */
+  stop(now: Milliseconds): void {
+    this.#step(now, 'stop');
+  }
+
+  get isOver(): boolean {
+    return this.#machine.state === 'removed';
+  }
+
+  describe(): object {
+    const { state } = this.#machine;
+    return { state, registrar: this.#registrar.toString(), contact: this.#bound?.uri.toString(), grantedSeconds: this.#granted };
+  }
+
+  static readonly #actions: Readonly<Record<Action, (self: Registration, now: Milliseconds, outcome: Outcome) => void>> = {
+    sendRegister: (self, now) => self.#send(now, self.#expires),
+    sendRemoval: (self, now) => (self.#bound ? self.#send(now, 0) : self.#step(now, 'succeeded')),
+    reportRegistering: (self) => self.#report('registering'),
+    reportRegistered: (self, _now, outcome) => self.#report('registered', { ...outcome, expiresInMs: 1_000 * self.#granted }),
+    reportFailed: (self, _now, outcome) => self.#report('failed', { ...outcome, retryInMs: self.#pause }),
+    reportRejected: (self, _now, outcome) => self.#report('rejected', { ...outcome, retryInMs: self.#pause }),
+    reportRemoved: (self, _now, outcome) => self.#report('unregistered', outcome),
+  };
+
+  #step(now: Milliseconds, input: Input, outcome: Outcome = {}): void {
+    for (const action of this.#machine.step(now, input)) Registration.#actions[action](this, now, outcome);
+  }
+
+  #report(state: RegistrationEvent['state'], more: Partial<RegistrationEvent> = {}): void {
+    const account = this.#identity.account?.id ?? '';
+    this.#core.emit({ type: 'registration', account, state, ...more });
+  }
+
+  #send(now: Milliseconds, expires: number): void {
+    const destination = this.#identity.server;
+    if (!destination) {
+      this.#fail(now, { statusCode: 503, reasonPhrase: 'No Registrar' });
+      return;
+    }
+    const contact = this.#identity.contact(destination);
+    this.#sentAt = now;
+    new ClientRequest(now, {
+      core: this.#core,
+      identity: this.#identity,
+      destination,
+      inDialog: false,
+      build: () => this.#register(contact, expires),
+      onResponse: (at, response) => this.#responded(at, response, contact),
+      onFailure: (at, cause) => {
+        const reasonPhrase = cause === 'timeout' ? 'Request Timeout' : 'Service Unavailable';
+        this.#fail(at, { statusCode: cause === 'timeout' ? 408 : 503, reasonPhrase, elapsedMs: at - this.#sentAt });
+      },
+    });
+  }
+
+  /** RFC 3261 §10.2. A binding under an address that is ours no more goes away with the same request. */
+  #register(contact: NameAddr, expires: number): Request {
+    const { account } = this.#identity;
+    const aor = new NameAddr(account?.aor ?? this.#registrar, account?.displayName);
+    const stale = this.#bound && this.#bound.toString() !== contact.toString() ? [['Contact', `${this.#bound};expires=0`] as const] : [];
+    this.#sequence++;
+    return buildRequest({
+      method: 'REGISTER',
+      requestUri: this.#registrar.with({ user: undefined, password: undefined, headers: [] }),
+      from: aor.withParam('tag', this.#fromTag),
+      to: aor,
+      callId: this.#callId,
+      sequence: this.#sequence,
+      routes: this.#identity.routes,
+      contact,
+      headers: [...stale, ['Expires', String(expires)], allowLine],
+    });
+  }
+
+  #responded(now: Milliseconds, response: Response, contact: NameAddr): void {
+    const { statusCode, reasonPhrase } = response;
+    const outcome: Outcome = { statusCode, reasonPhrase, elapsedMs: now - this.#sentAt };
+    if (response.isProvisional) return;
+    if (response.isSuccess) this.#succeed(now, response, contact, outcome);
+    else if (statusCode === 423 && this.#lengthen(response)) this.#step(now, 'tooBrief', outcome);
+    else if (refusals.has(statusCode)) this.#refuse(now, response, outcome);
+    else this.#fail(now, outcome, response.retryAfter);
+  }
+
+  #succeed(now: Milliseconds, response: Response, contact: NameAddr, outcome: Outcome): void {
+    this.#backOff.reset();
+    this.#bound = contact;
+    this.#granted = this.#grantedBy(response);
+    const moved = this.#seenElsewhere(response) && this.#moves < movesAtMost;
+    this.#moves = moved ? this.#moves + 1 : 0;
+    this.#step(now, moved ? 'moved' : 'succeeded', outcome);
+  }
+
+  #fail(now: Milliseconds, outcome: Outcome, retryAfterSeconds = 0): void {
+    const { retryBase, retryMaximum } = this.#core.settings;
+    this.#pause = Math.max(this.#backOff.next(retryBase, retryMaximum), 1_000 * Math.min(retryAfterSeconds, retryAfterAtMost));
+    this.#step(now, 'failed', outcome);
+  }
+
+  #refuse(now: Milliseconds, response: Response, outcome: Outcome): void {
+    const { rejectedRetryBase, rejectedRetryMaximum } = this.#core.settings;
+    this.#pause = this.#backOff.next(rejectedRetryBase, rejectedRetryMaximum);
+    this.#core.note(now, 'registration-rejected', { aor: this.#registrar.host, status: String(response.statusCode) });
+    this.#step(now, 'refused', outcome);
+  }
+
+  /** RFC 3261 §10.2.8; false when the registrar asks for nothing that helps. */
+  #lengthen({ minExpires }: Response): boolean {
+    if (minExpires === undefined || minExpires <= this.#expires || minExpires > expiresAtMost) return false;
+    this.#expires = minExpires;
+    return true;
+  }
+
+  /** RFC 3261 §10.2.4: the `expires` of our Contact, else the Expires header, else what we asked for. */
+  #grantedBy(response: Response): number {
+    const { contacts } = response;
+    const { contactUser } = this.#identity;
+    const ours = contacts === '*' ? undefined : contacts.find(({ uri }) => uri.kind === 'sip' && uri.user === contactUser);
+    const seconds = Number(ours?.params.get('expires') ?? response.expires ?? this.#expires);
+    return seconds >= 1 ? Math.min(seconds, expiresAtMost) : this.#expires;
+  }
+
+  /** RFC 3581: only UDP tells something, since a TCP connection of ours has another port than the one we listen on. */
+  #seenElsewhere({ topVia }: Response): boolean {
+    const address = topVia.received;
+    const { rport } = topVia;
+    if (topVia.transport !== 'UDP' || address === undefined || !/^[0-9a-fA-F.:]+$/.test(address)) return false;
+    return typeof rport === 'number' && this.#identity.seenAs({ address, port: rport });
+  }
+}
+
+/** What trying again soon does not mend: credentials, rights, an unknown user. */
+const refusals: ReadonlySet<number> = new Set([401, 403, 404, 405, 407, 410, 416, 484, 604]);
+
+/** Early enough for a REGISTER that gets no answer to be tried again (RFC 3261 §10.2.4), but not in the first half of a short life. */
+function refreshDelay(granted: number): Milliseconds {
+  const margin = Math.min(Math.max(0.1 * granted, 32), 0.5 * granted);
+  return 1_000 * (granted - margin);
+}

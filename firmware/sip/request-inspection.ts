@@ -1,0 +1,35 @@
+import { allowedMethods, allowLine, messageSummary, supportedOptions } from './capabilities.ts';
+import type { Request } from './message/message.ts';
+import { mediaTypeOf } from './message-body.ts';
+
+/** Why a request is refused before anybody looks at what it wants. */
+export interface Refused {
+  readonly statusCode: number;
+  readonly reasonPhrase?: string;
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+}
+
+/** RFC 3261 §8.2.1: whether the method is one of ours at all. */
+export function inspectMethod({ method }: Request): Refused | undefined {
+  if (method === 'SUBSCRIBE') return { statusCode: 489, headers: [['Allow-Events', messageSummary.event]] };
+  return allowedMethods.includes(method) ? undefined : { statusCode: 405, headers: [allowLine] };
+}
+
+/** RFC 3261 §8.2.2: what the headers of a request demand of us. */
+export function inspectHeaders(request: Request): Refused | undefined {
+  const { requestUri } = request;
+  if (requestUri.kind !== 'sip' || requestUri.scheme !== 'sip') return { statusCode: 416 };
+  const unsupported = request.require.filter((option) => !supportedOptions.includes(option));
+  return unsupported.length > 0 ? { statusCode: 420, headers: [['Unsupported', unsupported.join(', ')]] } : undefined;
+}
+
+/** RFC 3261 §8.2.3: whether we can read the body. INFO and NOTIFY have types of their own. */
+export function inspectBody(request: Request): Refused | undefined {
+  if (request.body.length === 0) return undefined;
+  const encodings = request.headerValues('Content-Encoding').filter((encoding) => encoding.toLowerCase() !== 'identity');
+  if (encodings.length > 0) return { statusCode: 415, headers: [['Accept-Encoding', 'identity']] };
+  if (request.method !== 'INVITE' && request.method !== 'UPDATE') return undefined;
+  const type = mediaTypeOf(request);
+  if (type === undefined) return { statusCode: 400, reasonPhrase: 'Missing Content-Type' };
+  return type === 'application/sdp' ? undefined : { statusCode: 415, headers: [['Accept', 'application/sdp']] };
+}

@@ -1,0 +1,143 @@
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import { randomToken } from '#firmware/core/entropy.ts';
+import type { AgentCore } from './agent-core.ts';
+import { capabilityLines, messageSummary } from './capabilities.ts';
+import { dialogKey, dialogKeyOf } from './dialog/dialog.ts';
+import { IncomingInvite } from './dialog/incoming-invite.ts';
+import { messageSummaryOf } from './dialog/message-summary.ts';
+import type { Identity } from './identity.ts';
+import type { Request, Response } from './message/message.ts';
+import { inspectBody, inspectHeaders, inspectMethod, type Refused } from './request-inspection.ts';
+import type { ServerTransaction } from './transaction/transaction-layer.ts';
+
+/** Who may be called: all accounts, and nobody in particular. */
+export interface Identities {
+  readonly accounts: () => readonly Identity[];
+  /** For direct calls when there is no account. */
+  readonly nobody: Identity;
+}
+
+/** Requests that make no sense without a dialog. */
+const dialogMethods: ReadonlySet<string> = new Set(['BYE', 'INFO', 'UPDATE']);
+
+/** RFC 3261 §8.2 and §12.2.2: takes the requests of peers, refuses what is to be refused and hands on the rest. */
+export class UserAgentServer {
+  readonly #core: AgentCore;
+  readonly #identities: Identities;
+  #closed = false;
+
+  constructor(core: AgentCore, identities: Identities) {
+    this.#core = core;
+    this.#identities = identities;
+  }
+
+  /** New calls are refused from now on. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** Any request but ACK and CANCEL. */
+  receive(now: Milliseconds, transaction: ServerTransaction, merged: boolean): void {
+    const { request } = transaction;
+    const usage =
+      this.#core.dialogs.get(dialogKeyOf(request)) ?? this.#core.dialogs.get(dialogKey(request.callId, request.to.tag, undefined));
+    const refused = usage ? (inspectHeaders(request) ?? inspectBody(request)) : this.#inspect(transaction, merged);
+    if (refused) this.#refuse(now, transaction, refused);
+    else if (usage) usage.receive(now, transaction);
+    else if (request.method === 'INVITE') this.#invited(now, transaction);
+    else if (request.method === 'NOTIFY') this.#notified(now, transaction);
+    else this.#core.respond(now, transaction, 200, { headers: capabilityLines });
+  }
+
+  /** RFC 3261 §9.2. */
+  cancelled(now: Milliseconds, transaction: ServerTransaction, invite: ServerTransaction | undefined): void {
+    if (!invite) {
+      this.#refuse(now, transaction, { statusCode: 481 });
+      return;
+    }
+    const cancellable = this.#core.cancellableOf(invite);
+    const toTag = cancellable?.toTag;
+    this.#core.respond(now, transaction, 200, toTag === undefined ? {} : { toTag });
+    cancellable?.cancelled(now);
+  }
+
+  /** An ACK that belongs to a 2xx, or to nothing. */
+  acknowledged(now: Milliseconds, ack: Request): void {
+    const usage = this.#core.dialogs.get(dialogKeyOf(ack));
+    if (usage) usage.acknowledged(now, ack);
+    else this.#core.counters.add('ack-astray');
+  }
+
+  /** A response whose transaction is over: of use only when it is the 2xx of a call of ours that lost its ACK. */
+  strayResponse(response: Response): void {
+    const { callId, from, to } = response;
+    const usage = this.#core.dialogs.get(dialogKey(callId, from.tag, to.tag));
+    if (usage && response.isSuccess && response.cSeq.method === 'INVITE') usage.acceptedAgain(response);
+    else this.#core.counters.add('response-astray');
+  }
+
+  #refuse(now: Milliseconds, transaction: ServerTransaction, { statusCode, reasonPhrase, headers }: Refused): void {
+    const { request, flow } = transaction;
+    const method = request.method.slice(0, 32);
+    this.#core.note(now, `request-refused-${statusCode}`, { method, peer: `${flow.transport}:${flow.remote.address}:${flow.remote.port}` });
+    this.#core.respond(now, transaction, statusCode, { ...(reasonPhrase !== undefined && { reasonPhrase }), ...(headers && { headers }) });
+  }
+
+  /** A request outside any dialog of ours. */
+  #inspect({ request, flow }: ServerTransaction, merged: boolean): Refused | undefined {
+    const refused = inspectMethod(request);
+    if (refused) return refused;
+    if (request.to.tag !== undefined || dialogMethods.has(request.method)) return { statusCode: 481 };
+    if (merged) return { statusCode: 482, reasonPhrase: 'Request Merged' };
+    return inspectHeaders(request) ?? this.#inspectAddressee(request, flow.remote.address) ?? inspectBody(request);
+  }
+
+  /** Whether the request is for one of us, from somebody who may call us. */
+  #inspectAddressee(request: Request, source: string): Refused | undefined {
+    const identity = this.#identityFor(request, source);
+    const accounts = this.#identities.accounts();
+    const ownServer = identity?.account ? identity.isServer(source) : accounts.some((one) => one.isServer(source));
+    if (request.method === 'NOTIFY') return this.#inspectNotify(request, ownServer);
+    if (request.method === 'INVITE' && !ownServer && !this.#core.settings.acceptDirectCalls) return { statusCode: 403 };
+    if (!identity) return { statusCode: request.maxForwards === 0 ? 483 : 404 };
+    return request.method === 'INVITE' ? this.#inspectInvite(request) : undefined;
+  }
+
+  #inspectInvite({ contacts }: Request): Refused | undefined {
+    if (contacts === '*' || contacts.length === 0) return { statusCode: 400, reasonPhrase: 'Missing Contact' };
+    const full = this.#closed || this.#core.calls.size >= this.#core.settings.maximumSessions;
+    return full ? { statusCode: 503, headers: [['Retry-After', '5']] } : undefined;
+  }
+
+  #inspectNotify(request: Request, ownServer: boolean): Refused | undefined {
+    if (request.event?.value !== messageSummary.event) return { statusCode: 489, headers: [['Allow-Events', messageSummary.event]] };
+    if (!ownServer) return { statusCode: 403 };
+    return messageSummaryOf(request) ? undefined : { statusCode: 415, headers: [['Accept', messageSummary.contentType]] };
+  }
+
+  /** RFC 3261 §8.2.2.1: whom the request-URI means. Without a user it means the device: the account of the sender's server, if any. */
+  #identityFor({ requestUri }: Request, source: string): Identity | undefined {
+    if (requestUri.kind !== 'sip') return undefined;
+    const { user } = requestUri;
+    const accounts = this.#identities.accounts();
+    if (accounts.length === 0) return this.#identities.nobody;
+    const named = accounts.filter((one) => user === undefined || one.contactUser === user || one.account?.aor.user === user);
+    return named.find((one) => one.isServer(source)) ?? named[0];
+  }
+
+  #invited(now: Milliseconds, transaction: ServerTransaction): void {
+    const identity = this.#identityFor(transaction.request, transaction.flow.remote.address);
+    if (!identity) return;
+    const id = randomToken(this.#core.entropy, 16);
+    new IncomingInvite({ core: this.#core, id, identity, transaction }).start(now);
+  }
+
+  /** Message-waiting without a subscription, as many registrars send it to whoever registers. */
+  #notified(now: Milliseconds, transaction: ServerTransaction): void {
+    const { request, flow } = transaction;
+    const account = this.#identityFor(request, flow.remote.address)?.account;
+    const summary = messageSummaryOf(request);
+    this.#core.respond(now, transaction, account ? 200 : 404);
+    if (account && summary) this.#core.emit({ type: 'messageWaiting', account: account.id, ...summary });
+  }
+}
