@@ -40,8 +40,11 @@ export async function configGet(access: SettingsAccess, key: string, options: { 
 
 /** `KEY VALUE`, or any number of `KEY=VALUE`; a value `-` is read from stdin, so that a secret shows in no process list. */
 export async function configSet(access: SettingsAccess, words: readonly string[]): Promise<Output> {
-  const set: Record<string, string> = {};
-  for (const [key, value] of assignmentsOf(words)) set[key] = value === '-' ? (await readAll(process.stdin)).replace(/\r?\n$/, '') : value;
+  // Without a prototype: `__proto__` is an unknown key like any other.
+  const set: Record<string, string> = Object.create(null);
+  for (const [key, value] of assignmentsOf(words)) {
+    set[key] = value === '-' ? (await readAll(process.stdin)).replace(/\r?\n$/, '') : value;
+  }
   return await changeWhereKept(access, set, []);
 }
 
@@ -130,12 +133,20 @@ async function exchangeSettings(access: SettingsAccess, prefix: string, reveal: 
   }
 }
 
+/** All or none in each database; that of the exchange first, because the exchange is the one that may not run. */
 async function changeWhereKept(access: SettingsAccess, set: Readonly<Record<string, string>>, unset: readonly string[]): Promise<Output> {
   for (const key of [...Object.keys(set), ...unset]) checkKey(key);
-  const stores = new Set([...Object.keys(set), ...unset].map(storeOf));
-  if (stores.size > 1) throw new UsageError('usage', 'settings of the phone and of the exchange must be changed one after the other');
-  const [store = 'phone'] = stores;
-  return changeLines(await access.change(store, { set, unset }));
+  const changed: string[] = [];
+  const restartNeeded: string[] = [];
+  for (const store of ['exchange', 'phone'] as const) {
+    const own = Object.fromEntries(Object.entries(set).filter(([key]) => storeOf(key) === store));
+    const ownUnset = unset.filter((key) => storeOf(key) === store);
+    if (Object.keys(own).length + ownUnset.length === 0) continue;
+    const change = await access.change(store, { set: own, unset: ownUnset });
+    changed.push(...change.changed);
+    restartNeeded.push(...change.restartNeeded);
+  }
+  return changeLines({ changed, restartNeeded });
 }
 
 function changeLines({ changed, restartNeeded }: Changed): string[] {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import t from 'tap';
 import { createLogger, type LoggerOptions } from '#firmware/platform/pino-logger.ts';
+import { bundle } from '../support/bundle.ts';
 
 t.test('a log line', async (t) => {
   const logged = (options: Partial<LoggerOptions>, write: (logger: ReturnType<typeof createLogger>) => void): string[] => {
@@ -53,6 +54,7 @@ t.test('a log line', async (t) => {
   });
 });
 
+const fakeDaemon = bundle('test/platform/fake-daemon.ts');
 const directory = mkdtempSync(join(tmpdir(), 'hs-daemon-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
 
@@ -120,7 +122,7 @@ interface Line extends Record<string, unknown> {
   readonly event: string;
 }
 
-/** A process that runs test/platform/fake-daemon.ts, and what it logs. */
+/** A process that runs the fake daemon, and what it logs. */
 class FakeDaemon {
   readonly process: ChildProcess;
   errors = '';
@@ -131,8 +133,7 @@ class FakeDaemon {
   constructor(words: readonly string[], environment: Record<string, string> = {}, args: readonly string[] = []) {
     const { JOURNAL_STREAM: _, ...inherited } = process.env;
     const places = { HOOKSWITCH_RUNTIME_DIR: join(directory, 'run'), HOOKSWITCH_STATE_DIR: join(directory, 'state') };
-    const main = join(import.meta.dirname, 'fake-daemon.ts');
-    this.process = spawn(process.execPath, ['--import=tsx', main, ...args], {
+    this.process = spawn(process.execPath, [fakeDaemon, ...args], {
       env: { ...inherited, ...places, FAKE_DAEMON: words.join(' '), ...environment },
     });
     this.#exit = once(this.process, 'close');

@@ -5,12 +5,13 @@ import t from 'tap';
 import type { LogFields, Logger } from '#firmware/core/logger.ts';
 import { nodeClock } from '#firmware/platform/node-clock.ts';
 import { type Program, Supervisor, type SupervisorLimits, supervisorLimits } from '#services/cli/supervisor.ts';
+import { bundle } from '../support/bundle.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'hs-super-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
 let journals = 0;
 
-export const fakeMain = join(import.meta.dirname, 'fake-main.ts');
+export const fakeMain = bundle('test/services/fake-main.ts');
 
 /** A file for what fake daemons note. */
 export function freshJournal(): string {
@@ -44,7 +45,7 @@ export class SupervisedRun {
     this.supervisor = new Supervisor({
       programs: programs.map((program) => ({
         command: process.execPath,
-        args: ['--import=tsx', fakeMain, program.name],
+        args: [fakeMain, program.name],
         stopRank: 0,
         essential: false,
         ...program,

@@ -7,7 +7,7 @@ const [main = ''] = process.argv.slice(2);
 const program = (name: string, startRank: number) => ({
   name,
   command: process.execPath,
-  args: ['--import=tsx', main, name],
+  args: [main, name],
   startRank,
   stopRank: 0,
   essential: false,

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { watch } from 'node:fs';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import t from 'tap';
+import { bundle } from '../support/bundle.ts';
 import { environmentOf, fakeMain, freshJournal, SupervisedRun as Run, readLines } from './supervised-run.ts';
 
 t.test('daemons start leaves first, each once the one before is ready, and stop in their own order', async (t) => {
@@ -138,7 +138,7 @@ t.test('what is no log line becomes one', async (t) => {
 
 t.test('children of a supervisor that is killed stop by themselves, in good order', async (t) => {
   const journalFile = freshJournal();
-  const driver = spawn(process.execPath, ['--import=tsx', join(import.meta.dirname, 'supervisor-driver.ts'), fakeMain], {
+  const driver = spawn(process.execPath, [bundle('test/services/supervisor-driver.ts'), fakeMain], {
     env: environmentOf(journalFile),
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -1,0 +1,114 @@
+import { type PhoneStatus, phoneContract } from '#firmware/contract/phone.ts';
+import { UsageError } from '#firmware/core/errors.ts';
+import { silentLogger } from '#firmware/core/logger.ts';
+import { socketPathOf } from '#firmware/platform/daemon.ts';
+import { nodeClock } from '#firmware/platform/node-clock.ts';
+import { type Implementation, type ServedContract, serveContract } from '#firmware/platform/unix-socket.ts';
+
+/** A phone daemon that remembers what it was asked, for the tests of the command line. */
+export class FakePhone {
+  /** Commands it got, as `name {args}`. */
+  readonly commands: string[] = [];
+  #served: ServedContract<typeof phoneContract> | undefined;
+
+  async start(runtimeDirectory: string): Promise<void> {
+    const options = { role: 'phone', clock: nodeClock, logger: silentLogger };
+    this.#served = await serveContract(socketPathOf(runtimeDirectory, 'phone'), phoneContract, this.#implementation(), options);
+  }
+
+  async stop(): Promise<void> {
+    await this.#served?.stop();
+  }
+
+  #implementation(): Implementation<typeof phoneContract> {
+    const noted = (name: string) => (args: object) => {
+      this.commands.push(`${name} ${JSON.stringify(args)}`);
+      return {};
+    };
+    const unused = (): never => {
+      throw new UsageError('unused', 'the command line does not use this');
+    };
+    const entry = { id: 1, at: 1_700_000_000_000, door: 'front', event: 'released', by: 'sip:bob@b', via: 'info', detail: '' } as const;
+    return {
+      status: () => sampleStatus,
+      call: (args) => {
+        noted('call')(args);
+        if (args.target === 'nobody') throw new UsageError('no-such-line', 'there is no line to call from');
+        return { call: 'c7' };
+      },
+      accept: noted('accept'),
+      hangup: noted('hangup'),
+      digit: noted('digit'),
+      hold: noted('hold'),
+      resume: noted('resume'),
+      redial: () => ({ call: 'c8' }),
+      setDoNotDisturb: noted('setDoNotDisturb'),
+      actuate: noted('actuate'),
+      alert: (args) => {
+        noted('alert')(args);
+        return { state: 'calling' };
+      },
+      callLog: ({ limit }) => ({ entries: limit === 1 ? [] : [sampleLogEntry] }),
+      doorLog: () => ({ entries: [entry] }),
+      clearMissed: unused,
+      listSettings: unused,
+      changeSettings: unused,
+      exportSettings: unused,
+      importSettings: unused,
+      describe: unused,
+    };
+  }
+}
+
+const sampleLogEntry = {
+  id: 1,
+  at: 1_700_000_000_000,
+  direction: 'outgoing' as const,
+  owner: 'handset' as const,
+  line: '1',
+  remote: 'sip:600@pbx',
+  displayName: 'Echo',
+  outcome: 'accepted' as const,
+  statusCode: 200,
+  seconds: 65,
+};
+
+const sampleStatus: PhoneStatus = {
+  version: '0.1.0',
+  startedAt: 1_700_000_000_000,
+  hook: 'offHook',
+  display: ['Echo', '0:05'],
+  dialed: '60',
+  lines: [
+    {
+      line: '1',
+      aor: 'sip:alice@pbx',
+      registration: { state: 'rejected', statusCode: 403, reason: 'Forbidden', nextInMs: 59_500, elapsedMs: null },
+      doNotDisturb: true,
+      forward: null,
+      messageWaiting: { waiting: true, newMessages: 2, oldMessages: 0 },
+    },
+  ],
+  calls: [
+    {
+      call: 'c7',
+      line: '1',
+      direction: 'outgoing',
+      owner: 'handset',
+      state: 'active',
+      remote: { displayName: 'Echo', uri: 'sip:600@pbx' },
+      seconds: 5,
+      heldByRemote: false,
+      digitsSent: '12',
+      digitsReceived: '3*',
+      acceptedInMs: 40,
+      media: null,
+    },
+  ],
+  alerts: [{ alert: 'flood', state: 'calling', startedAt: 1_700_000_000_000, round: 2, person: 'sip:bob@b', acknowledgedBy: null }],
+  board: null,
+  daemons: { hal: true, media: false },
+  tone: 'dial',
+  missedCalls: 3,
+  counters: {},
+};

@@ -1,0 +1,139 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import t from 'tap';
+import { changeSettings } from '#firmware/config/changes.ts';
+import { Settings } from '#firmware/config/settings.ts';
+import type { LogFields } from '#firmware/core/logger.ts';
+import { silentLogger } from '#firmware/core/logger.ts';
+import { openStore } from '#firmware/platform/sqlite-store.ts';
+import { openSettings } from '#services/cli/offline-settings.ts';
+import { findPlace, makePlace } from '#services/cli/place.ts';
+import { phoneDatabaseName, phoneMigrations } from '#services/phone/migrations.ts';
+import { SettingsRepository } from '#services/phone/settings-repository.ts';
+import { bundle, bundleFolder } from '../support/bundle.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'hs-run-'));
+t.teardown(() => rmSync(directory, { recursive: true }));
+
+t.test('hookswitch run, over fake daemons', async (t) => {
+  const cli = bundle('services/cli/main.ts', join(bundleFolder, 'cli/main.mjs'));
+  const fake = bundle('test/services/fake-main.ts');
+  for (const name of ['hal', 'media', 'phone', 'web', 'exchange']) cpSync(fake, join(bundleFolder, name, 'main.mjs'));
+
+  const start = (data: string, ...options: string[]) => {
+    const journal = join(directory, `${data}.journal`);
+    const child = spawn(process.execPath, [cli, 'run', '--data', join(directory, data), ...options], {
+      env: { ...process.env, FAKE_JOURNAL: journal },
+    });
+    return { child, notes: () => readFileSync(journal, 'utf8').trimEnd().split('\n') };
+  };
+
+  t.test('starts leaves first, logs one JSON line per event, and ends in order at SIGINT', async (t) => {
+    const { child, notes } = start('a');
+    const lines = await linesUntil(child, 'supervisor-ready');
+    t.same(notes(), ['hal started', 'media started', 'phone started', 'web started'], 'no exchange unless asked for');
+    t.match(JSON.parse(lines.at(-1) ?? ''), { level: 'info', daemon: 'supervisor', daemons: ['hal', 'media', 'phone', 'web'] });
+    const second = start('a');
+    const [refused] = await once(second.child, 'close');
+    t.equal(refused, 1, 'a second run on the same data is refused');
+    child.kill('SIGINT');
+    const [code] = await once(child, 'close');
+    t.equal(code, 0);
+    t.same(notes().slice(4, 6), ['phone stopped', 'web stopped']);
+    t.same(notes().slice(6).sort(), ['hal stopped', 'media stopped']);
+  });
+
+  t.test('starts the exchange when told by option or setting, and stops it after the phone', async (t) => {
+    const place = findPlace(join(directory, 'c'), {});
+    makePlace(place);
+    const { repository, close } = await openSettings(place, 'phone', silentLogger);
+    await repository.change({ set: { 'run.exchange': 'on', 'log.level': 'warn' } });
+    await close();
+    const asked = start('b', '--exchange');
+    await linesUntil(asked.child, 'supervisor-ready');
+    const set = start('c', '--log-level', 'info');
+    await linesUntil(set.child, 'supervisor-ready');
+    for (const { child, notes } of [asked, set]) {
+      t.same(notes(), ['hal started', 'media started', 'exchange started', 'phone started', 'web started']);
+      child.kill('SIGTERM');
+      t.same(await once(child, 'close'), [0, null]);
+      t.same(notes().slice(5, 8), ['phone stopped', 'web stopped', 'exchange stopped']);
+    }
+  });
+
+  t.test('--pretty is for people', async (t) => {
+    const { child } = start('d', '--pretty');
+    const lines = await linesUntil(child, 'supervisor-ready');
+    t.match(lines[0], /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: \[hal\] daemon-started/);
+    child.kill('SIGTERM');
+    t.same(await once(child, 'close'), [0, null]);
+  });
+});
+
+t.test('the settings in the database', async (t) => {
+  const path = join(directory, phoneDatabaseName);
+  const database = await openStore(path, phoneMigrations);
+  const warnings: LogFields[] = [];
+  const logger = { ...silentLogger, warn: (_event: string, fields: LogFields = {}) => warnings.push(fields) };
+
+  t.test('are there again when it is opened anew', async (t) => {
+    const repository = await SettingsRepository.load(database, 'phone', logger);
+    await Promise.all([
+      repository.change({ set: { 'line.1.aor': 'sip:a@b', 'line.1.password': 'hunter2' } }),
+      repository.change({ set: { 'phone.digitMode': 'both' } }),
+    ]);
+    const change = await repository.change({ set: { 'phone.interDigitMs': '3 s' }, unset: ['line.1.aor'] });
+    t.same(change.changed, ['line.1.aor', 'phone.interDigitMs']);
+    const again = await SettingsRepository.load(database, 'phone', logger);
+    t.same(again.current.entries(), repository.current.entries());
+    t.equal(again.current.get('phone.digitMode'), 'both');
+    t.equal(again.current.get('phone.interDigitMs'), 3000);
+    t.equal(again.current.get('line.*.password', '1'), 'hunter2');
+    t.same(warnings, []);
+  });
+
+  t.test('stay as they were when a change is refused', async (t) => {
+    const repository = await SettingsRepository.load(database, 'phone', logger);
+    const before = repository.current.entries();
+    await t.rejects(repository.change({ set: { 'sip.trace': 'on', 'sip.port': 'x' } }), { code: 'invalid-setting' });
+    await t.rejects(repository.import('{}'), { code: 'invalid-document' });
+    t.same(repository.current.entries(), before);
+    t.same((await repository.change({ set: { 'sip.trace': 'on' } })).changed, ['sip.trace'], 'the next change works');
+    const document = { format: 'hookswitch-settings', version: 1, settings: { 'sip.port': '5066' } };
+    await repository.import(JSON.stringify(document));
+    t.same(repository.current.entries(), changeSettings(new Settings(), { set: { 'sip.port': '5066' } }, 'phone').next.entries());
+  });
+
+  t.test('that another firmware wrote are left alone and not used', async (t) => {
+    const rows = [
+      ['sip.colour', 'red'],
+      ['phone.ringSeconds', 'soon'],
+      ['exchange.port', '5080'],
+    ];
+    for (const row of rows) await database.run('INSERT INTO settings VALUES (?, ?)', row);
+    const repository = await SettingsRepository.load(database, 'phone', logger);
+    t.same(repository.current.get('phone.ringSeconds'), 60);
+    t.same(warnings.map(({ setting }) => setting).sort(), ['exchange.port', 'phone.ringSeconds', 'sip.colour']);
+    await repository.change({ set: { 'phone.country': 'de' } });
+    t.equal((await database.all('SELECT key FROM settings')).length, 5, 'a newer firmware finds them again');
+    await database.close();
+  });
+});
+
+/** Lines of stdout up to the first that has `event`. */
+async function linesUntil(child: ChildProcess, event: string): Promise<string[]> {
+  const lines: string[] = [];
+  if (!child.stdout) return lines;
+  const reader = createInterface(child.stdout);
+  for await (const line of reader) {
+    lines.push(line);
+    if (line.includes(event)) break;
+  }
+  // The rest is read too, or the pipe fills.
+  child.stdout.resume();
+  return lines;
+}
