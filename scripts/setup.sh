@@ -139,28 +139,7 @@ need_npm_packages() {
   local reason
   reason=$(cd "$project" && stale_reason) || return 0
   say "node_modules: $reason"
-  (cd "$project" && install_npm_packages) || fail 'the JavaScript packages could not be installed'
-}
-
-install_npm_packages() {
-  local system_portaudio
-  system_portaudio=$(portaudio_of_system)
-  if [ -z "$system_portaudio" ]; then
-    step 'npm ci (a few minutes on a small machine)' npm ci --no-audit --no-fund
-    return
-  fi
-  step 'npm ci without compiling' npm ci --no-audit --no-fund --ignore-scripts &&
-    cp -L "$system_portaudio" node_modules/naudiodon/portaudio/bin/ &&
-    cp -L "$system_portaudio" node_modules/naudiodon/portaudio/bin_armhf/ &&
-    step 'compiling the native packages (minutes on a small machine)' npm rebuild &&
-    step 'preparing the test runner' npm run prepare
-}
-
-# naudiodon links against the PortAudio it brings, which is x86-64 even on arm64, and on armhf fails with the first stream: Debian's
-# takes its place.
-portaudio_of_system() {
-  [ "$(uname -m)" = x86_64 ] && [ -z "${HOOKSWITCH_SYSTEM_PORTAUDIO:-}" ] && return 0
-  ldconfig -p | awk '/libportaudio\.so\.2 / { print $NF; exit }'
+  (cd "$project" && step 'npm ci (minutes on a small machine)' npm ci --no-audit --no-fund) || fail 'the JavaScript packages could not be installed'
 }
 
 # stale_reason: says why node_modules must be made anew, or fails when it need not.

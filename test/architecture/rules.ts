@@ -177,7 +177,7 @@ const hollowWords = new Set(['common', 'data', 'info', 'base']);
 /** Words that say which one of many before them: not alone. */
 const bareWords = new Set(['session', 'client', 'server', 'connection', ...hollowWords]);
 /** Words that mean something definite where they stand: SIP's INFO method, and a package named by others. */
-const definiteNames = /^(sip-info|info-request|info-digits|segfault-handler-stub)$/i;
+const definiteNames = /^(sip-info|info-request|info-digits|segfault-handler)$/i;
 
 /** Names say what a thing is: files, folders and what stands at the top of a file. */
 export const nameRule: Rule = (sources) => [
