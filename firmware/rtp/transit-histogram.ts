@@ -4,7 +4,7 @@ const binWidth: Milliseconds = 5;
 /** The quickest packet of this long sets the zero, so that clocks may drift against each other, ms. */
 const windowLength: Milliseconds = 5000;
 /** Packets after which what was seen counts half. */
-const halveAfter = 400;
+const halveAfter = 200;
 /** The share of packets that may be later than the spread; of a few packets as many as of this many. */
 const lateShare = 0.03;
 const countAtLeast = 100;
