@@ -10,6 +10,7 @@ export class VirtualLine implements InputLine, OutputLine, BoardElement {
   #active = false;
   #watcher: ((active: boolean) => void) | undefined;
   #backAt: Milliseconds | undefined;
+  #open = true;
 
   get deadline(): Milliseconds | undefined {
     return this.#backAt;
@@ -26,7 +27,7 @@ export class VirtualLine implements InputLine, OutputLine, BoardElement {
   /** An edge, if it is one. */
   move(active: boolean): void {
     this.#backAt = undefined;
-    if (active === this.#active) return;
+    if (!this.#open || active === this.#active) return;
     this.#active = active;
     this.#watcher?.(active);
   }
@@ -42,10 +43,11 @@ export class VirtualLine implements InputLine, OutputLine, BoardElement {
   }
 
   set(active: boolean): void {
-    this.#active = active;
+    this.#active = this.#open && active;
   }
 
   async close(): Promise<void> {
+    this.#open = false;
     this.#watcher = undefined;
     this.#active = false;
     this.#backAt = undefined;

@@ -20,6 +20,8 @@ await runDaemon('hal', async (daemon) => {
     board: (state) => served?.emit('board', state),
   });
   const service = new HalService(board, logger);
+  // A crash ends here too: sysfs keeps an output as it is when its process dies.
+  process.on('exit', () => board.makeSafe());
   daemon.onStop('close the board', () => board.close());
   served = await serveContract(socketPathOf(daemon.runtimeDirectory, 'hal'), halContract, service.commands(), {
     role: 'hal',

@@ -1,0 +1,356 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { parse } from 'valibot';
+import { type BoardProfile, boardProfileSchema, boardStateSchema } from '#firmware/contract/hal.ts';
+import { ResourceError } from '#firmware/core/errors.ts';
+import { Board } from '#hal/board.ts';
+import { type GpioTree, kernelNumberOf } from '#hal/gpio/kernel-number.ts';
+import { type GpioProfile, OnoffLines } from '#hal/gpio/onoff-driver.ts';
+import { activeUsages, parseReportDescriptor } from '#hal/hid/report-descriptor.ts';
+import { flashUsage, hookSwitchUsage, keyOfUsage } from '#hal/hid/usages.ts';
+import type { InputLine, LineDriver, LineFailure, OutputLine } from '#hal/ports.ts';
+import { VirtualLine } from '#hal/virtual/virtual-board.ts';
+import { FakeHid, handsetDescriptor, keyboardDescriptor } from '#test/support/fake-hid.ts';
+import { VirtualTime } from '#test/support/virtual-time.ts';
+
+const boards = join(import.meta.dirname, '../../hal/boards');
+const profileOf = (name: string) => parse(boardProfileSchema, JSON.parse(readFileSync(join(boards, `${name}.json`), 'utf8')));
+
+/** GPIO lines whose other ends the test holds; some pins are refused. */
+class FakeGpio implements LineDriver<GpioProfile> {
+  readonly lines = new Map<number, VirtualLine>();
+  readonly failures = new Map<number, LineFailure>();
+  readonly refused = new Map<number, string>();
+
+  openInput(profile: GpioProfile, failed: LineFailure): Promise<InputLine> {
+    return this.#open(profile, failed);
+  }
+
+  openOutput(profile: GpioProfile, failed: LineFailure): Promise<OutputLine> {
+    return this.#open(profile, failed);
+  }
+
+  async #open({ pin }: GpioProfile, failed: LineFailure): Promise<VirtualLine> {
+    const refusal = this.refused.get(pin);
+    if (refusal !== undefined) throw new ResourceError(refusal);
+    const line = new VirtualLine();
+    this.lines.set(pin, line);
+    this.failures.set(pin, failed);
+    return line;
+  }
+}
+
+function makeBoard() {
+  const time = new VirtualTime();
+  const gpio = new FakeGpio();
+  const hid = new FakeHid();
+  const said: string[] = [];
+  let boardEvents = 0;
+  const board = new Board({ gpio, hid }, time, time, {
+    hook: (position, at) => said.push(`${at} hook ${position}`),
+    key: (key, pressed, at) => said.push(`${at} key ${key} ${pressed ? 'down' : 'up'}`),
+    input: (name, active, at) => said.push(`${at} input ${name} ${active}`),
+    board: (state) => {
+      boardEvents++;
+      parse(boardStateSchema, state);
+    },
+  });
+  return { board, time, gpio, hid, said, boardEvents: () => boardEvents };
+}
+
+const mixed: BoardProfile = parse(boardProfileSchema, {
+  name: 'mixed',
+  hook: { driver: 'gpio', pin: 17, debounceMs: 20 },
+  flashMs: 300,
+  keypad: { driver: 'buttons', keys: { '1': { driver: 'virtual' }, redial: { driver: 'gpio', pin: 27 } } },
+  leds: { call: { driver: 'gpio', pin: 22 }, broken: { driver: 'gpio', pin: 5 } },
+  relays: { door: { line: { driver: 'gpio', pin: 6 }, maximumMs: 4000 } },
+  inputs: { pir: { driver: 'gpio', pin: 24, debounceMs: 0 }, button: { driver: 'virtual', debounceMs: 50 } },
+});
+
+t.test('board profiles that come with hookswitch are valid', async (t) => {
+  const names = readdirSync(boards).map((file) => file.replace(/\.json$/, ''));
+  t.same(names.sort(), ['bare-handset', 'virtual']);
+  for (const name of names) t.equal(profileOf(name).name, name);
+});
+
+t.test('the virtual board is moved by actuate, and everything shows in events and state', async (t) => {
+  const { board, time, said, boardEvents } = makeBoard();
+  const state = await board.configure(profileOf('virtual'));
+  t.same(state, {
+    profile: 'virtual',
+    hook: 'onHook',
+    leds: { call: 'off', message: 'off', registered: 'off' },
+    relays: { door: false },
+    inputs: { button: false, contact: false, pir: false },
+    keysDown: [],
+    faults: [],
+  });
+  await time.pass(10);
+  board.actuate({ element: 'hook', position: 'offHook' });
+  board.actuate({ element: 'key', key: '5', pressed: true });
+  t.match(board.state(), { hook: 'offHook', keysDown: ['5'] });
+  await time.pass(10);
+  board.actuate({ element: 'key', key: '5', pressed: false });
+  board.actuate({ element: 'input', name: 'pir', active: true });
+  board.actuate({ element: 'hook', position: 'flash' });
+  await time.pass(1_000);
+  board.actuate({ element: 'hook', position: 'onHook' });
+  await time.pass(1_000);
+  t.same(said, ['10 hook offHook', '10 key 5 down', '20 key 5 up', '20 input pir true', '320 hook flash', '1020 hook onHook']);
+  t.equal(boardEvents(), 6, 'one board event for each change of state; a flash is none, the start is one');
+  t.throws(() => board.actuate({ element: 'hook', position: 'flash' }), { code: 'on-hook' });
+  t.throws(() => board.actuate({ element: 'input', name: 'window', active: true }), { code: 'not-virtual' });
+});
+
+t.test('real elements are refused to actuate, and virtual ones may stand beside them', async (t) => {
+  const { board, time, gpio, said } = makeBoard();
+  await board.configure(mixed);
+  t.throws(() => board.actuate({ element: 'hook', position: 'offHook' }), { code: 'not-virtual', message: /key 1, input button/ });
+  t.throws(() => board.actuate({ element: 'key', key: 'redial', pressed: true }), { code: 'not-virtual' });
+  t.throws(() => board.actuate({ element: 'input', name: 'pir', active: true }), { code: 'not-virtual' });
+  board.actuate({ element: 'key', key: '1', pressed: true });
+  gpio.lines.get(27)?.move(true);
+  gpio.lines.get(24)?.move(true);
+  board.actuate({ element: 'input', name: 'button', active: true });
+  await time.pass(100);
+  t.same(said, ['0 key 1 down', '0 input pir true', '0 key redial down', '0 input button true']);
+  t.same(board.state().keysDown, ['1', 'redial']);
+});
+
+t.test('what cannot be opened is a fault in plain words, and the rest works', async (t) => {
+  const { board, gpio } = makeBoard();
+  gpio.refused.set(5, 'GPIO 5 is used by another program');
+  gpio.refused.set(17, 'GPIO 17 may not be used by us');
+  const state = await board.configure(mixed);
+  t.same(state.faults, [
+    { element: 'hook', reason: 'GPIO 17 may not be used by us' },
+    { element: 'led broken', reason: 'GPIO 5 is used by another program' },
+  ]);
+  t.equal(state.hook, null);
+  t.same(state.leds, { call: 'off' });
+  t.throws(() => board.setLed('broken', 'on'), { name: 'ResourceError', message: 'GPIO 5 is used by another program' });
+  t.throws(() => board.setLed('moon', 'on'), { code: 'unknown-led' });
+  t.throws(() => board.pulseRelay('gate', 500), { code: 'unknown-relay' });
+  board.setLed('call', 'on');
+  t.equal(gpio.lines.get(22)?.isActive(), true);
+  gpio.failures.get(22)?.('GPIO 22: EIO');
+  t.match(board.state().faults[2], { element: 'led call', reason: 'GPIO 22: EIO' }, 'a line that fails later is one too');
+});
+
+t.test('a relay is closed for what was granted and no longer, and every way out releases it', async (t) => {
+  const { board, time, gpio, boardEvents } = makeBoard();
+  await board.configure(mixed);
+  const wire = () => gpio.lines.get(6)?.isActive();
+  t.equal(board.pulseRelay('door', 60_000), 4_000);
+  t.equal(board.state().relays.door, true);
+  const before = boardEvents();
+  await time.pass(3_999);
+  t.equal(wire(), true);
+  await time.pass(1);
+  t.equal(wire(), false);
+  t.equal(boardEvents(), before + 1, 'and says so');
+  board.pulseRelay('door', 1_000);
+  time.stall(30_000);
+  await time.pass(0);
+  t.equal(wire(), false, 'released as soon as a stalled process wakes');
+  board.pulseRelay('door', 2_000);
+  board.releaseRelay('door');
+  t.equal(wire(), false);
+  board.pulseRelay('door', 2_000);
+  board.setLed('call', 'blink');
+  board.makeSafe();
+  t.equal(wire(), false);
+  t.match(board.state(), { relays: { door: false }, leds: { call: 'off' } });
+  await time.pass(5_000);
+  t.equal(gpio.lines.get(22)?.isActive(), false, 'no lamp blinks on');
+  board.pulseRelay('door', 2_000);
+  const old = gpio.lines.get(6);
+  await board.configure(profileOf('virtual'));
+  t.equal(old?.isActive(), false, 'another profile too');
+});
+
+t.test('a new profile leaves nothing of the old one', async (t) => {
+  const { board, time, gpio, said } = makeBoard();
+  gpio.refused.set(5, 'busy');
+  await board.configure(mixed);
+  gpio.lines.get(17)?.move(true);
+  const old = gpio.lines.get(24);
+  const state = await board.configure(profileOf('virtual'));
+  t.same(state.faults, []);
+  old?.move(true);
+  await time.pass(1_000);
+  t.same(said, [], 'not even an edge that was being debounced');
+  t.match(board.describe(), {
+    profile: 'virtual',
+    wakeInMs: null,
+    actuatable: ['hook', 'input button', 'input contact', 'input pir', 'every key'],
+  });
+  await board.close();
+  t.match(board.state(), { profile: null, hook: null, leds: {} });
+});
+
+t.test('a HID handset is keypad and hook, comes and goes, and lays itself down when it goes', async (t) => {
+  const { board, time, hid, said } = makeBoard();
+  const profile = parse(boardProfileSchema, {
+    name: 'usb',
+    hook: null,
+    keypad: { driver: 'hid', identity: '1209:0B01:lab1' },
+    leds: {},
+    relays: {},
+    inputs: {},
+  });
+  await board.configure(profile);
+  await time.pass(5_000);
+  t.match(board.state(), { hook: null, faults: [{ element: 'keypad', reason: 'no HID device 1209:0b01:lab1 is plugged in' }] });
+  hid.plug({ path: '/dev/hidraw1', vendorId: 0x1209, productId: 0x0b01, serial: 'OTHER' }, handsetDescriptor);
+  hid.plug({ path: '/dev/hidraw2', vendorId: 0x1209, productId: 0x0b01, serial: 'LAB1' }, handsetDescriptor);
+  await time.pass(2_000);
+  t.match(board.state(), { hook: 'onHook', faults: [] });
+  said.length = 0;
+  hid.send('/dev/hidraw1', 1, 1, 0);
+  hid.send('/dev/hidraw2', 1, 1, 4);
+  t.match(board.state(), { hook: 'offHook', keysDown: ['3'] });
+  hid.send('/dev/hidraw2', 9, 9, 9);
+  hid.send('/dev/hidraw2');
+  hid.unplug('/dev/hidraw2');
+  const now = time.now();
+  t.same(said, [`${now} hook offHook`, `${now} key 3 down`, `${now} hook onHook`, `${now} key 3 up`]);
+  t.match(board.state(), { hook: null, keysDown: [], faults: [{ element: 'keypad', reason: /is plugged in \(could not read/ }] });
+  hid.plug({ path: '/dev/hidraw5', vendorId: 0x1209, productId: 0x0b01, serial: 'lab1' }, handsetDescriptor);
+  await time.pass(2_000);
+  t.match(board.state(), { hook: 'onHook', faults: [] }, 'found again at another path');
+  await board.close();
+});
+
+t.test('a HID device without keys is said to have none', async (t) => {
+  const { board, time, hid } = makeBoard();
+  const mouse = Uint8Array.from([0x05, 0x01, 0x09, 0x02, 0xa1, 0x01, 0x05, 0x09, 0x19, 1, 0x29, 3, 0x75, 1, 0x95, 3, 0x81, 2, 0xc0]);
+  hid.plug({ path: '/dev/hidraw0', vendorId: 0x046d, productId: 0xc077, serial: undefined }, mouse);
+  await board.configure(parse(boardProfileSchema, { ...mixed, keypad: { driver: 'hid', identity: '046d:c077' } }));
+  await time.pass(10);
+  t.match(board.state().faults, [{ element: 'keypad', reason: 'the HID device 046d:c077 has no keys that we know' }]);
+  await board.close();
+});
+
+t.test('HID 1.11 §6.2.2: the layout of reports is read from descriptors of phones and keyboards', async (t) => {
+  const phone = parseReportDescriptor(handsetDescriptor);
+  t.equal(phone.numbered, true);
+  t.ok(phone.usages.has(hookSwitchUsage) && phone.usages.has(flashUsage));
+  const read = (...octets: number[]) => [...activeUsages(phone, Uint8Array.from(octets)).usages];
+  t.same(read(1, 0, 0), []);
+  t.same(read(1, 1, 12), [hookSwitchUsage, 0x0b_00bb]);
+  t.equal(keyOfUsage.get(0x0b_00bb), '#');
+  t.same(read(1, 0, 13), [], 'beyond the array');
+  t.same(read(2, 0xff), [], 'output reports are none of ours');
+  const keyboard = parseReportDescriptor(keyboardDescriptor);
+  t.equal(keyboard.numbered, false);
+  const down = activeUsages(keyboard, Uint8Array.of(0, 0, 0x5d, 0x62, 0, 0, 0, 0)).usages;
+  t.same(
+    [...down].flatMap((usage) => keyOfUsage.get(usage) ?? []),
+    ['5', '0'],
+  );
+});
+
+t.test('a hostile report descriptor costs no more than its length', async (t) => {
+  const started = performance.now();
+  for (const octets of [
+    [0x96, 0xff, 0xff, 0x75, 32, 0x09, 1, 0x81, 2],
+    [0x05, 0x0b, 0x1b, 0, 0, 0, 0, 0x2b, 0xff, 0xff, 0xff, 0xff, 0x75, 1, 0x97, 0xff, 0xff, 0xff, 0x7f, 0x81, 2],
+    new Array(5_000).fill(0xa4),
+    new Array(5_000).fill(0xb4),
+    [0xfe, 0xff, 0xff],
+    [0x75, 0, 0x95, 200, 0x09, 1, 0x81, 2],
+    [0x75, 32, 0x95, 200, 0x09, 1, 0x81],
+  ]) {
+    const layout = parseReportDescriptor(Uint8Array.from(octets));
+    t.ok(layout.usages.size <= 1_024);
+    activeUsages(layout, new Uint8Array(64).fill(0xff));
+  }
+  for (let cut = 0; cut < handsetDescriptor.length; cut++) {
+    const bytes = handsetDescriptor.slice();
+    bytes[cut] = (bytes[cut] ?? 0) ^ 0xff;
+    activeUsages(parseReportDescriptor(bytes), Uint8Array.of(1, 0xff, 0xff));
+    activeUsages(parseReportDescriptor(handsetDescriptor.subarray(0, cut)), Uint8Array.of(1, 0xff, 0xff));
+  }
+  t.ok(performance.now() - started < 1_000);
+});
+
+/** A tree like /sys/class/gpio. */
+function gpioTree(chips: Record<string, { label: string; base: number; ngpio: number }>, model?: string): GpioTree {
+  const root = mkdtempSync(join(tmpdir(), 'hookswitch-gpio-'));
+  const gpio = join(root, 'gpio');
+  mkdirSync(gpio);
+  writeFileSync(join(gpio, 'export'), '');
+  writeFileSync(join(gpio, 'unexport'), '');
+  for (const [name, files] of Object.entries(chips)) {
+    mkdirSync(join(gpio, name));
+    for (const [file, value] of Object.entries(files)) writeFileSync(join(gpio, name, file), `${value}\n`);
+  }
+  if (model !== undefined) writeFileSync(join(root, 'model'), `${model}\0`);
+  return { gpio, model: join(root, 'model') };
+}
+
+t.test('the kernel’s number of a BCM pin is found on every board and kernel seen so far', async (t) => {
+  for (const [title, chips, number] of [
+    ['Pi 3, kernel 6.1', { gpiochip458: { label: 'pinctrl-bcm2835', base: 458, ngpio: 54 } }, 475],
+    ['Pi 3, kernel 6.12', { gpiochip512: { label: 'pinctrl-bcm2835', base: 512, ngpio: 54 } }, 529],
+    [
+      'Pi 4 with its expander first',
+      {
+        gpiochip504: { label: 'raspberrypi-exp-gpio', base: 504, ngpio: 8 },
+        gpiochip512: { label: 'pinctrl-bcm2711', base: 512, ngpio: 58 },
+      },
+      529,
+    ],
+    [
+      'Pi 5',
+      {
+        gpiochip512: { label: 'gpio-brcmstb@107d508500', base: 512, ngpio: 32 },
+        gpiochip571: { label: 'pinctrl-rp1', base: 571, ngpio: 54 },
+      },
+      588,
+    ],
+    ['an old kernel', { gpiochip0: { label: 'pinctrl-bcm2835', base: 0, ngpio: 54 } }, 17],
+    ['another machine with one chip', { gpiochip996: { label: 'labgpio', base: 996, ngpio: 28 } }, 1013],
+  ] as const) {
+    t.equal(await kernelNumberOf(17, gpioTree(chips)), number, title);
+  }
+});
+
+t.test('where a pin cannot be found, the reason is in plain words', async (t) => {
+  const two = gpioTree({ gpiochip0: { label: 'a', base: 0, ngpio: 8 }, gpiochip8: { label: 'b', base: 8, ngpio: 8 } }, 'Some Board Rev 2');
+  await t.rejects(kernelNumberOf(4, two), {
+    name: 'ResourceError',
+    message: 'Some Board Rev 2 has no GPIO header we know; its chips are a, b',
+  });
+  const pi = gpioTree({ gpiochip512: { label: 'pinctrl-bcm2835', base: 512, ngpio: 54 } }, 'Raspberry Pi Zero 2 W Rev 1.0');
+  await t.rejects(kernelNumberOf(54, pi), {
+    message: 'GPIO 54 is beyond the 54 lines of pinctrl-bcm2835 on Raspberry Pi Zero 2 W Rev 1.0',
+  });
+  await t.rejects(kernelNumberOf(4, { gpio: '/nowhere/gpio', model: '/nowhere/model' }), {
+    message: /this kernel has no GPIO in \/nowhere\/gpio/,
+  });
+});
+
+t.test('a line that cannot be exported is a fault, found without blocking the process', async (t) => {
+  const tree = gpioTree({ gpiochip512: { label: 'pinctrl-bcm2835', base: 512, ngpio: 54 } });
+  const lines = new OnoffLines(tree);
+  let beats = 0;
+  const beat = setInterval(() => beats++, 10);
+  const profile: GpioProfile = { driver: 'gpio', pin: 17, activeLow: true, debounceMs: 10 };
+  await t.rejects(
+    lines.openInput(profile, () => {}),
+    { name: 'ResourceError', message: /GPIO 17 may not be used by us: add the user to the group gpio/ },
+  );
+  clearInterval(beat);
+  t.ok(beats > 20, `the loop went on meanwhile (${beats} beats)`);
+  t.equal(readFileSync(join(tree.gpio, 'export'), 'utf8'), '529', 'the kernel was asked for its own number');
+  const none = new OnoffLines({ gpio: '/nowhere/gpio', model: '/nowhere/model' });
+  await t.rejects(
+    none.openOutput(profile, () => {}),
+    { name: 'ResourceError' },
+  );
+});
