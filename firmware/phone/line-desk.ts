@@ -41,7 +41,7 @@ export class LineDesk {
     for (const line of lines) {
       if (line.doNotDisturb === on) continue;
       line.setDoNotDisturb(on);
-      this.#outbox.record({ kind: 'doNotDisturb', line: line.settings.name, on });
+      this.#outbox.setting(`line.${line.settings.name}.doNotDisturb`, String(on));
     }
   }
 

@@ -39,8 +39,6 @@ export type PhoneRecord =
   | { readonly kind: 'call'; readonly entry: Omit<CallLogEntry, 'id'> }
   | { readonly kind: 'door'; readonly entry: Omit<DoorLogEntry, 'id'> }
   | { readonly kind: 'alert'; readonly entry: AlertRecord }
-  /** A person changed it at the phone itself. */
-  | { readonly kind: 'doNotDisturb'; readonly line: string; readonly on: boolean }
   | { readonly kind: 'missedCalls'; readonly count: number };
 
 /** What the phone wants of its driver beside SIP on the wire. */
@@ -48,6 +46,8 @@ export type PhoneEvent =
   | { readonly type: 'hal'; readonly id: number; readonly command: HalCommand }
   | { readonly type: 'media'; readonly id: number; readonly command: MediaCommand }
   | { readonly type: 'record'; readonly record: PhoneRecord }
+  /** A person changed a setting at the phone itself; it has taken effect. */
+  | { readonly type: 'setting'; readonly key: string; readonly text: string }
   | { readonly type: 'fact'; readonly fact: Fact }
   | { readonly type: 'status'; readonly status: PhoneStatus };
 
@@ -96,6 +96,10 @@ export class Outbox {
 
   record(record: PhoneRecord): void {
     this.#event({ type: 'record', record });
+  }
+
+  setting(key: string, text: string): void {
+    this.#event({ type: 'setting', key, text });
   }
 
   fact(kind: string, fields: FactFields): void {

@@ -1,0 +1,142 @@
+/** The daemon of calls: SIP, the phone's rules, settings and logs. Touches no device; hal and media do, at its command. */
+import { join } from 'node:path';
+import { halContract } from '#firmware/contract/hal.ts';
+import { mediaContract } from '#firmware/contract/media.ts';
+import { phoneContract } from '#firmware/contract/phone.ts';
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import { LimitedLog } from '#firmware/core/counters.ts';
+import { messageOf } from '#firmware/core/errors.ts';
+import type { PhoneEvent } from '#firmware/phone/outbox.ts';
+import { Phone } from '#firmware/phone/phone.ts';
+import { type Daemon, runDaemon, socketPathOf } from '#firmware/platform/daemon.ts';
+import { DnsResolver } from '#firmware/platform/dns-resolver.ts';
+import { SipEndpoint } from '#firmware/platform/sip-endpoint.ts';
+import { openStore } from '#firmware/platform/sqlite-store.ts';
+import { type ServedContract, serveContract } from '#firmware/platform/unix-socket.ts';
+import manifest from '../../package.json' with { type: 'json' };
+import { LeafLink } from './leaf-link.ts';
+import { phoneDatabaseName, phoneMigrations } from './migrations.ts';
+import { phoneCommands } from './phone-commands.ts';
+import { RecordKeeper } from './record-keeper.ts';
+import { SettingsKeeper } from './settings-keeper.ts';
+import { SettingsRepository } from './settings-repository.ts';
+
+/** How long the far ends may take to answer our BYEs and the registrar to forget us. */
+const farewellMs = 3_000;
+
+await runDaemon('phone', async (daemon) => {
+  const { clock, logger, stateDirectory, runtimeDirectory } = daemon;
+  const database = await openStore(join(stateDirectory, phoneDatabaseName), phoneMigrations);
+  daemon.onStop('database', () => database.close());
+  const repository = await SettingsRepository.load(database, 'phone', logger);
+  const records = new RecordKeeper(database, clock, logger, () => ({
+    callLog: repository.current.get('callLog.maximum'),
+    doorLog: repository.current.get('doorLog.maximum'),
+  }));
+  const settings = new SettingsKeeper(repository, logger, (next) => drive((phone, now) => phone.changeSettings(now, next)));
+  await settings.start();
+
+  const { endpoint, phone } = buildPhone(daemon, settings, await records.recall());
+  const drive = <T>(input: (phone: Phone, now: Milliseconds) => T): T => driveThrough(endpoint, phone, input);
+  const links = connectLeaves(daemon, drive);
+  let served: ServedContract<typeof phoneContract> | undefined;
+  const warnings = new LimitedLog(logger);
+  const act = (event: PhoneEvent): void => {
+    if (event.type === 'hal') links.hal.send(event.id, event.command.name, event.command.args);
+    else if (event.type === 'media') links.media.send(event.id, event.command.name, event.command.args);
+    else if (event.type === 'record') records.keep(event.record);
+    else if (event.type === 'status') served?.emit('status', event.status);
+    else if (event.type === 'setting') {
+      void repository
+        .change({ set: { [event.key]: event.text } })
+        .catch((thrown) => warnings.warn(clock.now(), 'setting-not-kept', { setting: event.key, reason: messageOf(thrown) }));
+    } else {
+      logger.debug(event.fact.kind, event.fact.fields);
+      served?.emit('fact', event.fact);
+    }
+  };
+  daemon.onStop('links', async () => {
+    await Promise.all([links.hal.stop(), links.media.stop()]);
+  });
+  await endpoint.start(phone, act);
+  daemon.onStop('sip', () => endpoint.stop());
+  drive((_, now) => phone.start(now));
+  daemon.onStop('calls', async () => {
+    drive((_, now) => phone.stop(now));
+    const clean = await endpoint.waitUntil(() => phone.idle, farewellMs);
+    if (!clean) logger.warn('farewell-not-answered', {});
+  });
+  const commands = phoneCommands({
+    settings,
+    records,
+    drive,
+    actuate: (actuation) => links.hal.pass('actuate', actuation),
+    surroundings: () => ({
+      sip: endpoint.describe(),
+      records: records.describe(),
+      hal: links.hal.describe(),
+      media: links.media.describe(),
+    }),
+  });
+  served = await serveContract(socketPathOf(runtimeDirectory, 'phone'), phoneContract, commands, { role: 'phone', clock, logger });
+  daemon.onStop('socket', () => served?.stop());
+});
+
+function buildPhone({ clock, entropy, logger }: Daemon, settings: SettingsKeeper, memory: Awaited<ReturnType<RecordKeeper['recall']>>) {
+  const { current } = settings;
+  const resolver = new DnsResolver(clock);
+  const endpoint = new SipEndpoint({
+    clock,
+    logger,
+    resolver,
+    addresses: [current.get('sip.address')],
+    port: current.get('sip.port'),
+  });
+  const userAgentSettings = { acceptDirectCalls: current.get('sip.acceptDirectCalls'), trace: current.get('sip.trace') };
+  const ports = { clock, entropy, logger, addresses: endpoint, version: manifest.version, userAgentSettings };
+  return { endpoint, phone: new Phone(ports, settings.phoneSettings, memory) };
+}
+
+/** Feeds the phone, then does what it wants done, also when the input was refused. */
+function driveThrough<T>(endpoint: SipEndpoint, phone: Phone, input: (phone: Phone, now: Milliseconds) => T): T {
+  let outcome: { readonly value: T } | { readonly thrown: unknown } | undefined;
+  endpoint.drive((now) => {
+    try {
+      outcome = { value: input(phone, now) };
+    } catch (thrown) {
+      outcome = { thrown };
+    }
+  });
+  if (outcome && 'value' in outcome) return outcome.value;
+  throw outcome?.thrown;
+}
+
+function connectLeaves(
+  { runtimeDirectory, clock, entropy, logger }: Daemon,
+  drive: (input: (phone: Phone, now: Milliseconds) => void) => void,
+) {
+  const options = { role: 'phone', clock, entropy, logger };
+  const hal = new LeafLink(
+    socketPathOf(runtimeDirectory, 'hal'),
+    halContract,
+    {
+      connected: () => drive((phone, now) => phone.halConnected(now)),
+      lost: () => drive((phone, now) => phone.halLost(now)),
+      replied: (id, reply) => drive((phone, now) => phone.halReply(now, id, reply)),
+      event: (event) => drive((phone, now) => phone.halEvent(now, event)),
+    },
+    options,
+  );
+  const media = new LeafLink(
+    socketPathOf(runtimeDirectory, 'media'),
+    mediaContract,
+    {
+      connected: () => drive((phone, now) => phone.mediaConnected(now)),
+      lost: () => drive((phone, now) => phone.mediaLost(now)),
+      replied: (id, reply) => drive((phone, now) => phone.mediaReply(now, id, reply)),
+      event: (event) => drive((phone, now) => phone.mediaEvent(now, event)),
+    },
+    options,
+  );
+  return { hal, media };
+}

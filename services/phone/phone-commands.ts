@@ -1,0 +1,49 @@
+import { exportSettings } from '#firmware/config/changes.ts';
+import type { Actuation } from '#firmware/contract/hal.ts';
+import type { phoneContract } from '#firmware/contract/phone.ts';
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { Phone } from '#firmware/phone/phone.ts';
+import type { Implementation } from '#firmware/platform/unix-socket.ts';
+import type { RecordKeeper } from './record-keeper.ts';
+import type { SettingsKeeper } from './settings-keeper.ts';
+
+export interface PhoneCommandsPorts {
+  readonly settings: SettingsKeeper;
+  readonly records: RecordKeeper;
+  /** Feeds the phone and does what it wants done. */
+  drive<T>(input: (phone: Phone, now: Milliseconds) => T): T;
+  /** Moves the virtual board. */
+  actuate(actuation: Actuation): Promise<unknown>;
+  /** The parts around the phone, for `describe`. */
+  surroundings(): object;
+}
+
+/** The phone contract, command by command. */
+export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof phoneContract> {
+  const { settings, records, drive } = ports;
+  const nothing = {};
+  return {
+    status: () => drive((phone, now) => phone.status(now)),
+    call: ({ target, line }) => ({ call: drive((phone, now) => phone.call(now, target, line)) }),
+    redial: () => ({ call: drive((phone, now) => phone.redial(now)) }),
+    accept: ({ call }) => drive((phone, now) => phone.accept(now, call)) ?? nothing,
+    hangup: ({ call }) => drive((phone, now) => phone.hangUp(now, call)) ?? nothing,
+    digit: ({ digit }) => drive((phone, now) => phone.digit(now, digit)) ?? nothing,
+    hold: ({ call }) => drive((phone, now) => phone.hold(now, call)) ?? nothing,
+    resume: ({ call }) => drive((phone, now) => phone.resume(now, call)) ?? nothing,
+    setDoNotDisturb: ({ on, line }) => drive((phone, now) => phone.setDoNotDisturb(now, on, line)) ?? nothing,
+    clearMissed: () => drive((phone, now) => phone.clearMissed(now)) ?? nothing,
+    alert: ({ alert, token }) => ({ state: drive((phone, now) => phone.alert(now, alert, token)) }),
+    actuate: async (actuation) => {
+      await ports.actuate(actuation);
+      return nothing;
+    },
+    callLog: async ({ limit }) => ({ entries: await records.callLog(limit) }),
+    doorLog: async ({ limit }) => ({ entries: await records.doorLog(limit) }),
+    listSettings: ({ prefix, reveal }) => ({ settings: [...settings.current.list({ prefix, reveal, store: 'phone' })] }),
+    changeSettings: (request) => settings.change(request),
+    exportSettings: ({ reveal }) => ({ document: exportSettings(settings.current, { reveal }) }),
+    importSettings: ({ document }) => settings.import(document),
+    describe: () => ({ ...drive((phone, now) => phone.describe(now)), ...ports.surroundings() }),
+  };
+}

@@ -1,0 +1,147 @@
+import type { CallLogEntry, DoorLogEntry } from '#firmware/contract/phone.ts';
+import type { Clock } from '#firmware/core/clock.ts';
+import { Counters, LimitedLog } from '#firmware/core/counters.ts';
+import { messageOf } from '#firmware/core/errors.ts';
+import type { Logger } from '#firmware/core/logger.ts';
+import type { AlertRecord, AlertState, PhoneRecord } from '#firmware/phone/outbox.ts';
+import type { PhoneMemory } from '#firmware/phone/phone.ts';
+import type { Row, SqliteStore, SqlValue } from '#firmware/platform/sqlite-store.ts';
+
+export interface RecordLimits {
+  readonly callLog: number;
+  readonly doorLog: number;
+}
+
+/**
+ * Keeps what the phone wants kept: call log, door log, alerts, tallies. Writes go one after the other in the order they came; one that fails
+ * (full disk, broken card) is counted and logged, and never keeps a call waiting.
+ */
+export class RecordKeeper {
+  readonly #database: SqliteStore;
+  readonly #clock: Clock;
+  readonly #log: LimitedLog;
+  readonly #counters = new Counters();
+  readonly #limits: () => RecordLimits;
+
+  constructor(database: SqliteStore, clock: Clock, logger: Logger, limits: () => RecordLimits) {
+    this.#database = database;
+    this.#clock = clock;
+    this.#log = new LimitedLog(logger);
+    this.#limits = limits;
+  }
+
+  /** What was kept before the last stop. */
+  async recall(): Promise<PhoneMemory> {
+    const alerts = await this.#database.all('SELECT * FROM alerts');
+    const missed = await this.#database.get("SELECT value FROM tallies WHERE name = 'missedCalls'");
+    const last = await this.#database.get(
+      "SELECT remote, line FROM call_log WHERE direction = 'outgoing' AND owner = 'handset' ORDER BY id DESC LIMIT 1",
+    );
+    return {
+      alerts: alerts.map(alertOf),
+      missedCalls: Number(missed?.value ?? 0),
+      lastDialed: last && { dialString: String(last.remote), line: last.line === null ? undefined : String(last.line) },
+    };
+  }
+
+  /** Returns at once; what goes wrong is counted. */
+  keep(record: PhoneRecord): void {
+    void this.#write(record).then(
+      () => this.#counters.add('records-kept'),
+      (thrown) => {
+        this.#counters.add('records-lost');
+        this.#log.warn(this.#clock.now(), 'record-not-kept', { kind: record.kind, reason: messageOf(thrown) });
+      },
+    );
+  }
+
+  async callLog(limit: number): Promise<CallLogEntry[]> {
+    const rows = await this.#database.all('SELECT * FROM call_log ORDER BY id DESC LIMIT ?', [limit]);
+    return rows.map((row) => ({
+      id: Number(row.id),
+      at: Number(row.at),
+      direction: row.direction === 'incoming' ? 'incoming' : 'outgoing',
+      owner: String(row.owner) as CallLogEntry['owner'],
+      line: row.line === null ? null : String(row.line),
+      remote: String(row.remote),
+      displayName: String(row.display_name),
+      outcome: String(row.outcome) as CallLogEntry['outcome'],
+      statusCode: row.status_code === null ? null : Number(row.status_code),
+      seconds: Number(row.seconds),
+    }));
+  }
+
+  async doorLog(limit: number): Promise<DoorLogEntry[]> {
+    const rows = await this.#database.all('SELECT * FROM door_log ORDER BY id DESC LIMIT ?', [limit]);
+    return rows.map((row) => ({
+      id: Number(row.id),
+      at: Number(row.at),
+      door: String(row.door),
+      event: String(row.event) as DoorLogEntry['event'],
+      by: String(row.by),
+      via: String(row.via),
+      detail: String(row.detail),
+    }));
+  }
+
+  describe(): object {
+    return { counters: this.#counters.describe() };
+  }
+
+  #write(record: PhoneRecord): Promise<unknown> {
+    switch (record.kind) {
+      case 'call':
+        return this.#append('call_log', callRow(record.entry), this.#limits().callLog);
+      case 'door':
+        return this.#append('door_log', { ...record.entry }, this.#limits().doorLog);
+      case 'alert':
+        return this.#replace('alerts', alertRow(record.entry));
+      case 'missedCalls':
+        return this.#replace('tallies', { name: record.kind, value: record.count });
+      default:
+        return record satisfies never;
+    }
+  }
+
+  /** Adds a row; the oldest beyond `limit` go. */
+  async #append(table: string, row: Readonly<Record<string, SqlValue>>, limit: number): Promise<void> {
+    const { sql, values } = insertOf('INSERT', table, row);
+    await this.#database.transaction(async (statements) => {
+      await statements.run(sql, values);
+      await statements.run(`DELETE FROM ${table} WHERE id <= (SELECT id FROM ${table} ORDER BY id DESC LIMIT 1 OFFSET ?)`, [limit]);
+    });
+  }
+
+  #replace(table: string, row: Readonly<Record<string, SqlValue>>): Promise<unknown> {
+    const { sql, values } = insertOf('INSERT OR REPLACE', table, row);
+    return this.#database.run(sql, values);
+  }
+}
+
+/** Table and column names are ours, never a peer's. */
+function insertOf(verb: string, table: string, row: Readonly<Record<string, SqlValue>>): { sql: string; values: SqlValue[] } {
+  const columns = Object.keys(row);
+  const sql = `${verb} INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`;
+  return { sql, values: Object.values(row) };
+}
+
+function callRow(entry: Omit<CallLogEntry, 'id'>): Readonly<Record<string, SqlValue>> {
+  const { displayName, statusCode, at, ...rest } = entry;
+  return { ...rest, at: Math.round(at), display_name: displayName, status_code: statusCode };
+}
+
+function alertRow({ startedAt, acknowledgedBy, ...rest }: AlertRecord): Readonly<Record<string, SqlValue>> {
+  return { ...rest, started_at: Math.round(startedAt), acknowledged_by: acknowledgedBy };
+}
+
+function alertOf(row: Row): AlertRecord {
+  return {
+    alert: String(row.alert),
+    state: String(row.state) as AlertState,
+    startedAt: Number(row.started_at),
+    round: Number(row.round),
+    person: Number(row.person),
+    attempts: Number(row.attempts),
+    acknowledgedBy: row.acknowledged_by === null ? null : String(row.acknowledged_by),
+  };
+}
