@@ -3,14 +3,19 @@
  * npm runs this for `node-gyp` when it compiles a native package. It hands over to the node-gyp inside npm, after putting right in naudiodon
  * 2.3.6 what keeps it from compiling or running:
  * - gcc 13 and later no longer bring `std::string` by other headers;
- * - the PortAudio it links against is the x86-64 one even on arm64, and on armhf one that fails with the first stream: Debian's takes its place.
+ * - the PortAudio it links against is the x86-64 one even on arm64, and on armhf one that fails with the first stream: Debian's takes its place;
+ * - it looks for that library by an absolute path: now beside itself, so that a built tree can be moved.
  */
 const { execFileSync, spawnSync } = require('node:child_process');
 const { copyFileSync, existsSync, readFileSync, writeFileSync } = require('node:fs');
 
-const isNaudiodon = process.env.npm_package_name === 'naudiodon';
-if (isNaudiodon) includeString('src/PaContext.h');
-if (isNaudiodon && (process.arch !== 'x64' || process.env.HOOKSWITCH_SYSTEM_PORTAUDIO)) useSystemPortAudio();
+if (process.env.npm_package_name === 'naudiodon') {
+  correct('src/PaContext.h', (text) =>
+    text.includes('<string>') ? text : text.replace('#include <memory>', '#include <memory>\n#include <string>'),
+  );
+  correct('binding.gyp', (text) => text.replaceAll('-Wl,-rpath,<@(module_root_dir)/build/Release', "-Wl,-rpath,'$$$$ORIGIN'"));
+  if (process.arch !== 'x64' || process.env.HOOKSWITCH_SYSTEM_PORTAUDIO) useSystemPortAudio();
+}
 
 const nodeGyp = process.env.npm_config_node_gyp;
 if (!nodeGyp) throw new Error('native packages are compiled by npm: run npm ci, or npm rebuild');
@@ -20,9 +25,8 @@ const { status, error } = spawnSync(process.execPath, [nodeGyp, ...process.argv.
 if (error) throw error;
 process.exitCode = status ?? 1;
 
-function includeString(header) {
-  const text = readFileSync(header, 'utf8');
-  if (!text.includes('#include <string>')) writeFileSync(header, text.replace('#include <memory>', '#include <memory>\n#include <string>'));
+function correct(path, change) {
+  writeFileSync(path, change(readFileSync(path, 'utf8')));
 }
 
 function useSystemPortAudio() {
