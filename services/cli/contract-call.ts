@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs';
 import type { Contract } from '#firmware/contract/contract.ts';
 import { ResourceError } from '#firmware/core/errors.ts';
 import { silentLogger } from '#firmware/core/logger.ts';
@@ -23,6 +24,7 @@ export async function withContract<C extends Contract, R>(
       `the ${contract.name} daemon does not run (nobody listens on ${path}); start it with: hookswitch run${place.option}${advice}`,
     );
   }
+  if (!mayOpen(path)) throw new ResourceError(`you may not use ${path}: ask for the group that owns it, or use sudo`);
   const link = connectContract(
     path,
     contract,
@@ -34,5 +36,16 @@ export async function withContract<C extends Contract, R>(
     return await use(link);
   } finally {
     await link.stop();
+  }
+}
+
+/** Connecting to a socket needs the right to write its file. */
+function mayOpen(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    // Gone since it was probed, or not ours to write: both end in the same refusal.
+    return false;
   }
 }

@@ -1,3 +1,4 @@
+import { chownSync, closeSync, existsSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SettingStore } from '#firmware/config/settings.ts';
 import { UsageError } from '#firmware/core/errors.ts';
@@ -8,7 +9,7 @@ import { isServed } from '#firmware/platform/unix-socket.ts';
 import { exchangeDatabaseName, exchangeMigrations } from '#services/exchange/migrations.ts';
 import { phoneDatabaseName, phoneMigrations } from '#services/phone/migrations.ts';
 import { SettingsRepository } from '#services/phone/settings-repository.ts';
-import { makePlace, type Place } from './place.ts';
+import { makeStateDirectory, type Place } from './place.ts';
 
 const databases = {
   phone: { name: phoneDatabaseName, migrations: phoneMigrations },
@@ -24,13 +25,24 @@ export async function openSettings(
   if (await isServed(socketPathOf(place.runtimeDirectory, store))) {
     throw new UsageError('runs-already', `the ${store} daemon runs: leave out --offline`);
   }
-  makePlace(place);
   const { name, migrations } = databases[store];
-  const database = await openStore(join(place.stateDirectory, name), migrations);
+  const directory = store === 'exchange' ? place.exchangeDirectory : place.stateDirectory;
+  makeStateDirectory(directory);
+  const path = join(directory, name);
+  giveToOwner(path, directory);
+  const database = await openStore(path, migrations);
   try {
     return { repository: await SettingsRepository.load(database, store, logger), close: () => database.close() };
   } catch (thrown) {
     await database.close();
     throw thrown;
   }
+}
+
+/** A database that root makes belongs to whom its directory belongs to: the user of the daemon, who could not open it otherwise. */
+function giveToOwner(path: string, directory: string): void {
+  if (process.getuid?.() !== 0 || existsSync(path)) return;
+  const { uid, gid } = statSync(directory);
+  closeSync(openSync(path, 'wx', 0o600));
+  chownSync(path, uid, gid);
 }

