@@ -3,9 +3,8 @@ import { Counters, LimitedLog } from '#firmware/core/counters.ts';
 import type { Entropy } from '#firmware/core/entropy.ts';
 import { UsageError } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
-import { buildErrorResponse, buildResponse, type ResponseParts, statelessTag } from '#firmware/sip/message/build.ts';
+import { buildResponse, type ResponseParts, statelessTag } from '#firmware/sip/message/build.ts';
 import type { Request, Response } from '#firmware/sip/message/message.ts';
-import { type ParseFailure, parseMessage } from '#firmware/sip/message/parse.ts';
 import {
   type ClientTransaction,
   defaultTransactionSettings,
@@ -15,8 +14,10 @@ import {
 } from '#firmware/sip/transaction/transaction-layer.ts';
 import type { Flow, Target } from '#firmware/sip/transport/flow.ts';
 import type { CoreEvent, Destination, SipCore, Transmit } from '#firmware/sip/transport/sip-core.ts';
+import { TransportLayer } from '#firmware/sip/transport/transport-layer.ts';
 import { CredentialChecker } from './credential-checker.ts';
 import { defaultExchangeSettings, type ExchangeSettings } from './exchange-settings.ts';
+import { type Extension, extensionHost } from './extensions.ts';
 import { Forking } from './forking.ts';
 import { type Binding, type BindingChange, type BindingRecord, LocationService } from './location-service.ts';
 import { Nonces } from './nonces.ts';
@@ -24,7 +25,7 @@ import { type OwnAddresses, OwnDomain } from './own-domain.ts';
 import { checkForward } from './redirect.ts';
 import { Registrar } from './registrar.ts';
 import { RelayTokens } from './relay-token.ts';
-import { type Extension, RequestRouter } from './request-router.ts';
+import { RequestRouter } from './request-router.ts';
 import { SourceLimits } from './source-limits.ts';
 import { type User, type UserChange, UserDirectory } from './user-directory.ts';
 
@@ -61,6 +62,7 @@ export class Exchange implements SipCore<ExchangeEvent> {
   readonly #ports: ExchangePorts;
   readonly #counters = new Counters();
   readonly #log: LimitedLog;
+  readonly #transport: TransportLayer;
   readonly #transactions: TransactionLayer;
   readonly #users: UserDirectory;
   readonly #location: LocationService;
@@ -80,6 +82,7 @@ export class Exchange implements SipCore<ExchangeEvent> {
     this.#ports = ports;
     this.#settings = settings;
     this.#log = new LimitedLog(ports.logger);
+    this.#transport = new TransportLayer(counters, this.#log);
     this.#strangers = new SourceLimits(requestsPerSecond, requestsAtOnce, sources);
     this.#neighbours = new SourceLimits(requestsPerSecond * neighbourFactor, requestsAtOnce * neighbourFactor, sources);
     const layerSettings = { ...defaultTransactionSettings, times, serverTransactions: settings.transactions };
@@ -98,22 +101,22 @@ export class Exchange implements SipCore<ExchangeEvent> {
     this.#registrar = new Registrar({ ...shared, settings: () => this.#settings, wallTime: ports.wallTime });
     const tokens = new RelayTokens(ports.relaySecret);
     this.#router = new RequestRouter({ ...shared, tokens, entropy: ports.entropy, extensions: ports.extensions ?? new Map() });
-    const { timerC } = settings;
-    this.#forking = new Forking({ transactions: this.#transactions, counters, timerC, cancelGuard: 64 * times.t1 });
+    this.#forking = new Forking({ transactions: this.#transactions, counters, timerC: settings.timerC });
   }
 
   receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): void {
     if (!this.#admits(now, flow)) return;
-    const parsed = parseMessage(bytes);
-    if (parsed.ok) this.#transactions.receive(now, parsed.message, flow);
-    else this.#answerBroken(now, parsed, flow);
+    const message = this.#transport.receive(now, flow, bytes);
+    if (message?.kind === 'refusal') this.#transactions.sendError(message.broken, message.statusCode, flow);
+    else if (message) this.#transactions.receive(now, message, flow);
     this.#settle(now);
   }
 
   transportFailed(now: Milliseconds, destination: Destination, reason: string): void {
     this.#counters.add('transport-failed');
     this.#log.warn(now, 'exchange-transport-failed', { host: destination.host, port: destination.port, reason });
-    for (const transaction of this.#forking.sentTo(destination)) this.#transactions.transportFailed(now, transaction);
+    const { transport, host: address, port } = destination;
+    this.#transactions.targetFailed(now, { transport, address, port });
     if (destination.flow && destination.transport !== 'udp') {
       this.#transactions.flowFailed(now, destination.flow);
       this.#location.flowClosed(destination.flow);
@@ -200,20 +203,12 @@ export class Exchange implements SipCore<ExchangeEvent> {
   /** Before anything is read: a flood costs as little as can be. */
   #admits(now: Milliseconds, flow: Flow): boolean {
     const { address } = flow.remote;
+    if (address === extensionHost) return true;
     const limits = this.#location.knowsAddress(address) ? this.#neighbours : this.#strangers;
     if (limits.take(now, address)) return true;
     this.#counters.add('source-limited');
     this.#log.warn(now, 'exchange-source-limited', { address });
     return false;
-  }
-
-  #answerBroken(now: Milliseconds, failure: ParseFailure, flow: Flow): void {
-    this.#counters.add(`malformed-${failure.reason}`);
-    this.#log.warn(now, 'exchange-malformed', { address: flow.remote.address, reason: failure.reason });
-    const { broken, statusCode } = failure;
-    if (!broken || statusCode === undefined || broken.method === 'ACK') return;
-    const bytes = buildErrorResponse(broken, statusCode);
-    this.#transmit(bytes, { ...flow.remote, transport: flow.transport, flow });
   }
 
   /** What the transactions hand out may make them hand out more; ends when they have nothing left. */

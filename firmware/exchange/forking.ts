@@ -6,8 +6,7 @@ import { buildCancel, buildResponse, statelessTag } from '#firmware/sip/message/
 import type { Request, Response } from '#firmware/sip/message/message.ts';
 import type { ClientTransaction, ServerTransaction, TransactionLayer } from '#firmware/sip/transaction/transaction-layer.ts';
 import type { Target } from '#firmware/sip/transport/flow.ts';
-import type { Destination } from '#firmware/sip/transport/sip-core.ts';
-import { type BranchAction, type BranchInput, type BranchState, type BranchTimer, branchTable } from './branch-table.ts';
+import { type BranchAction, type BranchInput, type BranchState, branchTable } from './branch-table.ts';
 import { bestResponse } from './response-choice.ts';
 
 /** One copy of a request, ready to go: top Via and routes in place. */
@@ -21,16 +20,12 @@ export interface ForkingParts {
   readonly counters: Counters;
   /** RFC 3261 §16.6 step 11. */
   readonly timerC: Milliseconds;
-  /** How long a cancelled branch may take to end: 64·T1 (§9.1). */
-  readonly cancelGuard: Milliseconds;
 }
 
 interface Branch {
   readonly context: ResponseContext;
   readonly transaction: ClientTransaction;
   state: BranchState;
-  /** The timer of its state that runs. */
-  timer: BranchTimer | undefined;
   /** Its final response as the caller would get it. */
   final: Response | undefined;
   /** The Reason its CANCEL will give. */
@@ -57,6 +52,7 @@ const answeredElsewhere = 'SIP;cause=200;text="Call completed elsewhere"';
 /** The stateful heart of the proxy: sends the copies of a request, and makes one answer of theirs. */
 export class Forking {
   readonly #parts: ForkingParts;
+  /** Those without a final response. */
   readonly #contexts = new Map<ServerTransaction, ResponseContext>();
   readonly #branches = new Map<ClientTransaction, Branch>();
   readonly #timers = new TimerTable<Branch>();
@@ -72,7 +68,7 @@ export class Forking {
   /** Calls that ring or wait for their answer. */
   get pendingInvites(): number {
     let pending = 0;
-    for (const { state, request } of this.#contexts.values()) if (isOpen(state) && request.method === 'INVITE') pending++;
+    for (const { request } of this.#contexts.values()) if (request.method === 'INVITE') pending++;
     return pending;
   }
 
@@ -83,10 +79,10 @@ export class Forking {
     this.#contexts.set(transaction, context);
     for (const plan of plans) {
       const client = this.#parts.transactions.request(now, plan.request, plan.target);
-      const branch: Branch = { context, transaction: client, state: 'calling', timer: undefined, final: undefined, reason: undefined };
+      const branch: Branch = { context, transaction: client, state: 'calling', final: undefined, reason: undefined };
       context.branches.push(branch);
       this.#branches.set(client, branch);
-      if (request.method === 'INVITE') this.#setTimer(now, branch, 'timer C');
+      if (request.method === 'INVITE') this.#startTimerC(now, branch);
     }
   }
 
@@ -120,24 +116,12 @@ export class Forking {
       return;
     }
     const context = this.#contexts.get(transaction);
-    if (context) context.state = 'gone';
-    this.#contexts.delete(transaction);
-  }
-
-  /** The copies on their way to a place that can not be reached. */
-  sentTo(destination: Destination): ClientTransaction[] {
-    const { flow, transport, host, port } = destination;
-    return [...this.#branches.keys()].filter(({ target }) => {
-      if (flow && target.flow) return target.flow.id === flow.id;
-      return target.transport === transport && target.address === host && target.port === port;
-    });
+    if (context) this.#close(context, 'gone');
   }
 
   handleTimeout(now: Milliseconds): void {
     for (let branch = this.#timers.takeDue(now); branch; branch = this.#timers.takeDue(now)) {
-      const timer = branch.timer;
-      branch.timer = undefined;
-      if (timer) this.#step(now, branch, timer);
+      this.#step(now, branch, 'timer C');
     }
   }
 
@@ -147,7 +131,7 @@ export class Forking {
    */
   #accept(now: Milliseconds, branch: Branch, response: Response): void {
     const { context } = branch;
-    this.#stopTimer(branch);
+    this.#timers.clear(branch);
     branch.state = 'completed';
     branch.final = response;
     if (isOpen(context.state) || (context.state === 'answered' && context.request.method === 'INVITE'))
@@ -160,8 +144,8 @@ export class Forking {
     const step = stepOf(branchTable, branch.state, input);
     if (!step) return;
     branch.state = step.to;
-    for (const timer of step.stop) if (branch.timer === timer) this.#stopTimer(branch);
-    for (const timer of step.start) this.#setTimer(now, branch, timer);
+    // Timer C is the only one, and no state but the first starts it.
+    if (step.stop.length > 0) this.#timers.clear(branch);
     for (const action of step.do) this.#carryOut(now, branch, action, response);
   }
 
@@ -173,7 +157,7 @@ export class Forking {
         if (tells && context.state === 'searching') this.#parts.transactions.respond(now, context.transaction, upstream(response));
         return;
       case 'restartTimerC':
-        if (tells && context.request.method === 'INVITE') this.#setTimer(now, branch, 'timer C');
+        if (tells && context.request.method === 'INVITE') this.#startTimerC(now, branch);
         return;
       case 'sendCancel':
         this.#sendCancel(now, branch);
@@ -197,7 +181,11 @@ export class Forking {
   #conclude(now: Milliseconds, context: ResponseContext): void {
     const finals = context.branches.map(({ final }) => final).filter((final) => final !== undefined);
     const best = bestResponse(finals) ?? localResponse(context.request, 408);
-    if (context.state === 'cancelled' && (best.statusCode === 408 || best.statusCode === 503)) {
+    if (best.statusCode === 408 && context.request.method !== 'INVITE') {
+      // RFC 4320 §4.2: who asked has given up at the same moment.
+      this.#close(context, 'gone');
+      this.#parts.transactions.abandon(now, context.transaction);
+    } else if (context.state === 'cancelled' && (best.statusCode === 408 || best.statusCode === 503)) {
       this.#answer(now, context, localResponse(context.request, 487));
     } else if (best.statusCode === 503) {
       // §16.7 step 6: a 503 is about the next hop; the caller would take it to be about us.
@@ -206,8 +194,14 @@ export class Forking {
   }
 
   #answer(now: Milliseconds, context: ResponseContext, response: Response): void {
-    context.state = 'answered';
+    this.#close(context, 'answered');
     this.#parts.transactions.respond(now, context.transaction, response);
+  }
+
+  /** From here on there is nothing left that a CANCEL could stop. */
+  #close(context: ResponseContext, state: 'answered' | 'gone'): void {
+    context.state = state;
+    this.#contexts.delete(context.transaction);
   }
 
   #cancelRest(now: Milliseconds, context: ResponseContext, reason: string | undefined): void {
@@ -226,14 +220,8 @@ export class Forking {
     this.#parts.transactions.request(now, cancel.with({ headers }), target);
   }
 
-  #setTimer(now: Milliseconds, branch: Branch, timer: BranchTimer): void {
-    branch.timer = timer;
-    this.#timers.set(branch, now + (timer === 'timer C' ? this.#parts.timerC : this.#parts.cancelGuard));
-  }
-
-  #stopTimer(branch: Branch): void {
-    branch.timer = undefined;
-    this.#timers.clear(branch);
+  #startTimerC(now: Milliseconds, branch: Branch): void {
+    this.#timers.set(branch, now + this.#parts.timerC);
   }
 }
 

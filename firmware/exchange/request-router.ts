@@ -8,6 +8,7 @@ import { SipUri } from '#firmware/sip/message/uri.ts';
 import { magicCookie, Via } from '#firmware/sip/message/via.ts';
 import { type Flow, type Target, type Transport, targetOf } from '#firmware/sip/transport/flow.ts';
 import type { CredentialChecker } from './credential-checker.ts';
+import { type Extension, extensionHost } from './extensions.ts';
 import type { BranchPlan } from './forking.ts';
 import { type LocationService, leadsTo, targetOfBinding, targetOfUri } from './location-service.ts';
 import { isLoop, loopMark } from './loop-detection.ts';
@@ -25,11 +26,6 @@ export interface RequestRouterParts {
   readonly entropy: Entropy;
   /** Numbers that are answered in this process, with the place to send their requests to. */
   readonly extensions: ReadonlyMap<string, Extension>;
-}
-
-export interface Extension {
-  readonly contact: SipUri;
-  readonly target: Target;
 }
 
 /** What is to become of a request. */
@@ -191,7 +187,8 @@ export class RequestRouter {
     const callee = leg.path.length > 0 || leadsTo(leg.requestUri, leg.target) ? undefined : leg.target;
     const token = tokens.make(request, { caller, callee });
     const inward = recordRoute(token, domain.sentBy(callerTarget), flow.transport);
-    const outward = recordRoute(token, domain.sentBy(leg.target), leg.target.transport);
+    // Within this process nothing has to be found.
+    const outward = leg.target.address === extensionHost ? inward : recordRoute(token, domain.sentBy(leg.target), leg.target.transport);
     return (inward === outward ? [inward] : [outward, inward]).map((value) => ['Record-Route', value]);
   }
 

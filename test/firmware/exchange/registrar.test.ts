@@ -1,0 +1,339 @@
+import t from 'tap';
+import type { BindingRecord } from '#firmware/exchange/location-service.ts';
+import { digestAlgorithms } from '#firmware/sip/digest-hash.ts';
+import type { Response } from '#firmware/sip/message/message.ts';
+import { NameAddr } from '#firmware/sip/message/name-addr.ts';
+import { ExchangeHouse, realm, type ScriptedPhone, sipUri, userNamed } from '#test/support/exchange-house.ts';
+
+function contactsOf(response: Response): string[] {
+  return response.contacts === '*' ? ['*'] : response.contacts.map(({ uri, params }) => `${uri} ${params.get('expires')}`);
+}
+
+function contact(uri: string, params: Readonly<Record<string, string>> = {}): NameAddr {
+  return new NameAddr(sipUri(uri), undefined, new Map(Object.entries(params)));
+}
+
+/** The records on disk after these events, by user and URI. */
+function onDisk(house: ExchangeHouse): Map<string, BindingRecord> {
+  const disk = new Map<string, BindingRecord>();
+  for (const event of house.events) {
+    if (event.type === 'bindingStored') disk.set(`${event.record.user} ${event.record.uri}`, event.record);
+    if (event.type === 'bindingRemoved') disk.delete(`${event.user} ${event.uri}`);
+  }
+  return disk;
+}
+
+t.test('§22.1, RFC 8760 §2.3 a REGISTER without credentials is challenged, the strongest algorithm first', async (t) => {
+  const house = new ExchangeHouse();
+  const anna = house.phone('anna', '192.0.2.11');
+  anna.send(anna.build('REGISTER', 'sip:house.example', { to: new NameAddr(anna.aor), contact: new NameAddr(anna.contact) }));
+  const { statusCode, authenticate } = anna.lastResponse;
+  t.equal(statusCode, 401);
+  t.strictSame(
+    authenticate.map(({ params }) => params.get('algorithm')),
+    ['SHA-256', 'MD5'],
+  );
+  t.ok(authenticate.every(({ params }) => params.get('realm') === realm && params.get('qop') === 'auth' && !params.has('stale')));
+  t.strictSame([...house.exchange.bindingsOf('anna')], [], 'nothing is registered yet');
+});
+
+t.test('§10.3 a REGISTER with the right answer, by either algorithm, with qop or without, is accepted', async (t) => {
+  for (const algorithm of digestAlgorithms) {
+    for (const qop of [true, false]) {
+      const house = new ExchangeHouse();
+      const anna = house.phone('anna', '192.0.2.11');
+      const first = anna.build('REGISTER', 'sip:house.example', { to: new NameAddr(anna.aor), contact: new NameAddr(anna.contact) });
+      anna.send(first);
+      anna.send(anna.authorize(anna.again(first), anna.lastResponse, { algorithm, qop }));
+      t.equal(anna.lastResponse.statusCode, 200, `${algorithm} ${qop ? 'with' : 'without'} qop`);
+      t.strictSame(contactsOf(anna.lastResponse), ['sip:anna-phone@192.0.2.11:5060 3600']);
+      t.equal(anna.lastResponse.header('Date'), 'Tue, 29 Feb 2028 23:05:09 GMT', '§20.17 with the date');
+    }
+  }
+});
+
+t.test('§10.3 step 8 the 200 lists every binding with what is left of it; without Contact it only asks', async (t) => {
+  const house = new ExchangeHouse();
+  const desk = house.phone('anna', '192.0.2.11');
+  const kitchen = house.phone('anna', '192.0.2.12');
+  desk.register({ expires: 600 });
+  house.advance(100_400);
+  t.strictSame(contactsOf(kitchen.register({ contact: contact('sip:k@192.0.2.12', { q: '0.5', expires: '120' }) })), [
+    'sip:anna-phone@192.0.2.11:5060 500',
+    'sip:k@192.0.2.12 120',
+  ]);
+  kitchen.ask('REGISTER', 'sip:house.example', { to: new NameAddr(kitchen.aor) });
+  t.strictSame(
+    contactsOf(kitchen.lastResponse),
+    ['sip:anna-phone@192.0.2.11:5060 500', 'sip:k@192.0.2.12 120'],
+    'a question changes nothing',
+  );
+  house.advance(120_000);
+  t.equal(house.exchange.bindingsOf('anna').length, 1, 'one has expired');
+  t.equal(onDisk(house).size, 1, 'on the disk too');
+  house.advance(400_000);
+  t.strictSame([...house.exchange.bindingsOf('anna')], []);
+});
+
+t.test('§10.3 step 7 lifetimes: Contact before header, 423 below the minimum, cut above the maximum, 0 removes', async (t) => {
+  const house = new ExchangeHouse({ settings: { minimumExpires: 60, maximumExpires: 1800 } });
+  const anna = house.phone('anna', '192.0.2.11');
+  const tooShort = anna.register({ expires: 59 });
+  t.equal(tooShort.statusCode, 423);
+  t.equal(tooShort.minExpires, 60);
+  t.strictSame(contactsOf(anna.register({ expires: 60 })), ['sip:anna-phone@192.0.2.11:5060 60']);
+  t.strictSame(contactsOf(anna.register({ expires: 7200 })), ['sip:anna-phone@192.0.2.11:5060 1800']);
+  t.strictSame(
+    contactsOf(anna.register({ contact: contact(anna.contact.toString(), { expires: '90' }), expires: 1000 })),
+    ['sip:anna-phone@192.0.2.11:5060 90'],
+    'what the Contact says goes before the header',
+  );
+  t.strictSame(contactsOf(anna.register({ expires: 0 })), []);
+  t.equal(onDisk(house).size, 0);
+});
+
+t.test('§10.3 step 6 an asterisk removes all bindings, and only with Expires: 0 and alone', async (t) => {
+  const house = new ExchangeHouse();
+  const desk = house.phone('anna', '192.0.2.11');
+  const kitchen = house.phone('anna', '192.0.2.12');
+  desk.register();
+  kitchen.register();
+  t.equal(desk.register({ contact: '*' }).statusCode, 400, 'without Expires');
+  t.equal(desk.register({ contact: '*', expires: 10 }).statusCode, 400, 'with another Expires');
+  t.equal(desk.register({ contact: '*', expires: 0, headers: [['Contact', '<sip:a@192.0.2.3>']] }).statusCode, 400, 'not alone');
+  t.equal(house.exchange.bindingsOf('anna').length, 2);
+  t.equal(desk.register({ contact: '*', expires: 0 }).statusCode, 200);
+  t.equal(house.exchange.bindingsOf('anna').length, 0);
+});
+
+t.test('§10.3 step 7 within a Call-ID an older CSeq changes nothing', async (t) => {
+  const house = new ExchangeHouse();
+  const anna = house.phone('anna', '192.0.2.11');
+  anna.register({ callId: 'boot-1', sequence: 20 });
+  const overtaken = anna.ask('REGISTER', 'sip:house.example', {
+    to: new NameAddr(anna.aor),
+    callId: 'boot-1',
+    sequence: 3,
+    contact: contact(anna.contact.toString(), { expires: '0' }),
+  });
+  t.ok(overtaken.cSeq.number < 20);
+  t.equal(anna.lastResponse.statusCode, 500);
+  anna.ask('REGISTER', 'sip:house.example', {
+    to: new NameAddr(anna.aor),
+    callId: 'boot-1',
+    sequence: 3,
+    contact: '*',
+    headers: [['Expires', '0']],
+  });
+  t.equal(anna.lastResponse.statusCode, 500, 'an asterisk neither');
+  t.equal(house.exchange.bindingsOf('anna').length, 1);
+});
+
+t.test('§10.3 step 7 all Contacts of a REGISTER or none', async (t) => {
+  const house = new ExchangeHouse();
+  const anna = house.phone('anna', '192.0.2.11');
+  const both = anna.register({ contact: contact('sip:one@192.0.2.11'), headers: [['Contact', '<tel:+4930>']] });
+  t.equal(both.statusCode, 400);
+  t.equal(house.exchange.bindingsOf('anna').length, 0);
+  const bad = anna.register({ contact: contact('sip:one@192.0.2.11', { q: '7' }) });
+  t.equal(bad.statusCode, 400, 'a q that is none');
+});
+
+t.test('a user has a bounded number of bindings; the one nearest its end makes room', async (t) => {
+  const house = new ExchangeHouse({ settings: { bindingsPerUser: 3 } });
+  for (const [index, expires] of [300, 200, 400, 500].entries()) house.phone('anna', `192.0.2.${20 + index}`).register({ expires });
+  t.strictSame(
+    house.exchange
+      .bindingsOf('anna')
+      .map(({ source }) => source.address)
+      .sort(),
+    ['192.0.2.20', '192.0.2.22', '192.0.2.23'],
+  );
+  const anna = house.phone('anna', '192.0.2.30');
+  const many = Array.from({ length: 4 }, (_, index) => ['Contact', `<sip:${index}@192.0.2.30>`] as const);
+  t.equal(anna.register({ headers: many }).statusCode, 403, 'more at once than a user may have');
+  t.equal(onDisk(house).size, 3);
+});
+
+t.test('a phone that restarts takes the place of its old self', async (t) => {
+  const house = new ExchangeHouse();
+  const anna = house.phone('anna', '192.0.2.11');
+  anna.register({ contact: contact('sip:x1@192.0.2.11:5060'), callId: 'first' });
+  anna.register({ contact: contact('sip:x2@192.0.2.11:5060'), callId: 'second' });
+  t.strictSame(
+    house.exchange.bindingsOf('anna').map(({ uri }) => uri.user),
+    ['x2'],
+    'same socket, other Call-ID',
+  );
+  const moved = house.phone('anna', '192.0.2.99');
+  const id = { '+sip.instance': '<urn:uuid:00000000-0000-1000-8000-000A95A0E128>' };
+  moved.register({ contact: contact('sip:y1@192.0.2.99', id) });
+  house.phone('anna', '192.0.2.98').register({ contact: contact('sip:y2@192.0.2.98', id) });
+  t.strictSame(
+    house.exchange
+      .bindingsOf('anna')
+      .map(({ uri }) => uri.user)
+      .sort(),
+    ['x2', 'y2'],
+    'RFC 5626 §6 same instance',
+  );
+  t.equal(onDisk(house).size, 2);
+});
+
+t.test('RFC 3327 §5.3 Path is kept and given back, if the phone knows what it is', async (t) => {
+  const house = new ExchangeHouse();
+  const anna = house.phone('anna', '192.0.2.11');
+  const path = [['Path', '<sip:edge.example;lr>']] as const;
+  t.equal(anna.register({ headers: [...path, ['Supported', 'path']] }).header('Path'), '<sip:edge.example;lr>');
+  t.equal(house.exchange.bindingsOf('anna')[0]?.path.join(), '<sip:edge.example;lr>');
+  t.equal(anna.register({ headers: path }).header('Path'), undefined);
+});
+
+t.test('§10.3 steps 1, 2 and 5 a foreign domain, an unknown extension and an unknown user are refused', async (t) => {
+  const house = new ExchangeHouse();
+  const anna = house.phone('anna', '192.0.2.11');
+  anna.ask('REGISTER', 'sip:elsewhere.example', { to: new NameAddr(anna.aor), contact: new NameAddr(anna.contact) });
+  t.equal(anna.lastResponse.statusCode, 403, 'not relayed to another registrar');
+  const unsupported = anna.register({ headers: [['Require', 'gruu, path']] });
+  t.equal(unsupported.statusCode, 420);
+  t.equal(unsupported.header('Unsupported'), 'gruu');
+  t.equal(anna.register({ to: new NameAddr(sipUri('sip:anna@elsewhere.example')) }).statusCode, 404);
+  t.equal(anna.register({ to: new NameAddr(sipUri('sip:anna@192.0.2.1:5070')) }).statusCode, 200, 'the address of this machine is ours');
+  t.equal(anna.register({ to: new NameAddr(sipUri('sip:anna@192.0.2.1:5060')) }).statusCode, 404, 'another port of it is not');
+});
+
+t.test('hostile registrations: a wrong password, an unknown user, the address of another user', async (t) => {
+  const house = new ExchangeHouse();
+  const eve = house.phone('bert', '192.0.2.66');
+  eve.ask('REGISTER', 'sip:house.example', { to: new NameAddr(eve.aor), contact: new NameAddr(eve.contact) }, 'guess');
+  t.equal(eve.lastResponse.statusCode, 401);
+  t.notOk(eve.lastResponse.authenticate[0]?.params.has('stale'));
+  const nobody = house.phone('nobody', '192.0.2.66', { port: 5062 });
+  t.equal(nobody.register().statusCode, 401, 'a user that does not exist looks the same');
+  t.equal(eve.register({ to: new NameAddr(sipUri('sip:anna@house.example')) }).statusCode, 403);
+  t.equal(eve.register({ to: new NameAddr(sipUri('sip:ghost@house.example')) }).statusCode, 403, 'whether it exists or not');
+  t.equal(house.exchange.describe().bindings, 0);
+  t.equal(house.exchange.describe().counters['credentials-wrong'], 2);
+});
+
+t.test(
+  'RFC 7616 §3.3 a nonce: replayed it is stale, its counts may overtake each other, it expires, and a forged one is stale',
+  async (t) => {
+    const house = new ExchangeHouse({ settings: { nonceLifetime: 300_000 } });
+    const anna = house.phone('anna', '192.0.2.11');
+    const first = anna.build('REGISTER', 'sip:house.example', { to: new NameAddr(anna.aor), contact: new NameAddr(anna.contact) });
+    anna.send(first);
+    const challenge = anna.lastResponse;
+    const registerWith = (nonceCount: number): Response => {
+      anna.send(anna.authorize(anna.again(first), challenge, { nonceCount }));
+      return anna.lastResponse;
+    };
+    t.equal(registerWith(1).statusCode, 200);
+    const replayed = registerWith(1);
+    t.equal(replayed.statusCode, 401);
+    t.equal(replayed.authenticate[0]?.params.get('stale'), 'true');
+    t.strictSame(
+      [registerWith(5), registerWith(3), registerWith(4)].map(({ statusCode }) => statusCode),
+      [200, 200, 200],
+    );
+    t.equal(registerWith(3).statusCode, 401, 'a count in between is good once too');
+    t.equal(registerWith(100).statusCode, 200);
+    t.equal(registerWith(50).statusCode, 401, 'too far behind to be remembered');
+    house.advance(300_001);
+    t.equal(registerWith(101).authenticate[0]?.params.get('stale'), 'true', 'too old');
+    const restarted = new ExchangeHouse({}, 2).phone('anna', '192.0.2.11');
+    restarted.send(restarted.authorize(first, challenge));
+    t.equal(restarted.lastResponse.authenticate[0]?.params.get('stale'), 'true', 'of an earlier life, but with the right password');
+  },
+);
+
+t.test('RFC 7616 §3.4 credentials that are none, or for another place, are refused', async (t) => {
+  const house = new ExchangeHouse();
+  const anna = house.phone('anna', '192.0.2.11');
+  const first = anna.build('REGISTER', 'sip:house.example', { to: new NameAddr(anna.aor) });
+  anna.send(first);
+  anna.send(anna.authorize(anna.again(first), anna.lastResponse, { uri: 'sip:elsewhere.example' }));
+  t.equal(anna.lastResponse.statusCode, 400);
+  const value = `Digest username="anna", realm="${realm}", nonce="x", uri="sip:house.example", response="y"`;
+  for (const more of [', algorithm=SHA-512-256', ', qop=auth-int, nc=00000001, cnonce="a"', ', qop=auth', ', qop=auth, nc=1, cnonce="a"']) {
+    anna.send(anna.build('REGISTER', 'sip:house.example', { to: new NameAddr(anna.aor), headers: [['Authorization', value + more]] }));
+    t.equal(anna.lastResponse.statusCode, 400, more);
+  }
+});
+
+t.test('a flood: wrong passwords bar their source for a while, strangers get so many requests a second', async (t) => {
+  const house = new ExchangeHouse({ settings: { wrongPasswordsPerMinute: 6, requestsPerSecond: 10, requestsAtOnce: 30 } });
+  const eve = house.phone('anna', '192.0.2.66');
+  const guess = (): number => {
+    eve.ask('REGISTER', 'sip:house.example', { to: new NameAddr(eve.aor) }, 'guess');
+    return eve.lastResponse.statusCode;
+  };
+  t.strictSame(Array.from({ length: 8 }, guess), [401, 401, 401, 401, 401, 401, 403, 403]);
+  t.equal(eve.register().statusCode, 403, 'the right password neither, for now');
+  t.equal(house.phone('anna', '192.0.2.11').register().statusCode, 200, 'from elsewhere it is good');
+  house.advance(10_001);
+  t.equal(eve.register().statusCode, 200, 'later it is good again');
+
+  const flood: ScriptedPhone = house.phone('dora', '192.0.2.67');
+  for (let i = 0; i < 100; i++) flood.send(flood.build('OPTIONS', 'sip:house.example'));
+  t.equal(flood.responses.length, 30, 'the rest is dropped unread');
+  house.advance(1000);
+  for (let i = 0; i < 100; i++) flood.send(flood.build('OPTIONS', 'sip:house.example'));
+  t.equal(flood.responses.length, 40);
+  t.equal(house.exchange.describe().counters['source-limited'], 160);
+});
+
+t.test('a restart keeps the bindings; none lives longer than it was granted', async (t) => {
+  const before = new ExchangeHouse();
+  before.phone('anna', '192.0.2.11').register({ contact: contact('sip:a@192.0.2.11:5060', { q: '0.3' }), expires: 600 });
+  before.phone('bert', '192.0.2.12', { transport: 'tcp' }).register({ expires: 300 });
+  before.advance(100_000);
+  const records = before.exchange.bindingRecords(before.now);
+  t.strictSame(
+    [...onDisk(before).values()].map(({ expiresInMs }) => expiresInMs),
+    [600_000, 300_000],
+  );
+  t.strictSame(
+    records.map(({ expiresInMs }) => expiresInMs),
+    [500_000, 200_000],
+    'as they stand now',
+  );
+
+  const after = new ExchangeHouse({ users: [userNamed('anna')] });
+  t.strictSame(
+    records.map((record) => after.exchange.restore(after.now, record)),
+    [true, false],
+    'a user who is gone has no bindings',
+  );
+  const [binding] = after.exchange.bindingsOf('anna');
+  t.equal(binding?.q, 0.3);
+  t.equal(binding?.source.address, '192.0.2.11');
+  t.notOk(after.exchange.restore(after.now, { ...onDisk(before).values().next().value, expiresInMs: -1 } as BindingRecord), 'expired');
+  after.advance(500_001);
+  t.strictSame([...after.exchange.bindingsOf('anna')], []);
+});
+
+t.test('users: added, changed, forwarded and removed; every change for the disk once', async (t) => {
+  const house = new ExchangeHouse({ users: [], settings: { maximumUsers: 2 } });
+  house.exchange.setUser('anna', 'first password');
+  house.exchange.setUser('anna', 'anna-password');
+  house.exchange.setUser('bert', 'bert-password');
+  t.throws(() => house.exchange.setUser('carl', 'x'), { code: 'too-many-users' });
+  t.throws(() => house.exchange.removeUser('carl'), { code: 'unknown-user' });
+  t.throws(() => house.exchange.setForward('carl', 'anna'), { code: 'unknown-user' });
+  t.throws(() => house.exchange.setForward('anna', 'not a target'), { code: 'forward-target' });
+  t.throws(() => house.exchange.setForward('anna', 'anna'), { code: 'forward-target' });
+  house.exchange.setForward('anna', 'bert');
+  house.phone('anna', '192.0.2.11').register();
+  house.exchange.removeUser('anna');
+  house.settle();
+  t.strictSame(
+    [...house.exchange.users].map(({ name, proofs }) => [name, proofs]),
+    [['bert', userNamed('bert').proofs]],
+  );
+  t.strictSame(
+    house.events.map((event) => event.type),
+    ['userStored', 'userStored', 'userStored', 'userStored', 'bindingStored', 'userRemoved', 'bindingRemoved'],
+  );
+  t.equal(onDisk(house).size, 0, 'with a user his bindings go');
+});
