@@ -44,7 +44,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'firmware/platform': ['firmware/core', 'firmware/sip', 'firmware/ipc', 'firmware/contract', 'node:', 'npm'],
   hal: ['firmware/core', 'firmware/contract', 'firmware/audio', 'node:', 'npm'],
   'services/web/ui': ['firmware/core', 'firmware/config', 'firmware/contract', 'valibot', 'preact', '@preact/signals'],
-  services: ['firmware', 'hal', 'node:', 'npm'],
+  services: ['firmware', 'hal', 'package.json', 'node:', 'npm'],
   scripts: ['firmware', 'hal', 'services', 'test', 'node:', 'npm'],
   test: ['firmware', 'hal', 'services', 'scripts', 'node:', 'npm'],
 };
@@ -57,7 +57,7 @@ export const importRule: Rule = (sources) =>
     if (!allowed) return [`${source.path}: lies in no folder of the plan`];
     return source.imports
       .filter(({ specifier, path, npm }) => {
-        if (path !== undefined) return areaOf(path) !== area && !allowed.some((name) => path.startsWith(`${name}/`));
+        if (path !== undefined) return areaOf(path) !== area && !allowed.some((name) => path === name || path.startsWith(`${name}/`));
         if (specifier.startsWith('node:')) return !allowed.includes('node:');
         return !allowed.includes('npm') && !(npm !== undefined && allowed.includes(npm));
       })
@@ -68,12 +68,15 @@ export const importRule: Rule = (sources) =>
 export const mainRule: Rule = (sources) =>
   eachImport(sources, ({ path }) => /^services\/[^/]+\/main\.ts$/.test(path ?? '') && 'imports a main, which runs when it is loaded');
 
+/** Folders that package.json gives a sign for others to name them by. */
+const foldersWithSign = new Set(['firmware', 'hal', 'services', 'test']);
+
 /** Paths name the file with its ending; they are relative within a top folder and begin with # across. */
 export const specifierRule: Rule = (sources) =>
   eachImport(sources, ({ specifier, path }, source) => {
     if (path === undefined) return false;
     if (!/\.(ts|tsx|css|json|wav)$/.test(path)) return `must end in the file's own ending: ${specifier}`;
-    const leaves = specifier.startsWith('.') && topOf(path) !== topOf(source.path);
+    const leaves = specifier.startsWith('.') && topOf(path) !== topOf(source.path) && foldersWithSign.has(topOf(path));
     return leaves && `leaves its top folder: write #${path}`;
   });
 
@@ -179,7 +182,7 @@ const bareWords = new Set(['session', 'client', 'server', 'connection', ...hollo
 /** Words that mean something definite where they stand: SIP's INFO method, and a package named by others. */
 const definiteNames = /^(sip-info|info-request|info-digits|segfault-handler)$/i;
 
-/** Names say what a thing is: files, folders and what stands at the top of a file. */
+/** Names say what a thing is: files, folders and what stands at the top of a source file. */
 export const nameRule: Rule = (sources) => [
   ...sources.flatMap(({ path }) =>
     path
@@ -187,13 +190,14 @@ export const nameRule: Rule = (sources) => [
       .split('/')
       .flatMap((part) => (saysNothing(part, part.split(/[-_.]/), true) ? `${path}: "${part}" says nothing` : [])),
   ),
-  ...sources.flatMap((source) =>
-    source.syntax.statements.flatMap((statement) =>
-      declaredNames(statement)
+  ...sources
+    .filter(({ path }) => !path.startsWith('test/'))
+    .flatMap((source) =>
+      source.syntax.statements
+        .flatMap(declaredNames)
         .filter(({ text }) => saysNothing(text, text.split(/(?=[A-Z])|_/), /^[A-Z]/.test(text)))
         .map((name) => `${source.path}:${lineOf(source, name)}: "${name.text}" says nothing`),
     ),
-  ),
 ];
 
 function saysNothing(name: string, words: readonly string[], isThing: boolean): boolean {
