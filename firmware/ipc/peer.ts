@@ -33,7 +33,7 @@ export interface PeerLimits {
   readonly pendingCommands: number;
 }
 
-export const peerLimits: PeerLimits = { helloMs: 5_000, commandMs: 10_000, pendingCommands: 256 };
+const peerLimits: PeerLimits = { helloMs: 5_000, commandMs: 10_000, pendingCommands: 256 };
 
 /** Command ids start at 1, so 0 names the timer of the hello. */
 const helloTimer = 0;

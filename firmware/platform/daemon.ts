@@ -27,7 +27,7 @@ export interface Daemon {
 /** All stop steps together may take this long, ms; systemd and the supervisor wait longer before they kill. */
 const stopDeadlineMs = 8_000;
 
-export const exitCodes = { failure: 1, usage: 2 } as const;
+const exitCodes = { failure: 1, usage: 2 } as const;
 
 /** The socket of the daemon `name`. */
 export function socketPathOf(runtimeDirectory: string, name: string): string {

@@ -53,7 +53,7 @@ export function createLogger(options: LoggerOptions): LeveledLogger {
 }
 
 /** Whether a field or key of this name may hold a secret. */
-export function isSecretName(name: string): boolean {
+function isSecretName(name: string): boolean {
   const plain = name.toLowerCase().replaceAll(/[^a-z]/g, '');
   return secretWords.some((word) => plain.includes(word));
 }

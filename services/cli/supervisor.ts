@@ -30,7 +30,7 @@ export interface SupervisorLimits {
   readonly stopMs: Milliseconds;
 }
 
-export const supervisorLimits: SupervisorLimits = {
+const supervisorLimits: SupervisorLimits = {
   firstPauseMs: 250,
   lastPauseMs: 15_000,
   healthyMs: 30_000,
@@ -46,7 +46,7 @@ export interface SupervisorParts {
   readonly logger: Logger;
   /** Takes each log line of a daemon, without its newline. */
   readonly onLine: (line: string) => void;
-  readonly limits?: SupervisorLimits;
+  readonly limits?: Partial<SupervisorLimits>;
 }
 
 /** A configuration error: starting again cannot mend it. */
@@ -60,7 +60,6 @@ const lastOutputMs = 500;
  */
 export class Supervisor {
   readonly #parts: SupervisorParts;
-  readonly #limits: SupervisorLimits;
   readonly #kept: readonly KeptProgram[];
   #stopping: Promise<void> | undefined;
   #finish: (exitCode: number) => void = () => undefined;
@@ -70,8 +69,8 @@ export class Supervisor {
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
-    this.#limits = parts.limits ?? supervisorLimits;
-    this.#kept = parts.programs.map((program) => new KeptProgram(program, parts, this.#limits, () => this.#givenUp(program)));
+    const limits = { ...supervisorLimits, ...parts.limits };
+    this.#kept = parts.programs.map((program) => new KeptProgram(program, parts, limits, () => this.#givenUp(program)));
   }
 
   /** Starts everything in order and resolves with an exit code once all of it has ended. */

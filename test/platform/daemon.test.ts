@@ -54,7 +54,7 @@ t.test('a log line', async (t) => {
   });
 });
 
-const fakeDaemon = bundle('test/platform/fake-daemon.ts');
+const fakeDaemon = bundle('test/platform/obedient-main.ts');
 const directory = mkdtempSync(join(tmpdir(), 'hs-daemon-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
 

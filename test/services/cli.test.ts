@@ -13,7 +13,7 @@ import { FakePhone } from './fake-phone.ts';
 const directory = mkdtempSync(join(tmpdir(), 'hs-cli-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
 const main = bundle('services/cli/main.ts');
-const data = join(directory, 'phone');
+const phoneDirectory = join(directory, 'phone');
 
 interface Outcome {
   readonly code: unknown;
@@ -34,7 +34,7 @@ t.test('without a daemon', async (t) => {
 
   t.test('a command that is called wrongly exits 2', async (t) => {
     const commands = ['frobnicate', 'dnd perhaps', 'hook sideways', 'call', 'log --limit 0', 'digit 12x', 'config set sip.port', 'run'];
-    const outcomes = await Promise.all(commands.map((words) => cli(words, { data: words === 'run' ? '' : data })));
+    const outcomes = await Promise.all(commands.map((words) => cli(words, { directory: words === 'run' ? '' : phoneDirectory })));
     for (const [i, { code, err }] of outcomes.entries()) {
       t.equal(code, 2, String(commands[i]));
       t.match(err, /\S/);
@@ -77,7 +77,7 @@ t.test('settings in the database itself', async (t) => {
     const set = await cli('config --offline set line.1.aor=sip:alice@pbx line.1.password=- exchange.port=5099', { input: 'hunter2\n' });
     t.same([set.code, set.err], [0, '']);
     t.equal(set.out, 'changed: exchange.port, line.1.aor, line.1.password\ntakes effect after a restart: exchange.port\n');
-    t.equal(statSync(join(data, 'phone.db')).mode & 0o077, 0);
+    t.equal(statSync(join(phoneDirectory, 'phone.db')).mode & 0o077, 0);
 
     const file = join(directory, 'export.json');
     const [list, json, masked, revealed, exported, toFile] = await Promise.all([
@@ -117,7 +117,7 @@ t.test('settings in the database itself', async (t) => {
 
 t.test('with a daemon', async (t) => {
   const phone = new FakePhone();
-  const place = findPlace(data, {});
+  const place = findPlace(phoneDirectory, {});
   makePlace(place);
   await phone.start(place.runtimeDirectory);
   t.teardown(() => phone.stop());
@@ -188,7 +188,7 @@ t.test('run is refused where another run is', async (t) => {
   makePlace(place);
   const lock = createServer((socket) => socket.destroy());
   await listenOn(lock, join(place.runtimeDirectory, 'supervisor.sock'));
-  const { code, err } = await cli('run', { data: other });
+  const { code, err } = await cli('run', { directory: other });
   t.equal(code, 1);
   t.equal(err, `hookswitch: hookswitch runs already on ${other}\n`);
   t.notOk(existsSync(join(other, 'phone.db')), 'nothing was touched');
@@ -223,9 +223,9 @@ t.test('a place', async (t) => {
   });
 });
 
-async function cli(words: string, options: { input?: string; data?: string } = {}): Promise<Outcome> {
+async function cli(words: string, options: { input?: string; directory?: string } = {}): Promise<Outcome> {
   const { HOOKSWITCH_DATA: _, ...environment } = process.env;
-  const place = options.data ?? data;
+  const place = options.directory ?? phoneDirectory;
   const child = spawn(process.execPath, [main, ...words.split(' ')], {
     env: place === '' ? environment : { ...environment, HOOKSWITCH_DATA: place },
   });

@@ -24,9 +24,9 @@ t.test('hookswitch run, over fake daemons', async (t) => {
   const fake = bundle('test/services/fake-main.ts');
   for (const name of ['hal', 'media', 'phone', 'web', 'exchange']) cpSync(fake, join(bundleFolder, name, 'main.mjs'));
 
-  const start = (data: string, ...options: string[]) => {
-    const journal = join(directory, `${data}.journal`);
-    const child = spawn(process.execPath, [cli, 'run', '--data', join(directory, data), ...options], {
+  const start = (name: string, ...options: string[]) => {
+    const journal = join(directory, `${name}.journal`);
+    const child = spawn(process.execPath, [cli, 'run', '--data', join(directory, name), ...options], {
       env: { ...process.env, FAKE_JOURNAL: journal },
     });
     return { child, notes: () => readFileSync(journal, 'utf8').trimEnd().split('\n') };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { LogFields, Logger } from '#firmware/core/logger.ts';
 import { nodeClock } from '#firmware/platform/node-clock.ts';
-import { type Program, Supervisor, type SupervisorLimits, supervisorLimits } from '#services/cli/supervisor.ts';
+import { type Program, Supervisor, type SupervisorLimits } from '#services/cli/supervisor.ts';
 import { bundle } from '../support/bundle.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'hs-super-'));
@@ -57,7 +57,7 @@ export class SupervisedRun {
         this.lines.push(JSON.parse(line));
         this.#wake();
       },
-      limits: { ...supervisorLimits, firstPauseMs: 20, lastPauseMs: 80, restarts: 3, healthyMs: 60_000, ...limits },
+      limits: { firstPauseMs: 20, lastPauseMs: 80, restarts: 3, healthyMs: 60_000, ...limits },
     });
     this.ended = this.supervisor.run();
   }

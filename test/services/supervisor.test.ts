@@ -94,7 +94,7 @@ t.test('everything ends when the essential one is given up', async (t) => {
 });
 
 t.test('a daemon that does not stop is killed', async (t) => {
-  const run = new Run([{ name: 'leaf', startRank: 0 }], { FAKE_LEAF: 'deaf' }, { stopMs: 300 });
+  const run = new Run([{ name: 'leaf', startRank: 0 }], { FAKE_LEAF: 'deaf' }, { stopMs: 2_000 });
   await run.saw('supervisor-ready');
   run.supervisor.stop('test');
   t.equal(await run.ended, 0);
@@ -121,7 +121,7 @@ t.test('a daemon that does not say that it has started holds nobody up, nor does
     { startMs: 200 },
   );
   await run.saw('supervisor-ready');
-  t.match(run.seen('daemon-slow-start'), [{ name: 'leaf' }]);
+  t.match(run.seen('daemon-slow-start')[0], { name: 'leaf' });
   t.match(run.seen('daemon-not-spawned')[0], { name: 'ghost', reason: /ENOENT/ });
   run.supervisor.stop('test');
   t.equal(await run.ended, 0);
@@ -138,7 +138,7 @@ t.test('what is no log line becomes one', async (t) => {
 
 t.test('children of a supervisor that is killed stop by themselves, in good order', async (t) => {
   const journalFile = freshJournal();
-  const driver = spawn(process.execPath, [bundle('test/services/supervisor-driver.ts'), fakeMain], {
+  const driver = spawn(process.execPath, [bundle('test/services/supervising-main.ts'), fakeMain], {
     env: environmentOf(journalFile),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
