@@ -248,6 +248,12 @@ export const messageVectors: readonly MessageVector[] = [
   { title: 'no empty line after the headers', text: options.slice(0, -2), verdict: 400 },
   { title: '§7.1 another version', text: options.replace('SIP/2.0\r\n', 'SIP/3.0\r\n'), verdict: 505 },
   { title: 'a version that is none', text: options.replace('SIP/2.0\r\n', 'SIP/2.0.1\r\n'), verdict: 400 },
+  { title: 'a list without end', text: optionsWith('none', `Contact: <sip:a>${',<sip:a>'.repeat(256)}`), verdict: 400 },
+  {
+    title: 'lists without end',
+    text: optionsWith('none', ...Array.from({ length: 128 }, () => 'm: <sip:a>,<sip:a>,<sip:a>,<sip:a>')),
+    verdict: 400,
+  },
   { title: 'a header block beyond the limit', text: optionsWith('none', `X: ${'x'.repeat(33_000)}`), verdict: 513 },
   {
     title: 'more header fields than the limit',

@@ -1,5 +1,5 @@
 import { charClass, code, isClass, quote, skipQuoted, trimEnd, unquote } from './grammar.ts';
-import { Cursor, formatParam, formatParams, noParams, readParams } from './params.ts';
+import { Cursor, formatParam, formatParams, listAtMost, noParams, readParams } from './params.ts';
 import { parseUri, type Uri } from './uri.ts';
 
 /** RFC 3261 §20.10 name-addr or addr-spec with its header parameters: From, To, Contact, Route, Refer-To and the like. Immutable. */
@@ -53,13 +53,13 @@ export function parseNameAddr(text: string, start = 0, end: number = text.length
   return cursor.at === end ? value : undefined;
 }
 
-/** A comma list of at least one; `undefined` if any is malformed. */
+/** A comma list of at least one; `undefined` if any is malformed or there are too many. */
 export function parseNameAddrList(text: string, start = 0, end: number = text.length): readonly NameAddr[] | undefined {
   const cursor = new Cursor(text, start, end);
   const values: NameAddr[] = [];
   do {
     const value = readNameAddr(cursor);
-    if (!value) return undefined;
+    if (!value || values.length === listAtMost) return undefined;
     values.push(value);
   } while (cursor.skip(code.comma));
   return cursor.at === end ? values : undefined;

@@ -3,6 +3,9 @@ import { allOfClass, charClass, code, lowerSlice, quote, skipClass, skipQuoted, 
 /** No parameters: one for all, never written to. */
 export const noParams: ReadonlyMap<string, string> = new Map();
 
+/** How many elements one comma list may have: more than any honest message needs (a request makes at most 256 hops). */
+export const listAtMost = 256;
+
 /** A place in a text that a reader moves forward. */
 export class Cursor {
   readonly text: string;

@@ -143,11 +143,14 @@ function faultOfHeaders(headers: HeaderList, method: string | undefined): Fault 
   let mandatory = 0;
   let contacts = 0;
   let removesAll = false;
+  let listed = 0;
   for (const field of headers.fields) {
     const check = checks.get(field.key);
     if (!check || (check.role === 'request' && method === undefined)) continue;
     const value = field.as<unknown>(check.reader);
     if (value === undefined) return bad(check.reason);
+    if (Array.isArray(value)) listed += value.length;
+    if (listed > listedAtMost) return bad('too-many-values');
     if (field.key === 'via') vias++;
     else if (check.role === 'mandatory') mandatory++;
     else if (field.key === 'contact') {
@@ -162,6 +165,9 @@ function faultOfHeaders(headers: HeaderList, method: string | undefined): Fault 
   // RFC 4475 §3.1.2.18 prefers that an unknown method is called unknown.
   return { reason: 'cseq-method-mismatch', statusCode: isKnownMethod(method) ? 400 : 501 };
 }
+
+/** Vias, contacts and routes together. */
+const listedAtMost = 512;
 
 /** How a value is read before the message is let in, and whether only requests need it well formed. */
 interface Check {

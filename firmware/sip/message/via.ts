@@ -1,6 +1,6 @@
 import { type Entropy, randomToken } from '#firmware/core/entropy.ts';
 import { charClass, code, lowerSlice, readDecimal, skipClass, skipHost, trimEnd } from './grammar.ts';
-import { Cursor, formatParam, formatParams, noParams, readParams } from './params.ts';
+import { Cursor, formatParam, formatParams, listAtMost, noParams, readParams } from './params.ts';
 
 /** RFC 3261 §8.1.1.7: what every branch of this specification begins with. */
 export const magicCookie = 'z9hG4bK';
@@ -88,13 +88,13 @@ export class Via {
   }
 }
 
-/** A comma list of at least one; `undefined` if any is malformed. */
+/** A comma list of at least one; `undefined` if any is malformed or there are too many. */
 export function parseViaList(text: string, start = 0, end: number = text.length): readonly Via[] | undefined {
   const cursor = new Cursor(text, start, end);
   const vias: Via[] = [];
   do {
     const via = readVia(cursor);
-    if (!via) return undefined;
+    if (!via || vias.length === listAtMost) return undefined;
     vias.push(via);
   } while (cursor.skip(code.comma));
   return cursor.at === end ? vias : undefined;
