@@ -12,6 +12,7 @@ import { parseMessage } from '#firmware/sip/message/parse.ts';
 import { parseUri, type SipUri, type Uri } from '#firmware/sip/message/uri.ts';
 import { newBranch, Via } from '#firmware/sip/message/via.ts';
 import type { Flow, Transport } from '#firmware/sip/transport/flow.ts';
+import type { Destination } from '#firmware/sip/transport/sip-core.ts';
 import { seededEntropy } from './seeded-entropy.ts';
 
 export const exchangeAddress = '192.0.2.1';
@@ -34,6 +35,8 @@ export class ExchangeHouse {
   readonly events: ExchangeEvent[] = [];
   /** Messages to places where nobody is. */
   readonly lost: { readonly to: string; readonly message: Message }[] = [];
+  /** What the exchange sent and nobody can read: answers to requests that lack what every message must have. */
+  readonly unreadable: string[] = [];
   readonly #phones = new Map<string, ScriptedPhone>();
 
   constructor(ports: Partial<ExchangePorts> = {}, seed = 1) {
@@ -86,14 +89,20 @@ export class ExchangeHouse {
     for (let outputs = this.exchange.drain(); outputs.length > 0; outputs = this.exchange.drain()) {
       for (const output of outputs) {
         if (output.kind === 'event') this.events.push(output.event);
-        else this.#deliver(placeOf(output.destination.transport, output.destination.host, output.destination.port), output.bytes);
+        else this.#deliver(output.destination, output.bytes);
       }
     }
   }
 
-  #deliver(to: string, bytes: Uint8Array): void {
+  /** Over the flow while its phone is there, as a driver does, else to the address. */
+  #deliver({ transport, host, port, flow }: Destination, bytes: Uint8Array): void {
+    const along = flow && placeOf(transport, flow.remote.address, flow.remote.port);
+    const to = along !== undefined && this.#phones.has(along) ? along : placeOf(transport, host, port);
     const parsed = parseMessage(bytes);
-    if (!parsed.ok) throw new Error(`the exchange sent something malformed (${parsed.reason}): ${new TextDecoder().decode(bytes)}`);
+    if (!parsed.ok) {
+      this.unreadable.push(new TextDecoder().decode(bytes));
+      return;
+    }
     const phone = this.#phones.get(to);
     if (phone) phone.inbox.push(parsed.message);
     else this.lost.push({ to, message: parsed.message });
