@@ -10,7 +10,7 @@ type Action = 'reportOffHook' | 'reportOnHook' | 'reportFlash';
  * Hang-up or flash: a loop that is interrupted is `interrupted` until the flash time has passed (then it was a hang-up) or it is closed again
  * (then it was a flash). Without a flash time an interruption is over as it begins.
  */
-export const hookFlashTable: StateTable<State, HookInput, Action, 'flash'> = {
+const hookFlashTable: StateTable<State, HookInput, Action, 'flash'> = {
   onHook: { timers: [], on: { lifted: { to: 'offHook', do: ['reportOffHook'] } } },
   offHook: { timers: [], on: { laid: { to: 'interrupted', do: [] } } },
   interrupted: {

@@ -4,7 +4,7 @@ import { defineContract } from './contract.ts';
 /** phone → hal: keys, hook switch, LEDs, relays and inputs by the names of the board profile. hal keeps no configuration of its own. */
 
 /** Names of elements: short, lower case, as in the board profile. */
-export const elementNameSchema = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is a–z, 0–9 and -, at most 32 characters'));
+const elementNameSchema = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is a–z, 0–9 and -, at most 32 characters'));
 
 /** One GPIO line as the board profile names it. */
 const gpioLineSchema = v.object({
@@ -25,7 +25,7 @@ const virtualLineSchema = v.object({
 export const lineSchema = v.variant('driver', [gpioLineSchema, virtualLineSchema]);
 
 /** `0`–`9`, `*`, `#`, and named keys such as `redial`, `hold`, `mute`. */
-export const keySchema = v.pipe(v.string(), v.regex(/^(?:[0-9*#A-D]|[a-z][a-z-]{1,15})$/, 'not a key'));
+const keySchema = v.pipe(v.string(), v.regex(/^(?:[0-9*#A-D]|[a-z][a-z-]{1,15})$/, 'not a key'));
 
 const keypadSchema = v.variant('driver', [
   /** Any key may be pressed by the `actuate` command. */

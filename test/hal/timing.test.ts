@@ -1,10 +1,9 @@
 import t from 'tap';
-import { stepOf } from '#firmware/core/state-table.ts';
 import { ArrivalWatch } from '#hal/audio/arrival-watch.ts';
 import { FramePacer } from '#hal/audio/frame-pacer.ts';
 import { PlaybackQueue } from '#hal/audio/playback-queue.ts';
 import { Debounce } from '#hal/debounce.ts';
-import { HookFlash, hookFlashTable } from '#hal/hook-flash.ts';
+import { HookFlash } from '#hal/hook-flash.ts';
 import { ledLevel } from '#hal/led-pattern.ts';
 import { RelayGuard } from '#hal/relay-guard.ts';
 
@@ -82,18 +81,6 @@ t.test('hook: without a flash time every interruption is a hang-up at once', asy
   const hook = new HookFlash(0, 0, true);
   t.same([...hook.loop(false, 50), ...hook.handleTimeout(50)], [{ change: 'onHook', at: 50 }]);
   t.same(hook.loop(true, 51), [{ change: 'offHook', at: 51 }]);
-});
-
-t.test('hook: the flash timer runs in the interrupted state alone', async (t) => {
-  t.same(
-    Object.entries(hookFlashTable)
-      .filter(([, row]) => row.timers.length > 0)
-      .map(([state]) => state),
-    ['interrupted'],
-  );
-  t.equal(stepOf(hookFlashTable, 'onHook', 'laid'), undefined);
-  t.equal(stepOf(hookFlashTable, 'offHook', 'lifted'), undefined);
-  t.same(stepOf(hookFlashTable, 'interrupted', 'lifted'), { to: 'offHook', do: ['reportFlash'], stop: ['flash'], start: [] });
 });
 
 t.test('relay: asking again and again before it falls does not hold it beyond the maximum', async (t) => {

@@ -40,6 +40,6 @@ export class VirtualTime implements Clock, Alarm {
 }
 
 /** Every promise that can settle without waiting has. */
-export async function settled(): Promise<void> {
+async function settled(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
