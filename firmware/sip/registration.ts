@@ -120,6 +120,7 @@ export class Registration {
   #sentAt: Milliseconds = 0;
   #moves = 0;
   #pause: Milliseconds = 0;
+  #isReplaced = false;
 
   constructor(core: AgentCore, identity: Identity, registrar: SipUri, expires: number) {
     this.#core = core;
@@ -144,6 +145,12 @@ export class Registration {
   /** Takes the binding away; `isOver` says when that is done. */
   stop(now: Milliseconds): void {
     this.#step(now, 'stop');
+  }
+
+  /** Another registration speaks for the account from now on. */
+  replaced(now: Milliseconds): void {
+    this.#isReplaced = true;
+    this.stop(now);
   }
 
   get isOver(): boolean {
@@ -171,7 +178,7 @@ export class Registration {
 
   #report(state: RegistrationEvent['state'], more: Partial<RegistrationEvent> = {}): void {
     const account = this.#identity.account?.id ?? '';
-    this.#core.emit({ type: 'registration', account, state, ...more });
+    if (!this.#isReplaced) this.#core.emit({ type: 'registration', account, state, ...more });
   }
 
   #send(now: Milliseconds, expires: number): void {

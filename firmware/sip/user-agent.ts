@@ -70,7 +70,8 @@ export class UserAgent implements SipCore<UserAgentEvent> {
   setAccount(now: Milliseconds, account: Account): void {
     const known = this.#services.get(account.id);
     if (known && fingerprint(known.account) === fingerprint(account)) return;
-    if (known) this.removeAccount(now, account.id);
+    this.removeAccount(now, account.id);
+    for (const old of this.#leaving) if (old.account.id === account.id) old.registration?.replaced(now);
     const { entropy, addresses } = this.#core;
     const identity = new Identity(entropy, addresses, account);
     const registration = account.registrar && new Registration(this.#core, identity, account.registrar, account.expires);
