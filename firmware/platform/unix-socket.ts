@@ -1,4 +1,3 @@
-import { lstatSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { ArgsOf, CommandName, Contract, EventName, EventOf, ResultOf } from '../contract/contract.ts';
 import type { Clock, Milliseconds } from '../core/clock.ts';
@@ -9,6 +8,7 @@ import type { Logger } from '../core/logger.ts';
 import { errorOf } from '../ipc/complaint.ts';
 import { Peer, type PeerOutput } from '../ipc/peer.ts';
 import { PeerSocket } from './peer-socket.ts';
+import { checkSocketPath, listenOn } from './socket-path.ts';
 
 /** Who commands: an id that lives as long as its socket, and the role of its hello (`phone`, `web`, `cli` …). */
 export interface Caller {
@@ -68,9 +68,6 @@ export interface ContractLink<C extends Contract> {
   describe(): object;
 }
 
-/** Bytes of a socket path the kernel takes, its final NUL aside. */
-export const maximumSocketPath = 107;
-
 const defaultQueueBytes = 1024 * 1024;
 const firstRetryMs = 100;
 const lastRetryMs = 5_000;
@@ -85,6 +82,7 @@ export async function serveContract<C extends Contract>(
   const served = new Serving(contract, implementation, options);
   const listener = createServer((socket) => served.accept(socket));
   await listenOn(listener, path);
+  listener.on('error', (error) => served.troubled(error));
   return {
     emit: (event, data) => served.emit(event, data),
     stop: () => served.stop(listener),
@@ -110,52 +108,6 @@ export function connectContract<C extends Contract>(
     stop: () => link.stop(),
     describe: () => ({ path, ...link.describe() }),
   };
-}
-
-/** Binds `listener` to `path`, which only its owner and group may open. */
-export async function listenOn(listener: Server, path: string): Promise<void> {
-  checkSocketPath(path);
-  if (await isServed(path)) throw new ResourceError(`${path} is in use: the daemon runs already`);
-  removeStale(path);
-  await new Promise<void>((resolve, reject) => {
-    listener.once('error', (error) => reject(new ResourceError(`cannot listen on ${path}: ${error.message}`)));
-    listener.once('listening', resolve);
-    // The file is made while listen() runs, so its mode is right from its first moment.
-    const mask = process.umask(0o117);
-    try {
-      listener.listen(path);
-    } finally {
-      process.umask(mask);
-    }
-  });
-}
-
-function removeStale(path: string): void {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found && !found.isSocket()) throw new ResourceError(`${path} is no socket: it was not made by hookswitch`);
-  rmSync(path, { force: true });
-}
-
-/** Whether somebody listens on `path`. */
-export function isServed(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(path);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    // A socket we may not open is somebody's all the same.
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EACCES' || error.code === 'EAGAIN'));
-  });
-}
-
-function checkSocketPath(path: string): void {
-  const length = Buffer.byteLength(path);
-  if (length <= maximumSocketPath) return;
-  throw new UsageError(
-    'path-too-long',
-    `${path} has ${length} bytes, a socket path may have ${maximumSocketPath}: use a shorter directory`,
-  );
 }
 
 /** The serving end: one peer per socket. */
@@ -206,6 +158,11 @@ class Serving {
       if (problem) this.#log.warn(this.#options.clock.now(), 'ipc-event-not-sent', { event, reason: problem });
       driver.pump();
     }
+  }
+
+  /** Out of file descriptors, most likely: those who are connected are served on. */
+  troubled(error: Error): void {
+    this.#log.warn(this.#options.clock.now(), 'ipc-accept-failed', { contract: this.#contract.name, reason: error.message });
   }
 
   async stop(listener: Server): Promise<void> {

@@ -5,7 +5,8 @@ import { silentLogger } from '#firmware/core/logger.ts';
 import { socketPathOf } from '#firmware/platform/daemon.ts';
 import { nodeClock } from '#firmware/platform/node-clock.ts';
 import { nodeEntropy } from '#firmware/platform/node-entropy.ts';
-import { type ContractLink, connectContract, isServed } from '#firmware/platform/unix-socket.ts';
+import { isServed } from '#firmware/platform/socket-path.ts';
+import { type ContractLink, connectContract } from '#firmware/platform/unix-socket.ts';
 import type { Place } from './place.ts';
 
 /** The daemon that a command needs does not run. */

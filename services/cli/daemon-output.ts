@@ -45,7 +45,7 @@ export class DaemonOutput {
 
   #foreign(frame: Frame): void {
     const text = frame.kind === 'line' ? frame.text : frame.reason;
-    this.#logger.warn('daemon-output', { name: this.#name, text });
+    this.#logger.warn('daemon-output', { child: this.#name, text });
   }
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ResourceError } from '#firmware/core/errors.ts';
 import { socketPathOf } from '#firmware/platform/daemon.ts';
-import { maximumSocketPath } from '#firmware/platform/unix-socket.ts';
+import { maximumSocketPath } from '#firmware/platform/socket-path.ts';
 
 /** Where one phone keeps its sockets and its databases. */
 export interface Place {

@@ -6,7 +6,7 @@ import type { Logger } from '#firmware/core/logger.ts';
 import { socketPathOf } from '#firmware/platform/daemon.ts';
 import { nodeClock } from '#firmware/platform/node-clock.ts';
 import { createLogger, type LogLevel } from '#firmware/platform/pino-logger.ts';
-import { isServed, listenOn } from '#firmware/platform/unix-socket.ts';
+import { isServed, listenOn } from '#firmware/platform/socket-path.ts';
 import { openSettings } from './offline-settings.ts';
 import { makePlace, type Place } from './place.ts';
 import { prettyLines } from './pretty-log.ts';

@@ -135,7 +135,7 @@ class KeptProgram {
     });
     this.#spawn();
     const late = setTimeout(() => {
-      this.#parts.logger.warn('daemon-slow-start', { name: this.program.name, startMs: this.#limits.startMs });
+      this.#parts.logger.warn('daemon-slow-start', { child: this.program.name, startMs: this.#limits.startMs });
       this.#onSettled();
     }, this.#limits.startMs);
     await settled;
@@ -154,7 +154,7 @@ class KeptProgram {
     });
     child.kill('SIGTERM');
     const late = setTimeout(() => {
-      this.#parts.logger.warn('daemon-killed', { name: this.program.name, stopMs: this.#limits.stopMs });
+      this.#parts.logger.warn('daemon-killed', { child: this.program.name, stopMs: this.#limits.stopMs });
       this.kill();
     }, this.#limits.stopMs);
     await gone;
@@ -180,9 +180,9 @@ class KeptProgram {
     child.stdout.on('data', (bytes: Uint8Array) => output.receive(bytes));
     child.stderr.on('data', (bytes: Uint8Array) => output.receiveError(bytes));
     // A child that is gone reads no more; its exit is what counts.
-    child.stdin.on('error', (error) => logger.debug('daemon-stdin-lost', { name, reason: error.message }));
+    child.stdin.on('error', (error) => logger.debug('daemon-stdin-lost', { child: name, reason: error.message }));
     child.once('error', (error) => {
-      logger.error('daemon-not-spawned', { name, reason: error.message });
+      logger.error('daemon-not-spawned', { child: name, reason: error.message });
       if (child.pid === undefined) this.#exited(child, startedAt);
     });
     // `close` follows `exit` and the last line of output, unless something the child started still holds its stdout.
@@ -198,19 +198,19 @@ class KeptProgram {
     if (this.#child !== child) return;
     this.#child = undefined;
     if (this.#stopping) {
-      logger.info('daemon-ended', { name, code, signal });
+      logger.info('daemon-ended', { child: name, code, signal });
       this.#onExit();
       return;
     }
     if (livedMs >= this.#limits.healthyMs) this.#restarts = 0;
     if (code === usageExitCode || this.#restarts >= this.#limits.restarts) {
-      logger.error('daemon-given-up', { name, code, signal, restarts: this.#restarts });
+      logger.error('daemon-given-up', { child: name, code, signal, restarts: this.#restarts });
       this.#onSettled();
       this.#onGivenUp();
       return;
     }
     const pauseMs = Math.min(this.#limits.lastPauseMs, this.#limits.firstPauseMs * 2 ** this.#restarts++);
-    logger.warn('daemon-died', { name, code, signal, livedMs: Math.round(livedMs), restartInMs: pauseMs });
+    logger.warn('daemon-died', { child: name, code, signal, livedMs: Math.round(livedMs), restartInMs: pauseMs });
     this.#onSettled();
     this.#pause = setTimeout(() => this.#spawn(), pauseMs);
   }

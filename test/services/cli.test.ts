@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { listenOn, maximumSocketPath } from '#firmware/platform/unix-socket.ts';
+import { listenOn, maximumSocketPath } from '#firmware/platform/socket-path.ts';
 import { findPlace, makePlace } from '#services/cli/place.ts';
 import { bundle } from '../support/bundle.ts';
 import { FakePhone } from './fake-phone.ts';

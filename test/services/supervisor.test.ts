@@ -21,8 +21,8 @@ t.test('daemons start leaves first, each once the one before is ready, and stop 
   t.equal(await run.ended, 0);
   t.same(run.journal().slice(2), ['phone stopped', 'leaf stopped']);
   t.same(run.seen('daemon-ended'), [
-    { name: 'phone', code: 0, signal: null },
-    { name: 'leaf', code: 0, signal: null },
+    { child: 'phone', code: 0, signal: null },
+    { child: 'leaf', code: 0, signal: null },
   ]);
 });
 
@@ -40,9 +40,9 @@ t.test('a daemon that is killed comes back, the others do not notice', async (t)
   }
   t.equal(new Set(pids).size, 4);
   t.match(run.seen('daemon-died'), [
-    { name: 'leaf', signal: 'SIGKILL', restartInMs: 20 },
-    { name: 'leaf', restartInMs: 40 },
-    { name: 'leaf', restartInMs: 80 },
+    { child: 'leaf', signal: 'SIGKILL', restartInMs: 20 },
+    { child: 'leaf', restartInMs: 40 },
+    { child: 'leaf', restartInMs: 80 },
   ]);
   t.equal(run.journal().filter((line) => line === 'phone started').length, 1);
   run.supervisor.stop('test');
@@ -69,7 +69,7 @@ t.test('a daemon that never lives is given up after its restarts; the rest runs 
     ],
     { FAKE_LEAF: 'fail-at-once' },
   );
-  t.match(await run.saw('daemon-given-up'), { name: 'leaf', code: 1, restarts: 3 });
+  t.match(await run.saw('daemon-given-up'), { child: 'leaf', code: 1, restarts: 3 });
   t.equal(run.journal().filter((line) => line === 'leaf started').length, 4);
   t.same(
     run.seen('daemon-died').map(({ restartInMs }) => restartInMs),
@@ -89,7 +89,7 @@ t.test('everything ends when the essential one is given up', async (t) => {
     { FAKE_PHONE: 'misconfigured' },
   );
   t.equal(await run.ended, 1);
-  t.match(run.seen('daemon-given-up'), [{ name: 'phone', code: 2, restarts: 0 }]);
+  t.match(run.seen('daemon-given-up'), [{ child: 'phone', code: 2, restarts: 0 }]);
   t.same(run.journal(), ['leaf started', 'phone started', 'leaf stopped'], 'a wrong configuration is not tried again');
 });
 
@@ -99,7 +99,7 @@ t.test('a daemon that does not stop is killed', async (t) => {
   run.supervisor.stop('test');
   t.equal(await run.ended, 0);
   t.same(run.journal(), ['leaf started', 'leaf ignored']);
-  t.match(run.seen('daemon-ended'), [{ name: 'leaf', signal: 'SIGKILL' }]);
+  t.match(run.seen('daemon-ended'), [{ child: 'leaf', signal: 'SIGKILL' }]);
 });
 
 t.test('asked twice to stop, it does not wait', async (t) => {
@@ -121,8 +121,8 @@ t.test('a daemon that does not say that it has started holds nobody up, nor does
     { startMs: 200 },
   );
   await run.saw('supervisor-ready');
-  t.match(run.seen('daemon-slow-start')[0], { name: 'leaf' });
-  t.match(run.seen('daemon-not-spawned')[0], { name: 'ghost', reason: /ENOENT/ });
+  t.match(run.seen('daemon-slow-start')[0], { child: 'leaf' });
+  t.match(run.seen('daemon-not-spawned')[0], { child: 'ghost', reason: /ENOENT/ });
   run.supervisor.stop('test');
   t.equal(await run.ended, 0);
 });
