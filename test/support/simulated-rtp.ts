@@ -1,0 +1,153 @@
+import { MediaEngine, type MediaEvent, type MediaSettings } from '#firmware/media/media-engine.ts';
+import type { LegParameters, MediaSession } from '#firmware/media/media-session.ts';
+import type { PlaybackPort } from '#firmware/media/sound-device.ts';
+import { seededEntropy, seededRandom } from './seeded-entropy.ts';
+
+/** What a network does to packets. */
+export interface Impairment {
+  readonly delayMs: number;
+  /** Added to each packet's delay, evenly from 0 to this: more than 20 reorders. */
+  readonly jitterMs: number;
+  /** Shares, 0 to 1. */
+  readonly loss: number;
+  readonly duplication: number;
+}
+
+export const perfectNetwork: Impairment = { delayMs: 10, jitterMs: 0, loss: 0, duplication: 0 };
+
+export const phoneSettings: MediaSettings = { country: 'de', jitterBuffer: { minimum: 20, maximum: 200 }, silenceSeconds: 5 };
+
+/** A handset whose microphone and loudspeaker are arrays. */
+export class SimulatedHandset implements PlaybackPort {
+  readonly sampleRate: number;
+  readonly frameSamples: number;
+  readonly heard: number[] = [];
+  readonly #speech: Int16Array;
+  #spoken = 0;
+
+  constructor(speech: Int16Array = new Int16Array(0), sampleRate = 8000) {
+    this.#speech = speech;
+    this.sampleRate = sampleRate;
+    this.frameSamples = sampleRate / 50;
+  }
+
+  play(frame: Int16Array): boolean {
+    this.heard.push(...frame);
+    return true;
+  }
+
+  /** The next 20 ms of the microphone. */
+  speak(): Int16Array {
+    const frame = new Int16Array(this.frameSamples);
+    frame.set(this.#speech.subarray(this.#spoken, this.#spoken + this.frameSamples));
+    this.#spoken += this.frameSamples;
+    return frame;
+  }
+
+  get recording(): Int16Array {
+    return Int16Array.from(this.heard);
+  }
+}
+
+/** A phone's media side: an engine with a handset and one leg, `call`, joined with it. */
+export class SimulatedMedia {
+  readonly engine: MediaEngine;
+  readonly events: MediaEvent[] = [];
+  readonly session: MediaSession;
+  readonly address: string;
+  readonly #handset: SimulatedHandset;
+  readonly #device: { capture(frame: Int16Array): void };
+
+  constructor(seed: number, handset: SimulatedHandset, settings = phoneSettings) {
+    this.address = `192.0.2.${seed}`;
+    this.#handset = handset;
+    this.engine = new MediaEngine(seededEntropy(seed), `cname-${seed}`, settings);
+    this.#device = this.engine.addDevice('handset', handset);
+    this.session = this.engine.openSession('call');
+    this.engine.connectSession('call', 'handset');
+  }
+
+  /** 20 ms: the microphone is heard, two blocks move. */
+  frame(now: number): void {
+    this.#device.capture(this.#handset.speak());
+    this.engine.tick(now);
+    this.engine.tick(now);
+    this.events.push(...this.engine.drain());
+  }
+}
+
+/** The parameters of a leg towards `address`. */
+export function legTowards(address: string, changes: Partial<LegParameters> = {}): LegParameters {
+  return {
+    remote: { address, port: 4000 },
+    remoteRtcp: { address, port: 4001 },
+    codec: { name: 'PCMU', payloadType: 0 },
+    ptime: 20,
+    telephoneEvent: { send: 101, receive: 101 },
+    direction: 'sendrecv',
+    symmetric: false,
+    ...changes,
+  };
+}
+
+interface Flying {
+  readonly at: number;
+  readonly to: SimulatedMedia;
+  readonly from: string;
+  readonly rtcp: boolean;
+  readonly bytes: Uint8Array;
+}
+
+/** Two phones and the network between them, in virtual time. */
+export class SimulatedCall {
+  readonly a: SimulatedMedia;
+  readonly b: SimulatedMedia;
+  now = 0;
+  network = perfectNetwork;
+  readonly #random: () => number;
+  #flying: Flying[] = [];
+
+  constructor(seed: number, a: SimulatedMedia, b: SimulatedMedia) {
+    this.a = a;
+    this.b = b;
+    this.#random = seededRandom(seed);
+  }
+
+  /** Starts both legs. */
+  connect(changes: Partial<LegParameters> = {}): this {
+    this.a.engine.updateSession(this.now, 'call', legTowards(this.b.address, changes));
+    this.b.engine.updateSession(this.now, 'call', legTowards(this.a.address, changes));
+    return this;
+  }
+
+  run(milliseconds: number): this {
+    for (const end = this.now + milliseconds; this.now < end; this.now += 20) {
+      this.#arrive();
+      for (const [from, to] of [
+        [this.a, this.b],
+        [this.b, this.a],
+      ] as const) {
+        from.frame(this.now);
+        for (const { bytes, length, rtcp } of from.session.drain()) this.#carry(from, to, rtcp, bytes.slice(0, length));
+      }
+    }
+    return this;
+  }
+
+  #carry(from: SimulatedMedia, to: SimulatedMedia, rtcp: boolean, bytes: Uint8Array): void {
+    const { delayMs, jitterMs, loss, duplication } = this.network;
+    const copies = this.#random() < loss ? 0 : this.#random() < duplication ? 2 : 1;
+    for (let copy = 0; copy < copies; copy++) {
+      this.#flying.push({ at: this.now + delayMs + this.#random() * jitterMs, to, from: from.address, rtcp, bytes });
+    }
+  }
+
+  #arrive(): void {
+    const due = this.#flying.filter(({ at }) => at <= this.now).sort((x, y) => x.at - y.at);
+    this.#flying = this.#flying.filter(({ at }) => at > this.now);
+    for (const { at, to, from, rtcp, bytes } of due) {
+      if (rtcp) to.session.receiveRtcp(at, bytes, from, 4001);
+      else to.session.receiveRtp(at, bytes, from, 4000);
+    }
+  }
+}
