@@ -9,6 +9,8 @@ export function validate(schema: GenericSchema, value: unknown): Validated {
   if (parsed.success) return { ok: true, value: parsed.output };
   const issue = parsed.issues[0];
   const path = getDotPath(issue);
-  const problem = issue.kind === 'schema' ? `expected ${(issue.expected ?? 'another value').slice(0, 200)}` : issue.message;
+  // The library's own messages end in “but received …”, the value.
+  const [said = ''] = issue.message.split(' but received');
+  const problem = issue.kind === 'schema' ? `expected ${(issue.expected ?? 'another value').slice(0, 200)}` : said;
   return { ok: false, reason: path === null ? problem : `${path}: ${problem}` };
 }

@@ -208,6 +208,8 @@ t.test('commands', async (t) => {
     const [fault] = link.raw('serving', [{ type: 'command', id: 1, name: 'light', args: { level: 'hunter2' } }]);
     t.match(fault, { complaint: { message: /light: level: expected number/ } });
     t.notMatch(JSON.stringify(fault), 'hunter2');
+    const [tooMuch] = link.raw('serving', [{ type: 'command', id: 2, name: 'light', args: { level: 4711 } }]);
+    t.match(tooMuch, { complaint: { message: 'light: level: Invalid value: Expected <=10' } });
   });
 
   t.test('broken lines in a running link are answered by faults, and a fault by nothing', async (t) => {
