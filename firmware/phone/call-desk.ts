@@ -158,6 +158,7 @@ export class CallDesk {
       sound,
       report: (news) => this.#news.push(news),
       bind: (session) => this.#sessions.set(session, call),
+      hasLine: (name) => this.#ports.settings().lines.some((line) => line.name === name),
     });
     this.#calls.set(plan.id, call);
     if (plan.way.direction === 'incoming') this.#sessions.set(plan.way.session, call);

@@ -26,6 +26,7 @@ export interface CallPorts {
   report(news: CallNews): void;
   /** Events of that session are this call's. */
   bind(session: SessionId): void;
+  hasLine(name: string): boolean;
 }
 
 /** How long media may take to come back before a call without a port is given up. */
@@ -338,7 +339,12 @@ export class Call {
     const body = this.#negotiation.offer(this.#wish(this.#rtp));
     const { line } = this.plan;
     const { target } = this.#redirection;
-    this.#session = userAgent.invite(now, line ? { account: line.name, target, body } : { target, body });
+    if (line && !this.#ports.hasLine(line.name)) {
+      this.#note('refused', 503, 'the line has been taken away');
+      this.#machine.input(now, 'failed');
+      return;
+    }
+    this.#session = userAgent.invite(now, { account: line?.name, target, body });
     this.#ports.bind(this.#session);
   }
 

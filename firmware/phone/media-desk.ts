@@ -50,7 +50,7 @@ type Pending =
  * What the phone wants of the media daemon, and what the daemon has been told. Media keeps nothing over its own restart, so everything
  * wanted is kept here and said again when it comes back: devices, the RTP sessions of running calls, tones, playback.
  *
- *   down ── connected ─► asking (configure, sessions) ── reply ─► up
+ *   down ── connected ─► asking (configure, then which sessions run) ── reply ─► up
  */
 export class MediaDesk {
   readonly #outbox: Outbox;
@@ -87,7 +87,6 @@ export class MediaDesk {
   connected(): void {
     this.#link = 'asking';
     this.#configure();
-    this.#send({ name: 'sessions', args: {} }, { kind: 'sessions' });
   }
 
   lost(): void {
@@ -181,7 +180,7 @@ export class MediaDesk {
     const leg = this.#legs.get(name);
     if (!leg) return;
     this.#legs.delete(name);
-    if (this.up && leg.state !== 'wanted') this.#send({ name: 'closeSession', args: { session: name } }, { kind: 'close', leg: name });
+    if (this.up && leg.state !== 'wanted') this.#tellClosed(name);
   }
 
   statisticsOf(name: string): SessionStatistics | undefined {
@@ -253,14 +252,20 @@ export class MediaDesk {
   }
 
   #configure(): void {
-    const { devices, volumes, rtpPorts, country, jitterBuffer, graceSeconds, silenceSeconds } = this.#settings;
+    const { devices, rtpPorts, country, jitterBuffer, graceSeconds, silenceSeconds } = this.#settings;
     const args = { devices, rtpPorts, country, jitterBuffer, graceSeconds, silenceSeconds };
     this.#send({ name: 'configure', args }, { kind: 'configure' });
-    for (const [device, volume] of Object.entries(volumes)) this.#plain({ name: 'setVolume', args: { device, volume } });
   }
 
+  /** Devices are opened while others wait, so nothing that names one is said before. */
   #configured(now: Milliseconds, result: ResultOf<Media, 'configure'>): void {
     for (const [device, { ok, reason }] of Object.entries(result.devices)) if (!ok) this.#deviceState(now, device, ok, reason);
+    for (const [device, volume] of Object.entries(this.#settings.volumes)) this.#plain({ name: 'setVolume', args: { device, volume } });
+    this.#askSessions();
+  }
+
+  #askSessions(): void {
+    if (this.#link === 'asking') this.#send({ name: 'sessions', args: {} }, { kind: 'sessions' });
   }
 
   #deviceState(now: Milliseconds, device: string, ok: boolean, reason: string | undefined): void {
@@ -272,11 +277,13 @@ export class MediaDesk {
   #restore(running: ResultOf<Media, 'sessions'>): void {
     this.#link = 'up';
     const ports = new Map(running.sessions.map(({ session, rtpPort }) => [session, rtpPort]));
+    const isAdopted = (name: string, leg: Leg | undefined) => leg?.state === 'open' && leg.rtpPort === ports.get(name);
     for (const name of ports.keys()) {
-      if (!this.#legs.has(name)) this.#send({ name: 'closeSession', args: { session: name } }, { kind: 'close', leg: name });
+      // Also one whose opening was under way when the link broke: we never learnt its port.
+      if (!isAdopted(name, this.#legs.get(name))) this.#tellClosed(name);
     }
     for (const [name, leg] of this.#legs) {
-      if (leg.state === 'open' && ports.get(name) === leg.rtpPort) this.#tellLeg(name, leg);
+      if (isAdopted(name, leg)) this.#tellLeg(name, leg);
       else this.#open(name, leg);
     }
     for (const [device, tone] of this.#tones) this.#tellTone({ kind: 'device', device }, tone);
@@ -314,6 +321,10 @@ export class MediaDesk {
     this.#send({ name: 'startPlayback', args: { ...args, gapMs: playback.gapMs } }, { kind: 'playback', leg });
   }
 
+  #tellClosed(name: string): void {
+    this.#send({ name: 'closeSession', args: { session: name } }, { kind: 'close', leg: name });
+  }
+
   #tellTone(target: AudioTarget, tone: ToneName | null): void {
     this.#plain(tone ? { name: 'startTone', args: { target, tone } } : { name: 'stopTone', args: { target } });
   }
@@ -323,6 +334,7 @@ export class MediaDesk {
     const name = pending.kind === 'plain' ? pending.name : pending.kind;
     this.#log.warn(now, 'media-command-failed', { command: name, reason });
     if (pending.kind === 'open' && this.#legs.delete(pending.leg)) this.#news.push({ kind: 'legFailed', leg: pending.leg, reason });
+    else if (pending.kind === 'configure') this.#askSessions();
     else if (pending.kind === 'playback') this.#news.push({ kind: 'playbackFailed', leg: pending.leg, reason });
     // Without the list nothing can be adopted, so every leg is opened anew.
     else if (pending.kind === 'sessions') this.#restore({ sessions: [] });
