@@ -9,8 +9,7 @@ import type { HidDriver, HidInterface, HidListener, OpenHid } from './hid-port.t
  */
 export class NodeHidDriver implements HidDriver {
   async list(): Promise<readonly HidInterface[]> {
-    const { devicesAsync } = await loadNodeHid();
-    const found = await devicesAsync();
+    const found = await findDevices();
     return found.flatMap(({ path, vendorId, productId, serialNumber }) =>
       path === undefined ? [] : [{ path, vendorId, productId, serial: serialNumber === '' ? undefined : serialNumber }],
     );
@@ -25,7 +24,7 @@ export class NodeHidDriver implements HidDriver {
   }
 
   async open(path: string, listener: HidListener): Promise<OpenHid> {
-    const { HIDAsync } = await loadNodeHid();
+    const { HIDAsync } = await import('node-hid');
     try {
       const device = await HIDAsync.open(path);
       device.on('error', (error: unknown) => listener.failed(messageOf(error)));
@@ -37,10 +36,12 @@ export class NodeHidDriver implements HidDriver {
   }
 }
 
-async function loadNodeHid(): Promise<typeof import('node-hid')> {
+/** The first call loads the native part, so what it lacks comes to light here. */
+async function findDevices() {
   try {
-    return await import('node-hid');
+    const { devicesAsync } = await import('node-hid');
+    return await devicesAsync();
   } catch (thrown) {
-    throw new ResourceError(`HID cannot be used: ${messageOf(thrown)}`);
+    throw new ResourceError(`HID cannot be used: ${messageOf(thrown)} (Debian packages libusb-1.0-0 and libudev1)`);
   }
 }
