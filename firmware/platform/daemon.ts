@@ -40,7 +40,7 @@ export function socketPathOf(runtimeDirectory: string, name: string): string {
  */
 export async function runDaemon(name: string, start: (daemon: Daemon) => Promise<void>): Promise<void> {
   const place = placeOf(name, process.argv.slice(2), process.env);
-  const logger = createLogger({ daemon: name, level: place.level, journal: writesToJournal() });
+  const logger = createLogger({ daemon: name, level: place.level, pinned: place.pinned, journal: writesToJournal() });
   const life = new DaemonLife(name, place, logger);
   life.watch();
   try {
@@ -61,6 +61,8 @@ interface Place {
   readonly runtimeDirectory: string;
   readonly stateDirectory: string;
   readonly level: LogLevel;
+  /** The level is an argument: settings do not move it. */
+  readonly pinned: boolean;
 }
 
 /** systemd gives a list when a unit has several directories: the first is the one meant. */
@@ -80,7 +82,12 @@ function placeOf(name: string, argv: readonly string[], environment: NodeJS.Proc
     for (const directory of [runtimeDirectory, stateDirectory]) {
       if (!existsSync(directory)) mkdirSync(directory, { recursive: true, mode: 0o750 });
     }
-    return { runtimeDirectory: resolve(runtimeDirectory), stateDirectory: resolve(stateDirectory), level };
+    return {
+      runtimeDirectory: resolve(runtimeDirectory),
+      stateDirectory: resolve(stateDirectory),
+      level,
+      pinned: values['log-level'] !== undefined,
+    };
   } catch (thrown) {
     process.stderr.write(`hookswitch-${name}: ${messageOf(thrown)}\n`);
     process.exit(exitCodes.usage);

@@ -13,6 +13,8 @@ export interface LoggerOptions {
   /** The daemon's name, on every line. */
   readonly daemon: string;
   readonly level: LogLevel;
+  /** Whoever started the process chose the level: `setLevel` changes nothing. */
+  readonly pinned?: boolean;
   /** Puts the syslog priority before each line, which journald reads and takes off again. */
   readonly journal: boolean;
   /** Where lines go; stdout when absent. */
@@ -47,7 +49,7 @@ export function createLogger(options: LoggerOptions): LeveledLogger {
     warn: (event, fields) => lines.warn(redacted(fields), event),
     error: (event, fields) => lines.error(redacted(fields), event),
     setLevel: (level) => {
-      lines.level = level;
+      if (!options.pinned) lines.level = level;
     },
   };
 }

@@ -30,7 +30,7 @@ export async function run(place: Place, options: RunOptions): Promise<number> {
     const level = options.logLevel ?? settings.get('log.level');
     logger.setLevel(level);
     const supervisor = new Supervisor({
-      programs: programsOf(options.exchange || settings.get('run.exchange')),
+      programs: programsOf(options.exchange || settings.get('run.exchange'), options.logLevel ? ['--log-level', options.logLevel] : []),
       environment: {
         ...process.env,
         HOOKSWITCH_RUNTIME_DIR: place.runtimeDirectory,
@@ -51,7 +51,7 @@ export async function run(place: Place, options: RunOptions): Promise<number> {
 }
 
 /** The daemons of a phone: leaves start first; phone stops first, so that calls end while sound, sockets and the exchange still work. */
-function programsOf(exchange: boolean): Program[] {
+function programsOf(exchange: boolean, options: readonly string[]): Program[] {
   const programs = [
     program('hal', 0, 3),
     program('media', 0, 3),
@@ -59,7 +59,7 @@ function programsOf(exchange: boolean): Program[] {
     { ...program('phone', 2, 0), essential: true },
     program('web', 3, 1),
   ];
-  return programs;
+  return programs.map((found) => ({ ...found, args: [...found.args, ...options] }));
 }
 
 function program(name: string, startRank: number, stopRank: number): Program {

@@ -51,6 +51,11 @@ t.test('a log line', async (t) => {
       logger.info('seen');
     });
     t.equal(lines.length, 1);
+    const pinned = logged({ level: 'warn', pinned: true }, (logger) => {
+      logger.setLevel('debug');
+      logger.info('unseen');
+    });
+    t.same(pinned, [], 'unless whoever started the process chose it');
   });
 });
 

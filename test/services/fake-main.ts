@@ -4,10 +4,10 @@ import { runDaemon } from '#firmware/platform/daemon.ts';
 import { createLogger } from '#firmware/platform/pino-logger.ts';
 
 /**
- * A tiny daemon for the tests of the supervisor. Its name is its first argument, or the folder it is in; $FAKE_<NAME> says how it behaves; what it does goes to the
+ * A tiny daemon for the tests of the supervisor. Its name is its first argument unless that is an option, or the folder it is in; $FAKE_<NAME> says how it behaves; what it does goes to the
  * file $FAKE_JOURNAL too, which outlives a supervisor that was killed.
  */
-const [name = basename(import.meta.dirname)] = process.argv.splice(2, 1);
+const [name = basename(import.meta.dirname)] = process.argv[2]?.startsWith('-') ? [] : process.argv.splice(2, 1);
 const behaviour = process.env[`FAKE_${name.toUpperCase()}`] ?? '';
 const note = (what: string): void => appendFileSync(process.env.FAKE_JOURNAL ?? '/dev/null', `${name} ${what}\n`);
 

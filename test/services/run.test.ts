@@ -12,6 +12,7 @@ import { silentLogger } from '#firmware/core/logger.ts';
 import { openStore } from '#firmware/platform/sqlite-store.ts';
 import { openSettings } from '#services/cli/offline-settings.ts';
 import { findPlace, makePlace } from '#services/cli/place.ts';
+import { exchangeMigrations } from '#services/exchange/migrations.ts';
 import { phoneDatabaseName, phoneMigrations } from '#services/phone/migrations.ts';
 import { SettingsRepository } from '#services/phone/settings-repository.ts';
 import { bundle, bundleFolder } from '../support/bundle.ts';
@@ -72,6 +73,19 @@ t.test('hookswitch run, over fake daemons', async (t) => {
     child.kill('SIGTERM');
     t.same(await once(child, 'close'), [0, null]);
   });
+});
+
+t.test('the databases of phone and exchange migrate from every version', async (t) => {
+  for (const [name, migrations] of Object.entries({ phone: phoneMigrations, exchange: exchangeMigrations })) {
+    for (let version = 0; version <= migrations.length; version++) {
+      const path = join(directory, `${name}-${version}.db`);
+      await (await openStore(path, migrations.slice(0, version))).close();
+      const database = await openStore(path, migrations);
+      t.same(await database.get('PRAGMA user_version'), { user_version: migrations.length }, `${name} from ${version}`);
+      t.same(await database.all('SELECT * FROM settings'), []);
+      await database.close();
+    }
+  }
 });
 
 t.test('the settings in the database', async (t) => {
