@@ -115,10 +115,15 @@ export function offlineSettings(place: Place, logger: LeveledLogger): SettingsAc
   };
   return {
     list: (store, prefix, reveal) => opened(store, async ({ current }) => current.list({ store, prefix, reveal })),
-    change: (store, request) => opened(store, (repository) => repository.change(request)),
-    import: (document) => opened('phone', (repository) => repository.import(document)),
+    change: (store, request) => opened(store, async (repository) => notRunning(await repository.change(request))),
+    import: (document) => opened('phone', async (repository) => notRunning(await repository.import(document))),
     export: (reveal) => opened('phone', async ({ current }) => exportSettings(current, { reveal })),
   };
+}
+
+/** What does not run needs no restart. */
+function notRunning({ changed }: Changed): Changed {
+  return { changed, restartNeeded: [] };
 }
 
 type OpenSettings = Awaited<ReturnType<typeof openSettings>>['repository'];
