@@ -58,6 +58,11 @@ export class Baresip {
     this.#control.write(`${Buffer.byteLength(text)}:${text},`);
   }
 
+  /** Drops the events nobody waited for, so that the next wait is for a new one. */
+  forget(): void {
+    this.#events.length = 0;
+  }
+
   /** Waits for an event such as `CALL_INCOMING`, `CALL_ESTABLISHED`, `CALL_CLOSED`; each one is handed out once. */
   async saw(type: string, withinMs = 15_000): Promise<BaresipEvent> {
     const deadline = performance.now() + withinMs;
