@@ -7,6 +7,7 @@ import type { Request, Response } from '#firmware/sip/message/message.ts';
 import type { ClientTransaction, ServerTransaction, TransactionLayer } from '#firmware/sip/transaction/transaction-layer.ts';
 import type { Target } from '#firmware/sip/transport/flow.ts';
 import { type BranchAction, type BranchInput, type BranchState, branchTable } from './branch-table.ts';
+import { extensionHost } from './extensions.ts';
 import { bestResponse } from './response-choice.ts';
 
 /** One copy of a request, ready to go: top Via and routes in place. */
@@ -173,23 +174,24 @@ export class Forking {
   /** §16.7 steps 4 and 5: a 6xx ends the search, but goes to the caller only when no branch can bring a 2xx any more. */
   #keep(now: Milliseconds, branch: Branch, response: Response): void {
     const { context } = branch;
-    branch.final = response;
+    // §16.7 step 6: a 503 of a place behind us is about that place; the caller would take it to be about us.
+    const isOurs = response.statusCode !== 503 || branch.transaction.target.address === extensionHost;
+    branch.final = isOurs ? response : localResponse(context.request, 500);
     if (response.statusCode >= 600) this.#cancelRest(now, context, undefined);
     if (isOpen(context.state) && context.branches.every(({ state }) => state === 'completed')) this.#conclude(now, context);
   }
 
   #conclude(now: Milliseconds, context: ResponseContext): void {
+    const { request, transaction } = context;
     const finals = context.branches.map(({ final }) => final).filter((final) => final !== undefined);
-    const best = bestResponse(finals) ?? localResponse(context.request, 408);
-    if (best.statusCode === 408 && context.request.method !== 'INVITE') {
+    const best = bestResponse(finals) ?? localResponse(request, 408);
+    const { statusCode } = best;
+    if (statusCode === 408 && request.method !== 'INVITE') {
       // RFC 4320 §4.2: who asked has given up at the same moment.
       this.#close(context, 'gone');
-      this.#parts.transactions.abandon(now, context.transaction);
-    } else if (context.state === 'cancelled' && (best.statusCode === 408 || best.statusCode === 503)) {
-      this.#answer(now, context, localResponse(context.request, 487));
-    } else if (best.statusCode === 503) {
-      // §16.7 step 6: a 503 is about the next hop; the caller would take it to be about us.
-      this.#answer(now, context, localResponse(context.request, 500));
+      this.#parts.transactions.abandon(now, transaction);
+    } else if (context.state === 'cancelled' && (statusCode === 408 || (statusCode >= 500 && statusCode < 600))) {
+      this.#answer(now, context, localResponse(request, 487));
     } else this.#answer(now, context, best);
   }
 
