@@ -44,6 +44,7 @@ Exit codes: 0 done, 1 refused or failed, 2 called wrongly, 3 the daemon does not
 
 addRun();
 addPhoneCommands();
+addCallCommands();
 addHardwareCommands();
 addConfigCommands();
 addExchangeCommands();
@@ -89,6 +90,26 @@ function addPhoneCommands(): void {
     .option('--json', 'everything, for programs', false)
     .action(printing((place, options) => phone.status(place, options)));
   program
+    .command('dnd')
+    .description('do not disturb')
+    .addArgument(onOff())
+    .option('--line <name>', 'one line only')
+    .action(printing((place, options, on) => phone.doNotDisturb(place, on === 'on', options.line)));
+  program
+    .command('alert <name>')
+    .description('start an alert: its people are called until one acknowledges')
+    .action(printing((place, _options, name) => phone.alert(place, name)));
+  program
+    .command('log')
+    .description('the last calls')
+    .addOption(new Option('--limit <n>', 'how many').default(20).argParser(count))
+    .option('--door', 'events of the doors instead', false)
+    .option('--json', 'for programs', false)
+    .action(printing((place, options) => (options.door ? phone.doorLog(place, options) : phone.callLog(place, options))));
+}
+
+function addCallCommands(): void {
+  program
     .command('call <target>')
     .description('call a number or a SIP address')
     .option('--line <name>', 'line to call from')
@@ -123,23 +144,6 @@ function addPhoneCommands(): void {
     .command('redial')
     .description('call the last number again')
     .action(printing((place) => phone.redial(place)));
-  program
-    .command('dnd')
-    .description('do not disturb')
-    .addArgument(onOff())
-    .option('--line <name>', 'one line only')
-    .action(printing((place, options, on) => phone.doNotDisturb(place, on === 'on', options.line)));
-  program
-    .command('alert <name>')
-    .description('start an alert: its people are called until one acknowledges')
-    .action(printing((place, _options, name) => phone.alert(place, name)));
-  program
-    .command('log')
-    .description('the last calls')
-    .addOption(new Option('--limit <n>', 'how many').default(20).argParser(count))
-    .option('--door', 'events of the doors instead', false)
-    .option('--json', 'for programs', false)
-    .action(printing((place, options) => (options.door ? phone.doorLog(place, options) : phone.callLog(place, options))));
 }
 
 function addHardwareCommands(): void {
