@@ -44,16 +44,10 @@ const tokensInBoth = ['algorithm', 'stale', 'nc', 'userhash', 'charset', 'userna
 
 /** Quotes the parameters that are defined as quoted strings and leaves the others (algorithm, stale, nc; qop of credentials) as tokens. */
 export function formatAuth(value: AuthValue, kind: 'challenge' | 'credentials'): string {
-  const scheme = value.scheme === 'digest' ? 'Digest' : value.scheme;
-  return `${scheme} ${formatAuthParams(value.params, kind)}`;
-}
-
-/** As `formatAuth`, without a scheme: for Authentication-Info, whose parameters are written like those of credentials. */
-export function formatAuthParams(params: ReadonlyMap<string, string>, kind: 'challenge' | 'credentials'): string {
   const parts: string[] = [];
-  for (const [name, value] of params) {
+  for (const [name, text] of value.params) {
     const isToken = tokensInBoth.includes(name) || (name === 'qop' && kind === 'credentials');
-    parts.push(`${name}=${isToken ? value : quote(value)}`);
+    parts.push(`${name}=${isToken ? text : quote(text)}`);
   }
-  return parts.join(', ');
+  return `${value.scheme === 'digest' ? 'Digest' : value.scheme} ${parts.join(', ')}`;
 }

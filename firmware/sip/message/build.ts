@@ -6,7 +6,7 @@ import { type Message, Request, Response } from './message.ts';
 import { type NameAddr, parseNameAddr } from './name-addr.ts';
 import type { BrokenRequest } from './parse.ts';
 import { reasonPhraseOf } from './response-reasons.ts';
-import { decodeText, encodeText } from './text.ts';
+import { encodeText } from './text.ts';
 import type { Uri } from './uri.ts';
 import { parseFirstVia, type Via } from './via.ts';
 
@@ -174,14 +174,7 @@ export function replaceTopVia(request: Request, via: Via): Request {
   return request.with({ headers: new HeaderList(fields) });
 }
 
-/** The message with another body, or without one. */
-export function withBody<M extends Message>(message: M, body: TypedBody | undefined): M;
-export function withBody(message: Message, body: TypedBody | undefined): Message {
-  const headers = body ? message.headers.with('Content-Type', body.type) : message.headers.without('Content-Type');
-  return message.with({ headers, body: bytesOf(body) });
-}
-
-export function formatCSeq(cSeq: CSeq): string {
+function formatCSeq(cSeq: CSeq): string {
   return `${cSeq.number} ${cSeq.method}`;
 }
 
@@ -203,9 +196,4 @@ function serialize(startLine: string, headers: HeaderList, body: Uint8Array): Ui
 function bytesOf(body: TypedBody | undefined): Uint8Array {
   if (!body) return noBody;
   return typeof body.content === 'string' ? encodeText(body.content) : body.content;
-}
-
-/** A body as text, for the bodies that are (SDP, `application/dtmf-relay`). */
-export function textOf(message: Message): string {
-  return decodeText(message.body);
 }

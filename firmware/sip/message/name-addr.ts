@@ -1,10 +1,11 @@
 import { charClass, code, isClass, quote, skipQuoted, trimEnd, unquote } from './grammar.ts';
 import { Cursor, formatParam, formatParams, listAtMost, noParams, readParams } from './params.ts';
+import { displayText } from './text.ts';
 import { parseUri, type Uri } from './uri.ts';
 
 /** RFC 3261 §20.10 name-addr or addr-spec with its header parameters: From, To, Contact, Route, Refer-To and the like. Immutable. */
 export class NameAddr {
-  /** Without quotes and escapes; `undefined` when there is none. */
+  /** Without quotes and escapes, for people to read; `undefined` when there is none. */
   readonly displayName: string | undefined;
   readonly uri: Uri;
   /** Header parameters by lower-cased name, quotes and escapes undone; a parameter without a value has the value ''. */
@@ -78,7 +79,7 @@ function readNameAddr(cursor: Cursor): NameAddr | undefined {
   if (cursor.peek() === code.quote) {
     const nameEnd = skipQuoted(text, start, end);
     if (nameEnd < 0) return undefined;
-    displayName = unquote(text, start, nameEnd);
+    displayName = displayText(unquote(text, start, nameEnd));
     cursor.at = nameEnd;
     cursor.skipSpace();
     if (cursor.peek() !== code.less) return undefined;
@@ -86,7 +87,7 @@ function readNameAddr(cursor: Cursor): NameAddr | undefined {
     cursor.at = skipDisplayName(text, start, end);
     if (cursor.peek() === code.less) {
       const nameEnd = trimEnd(text, start, cursor.at);
-      if (nameEnd > start) displayName = text.slice(start, nameEnd);
+      if (nameEnd > start) displayName = displayText(text.slice(start, nameEnd));
     }
   }
   const uri = cursor.peek() === code.less ? readBracketed(cursor) : readAddrSpec(cursor, start);

@@ -28,11 +28,16 @@ export function encodeText(text: string, tail?: Uint8Array): Uint8Array {
 /** A person's view: what was not UTF-8 is most likely Latin-1. */
 export function displayText(text: string): string {
   let shown = '';
-  for (const character of text) {
-    const code = character.charCodeAt(0);
-    shown += isEscape(code) && character.length === 1 ? String.fromCharCode(code - escapeBase) : character;
+  let start = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code >= 0xd800 && code <= 0xdbff) at++;
+    else if (isEscape(code)) {
+      shown += text.slice(start, at) + String.fromCharCode(code - escapeBase);
+      start = at + 1;
+    }
   }
-  return shown;
+  return start === 0 ? text : shown + text.slice(start);
 }
 
 function isEscape(code: number): boolean {

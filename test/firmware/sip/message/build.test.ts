@@ -7,7 +7,6 @@ import {
   replaceTopVia,
   serializeMessage,
   statelessTag,
-  withBody,
   withTopVia,
 } from '#firmware/sip/message/build.ts';
 import type { Message, Request } from '#firmware/sip/message/message.ts';
@@ -155,16 +154,6 @@ t.test('a Via goes above the others, or takes the place of the first', async (t)
   const replaced = replaceTopVia(request, via);
   t.strictSame(replaced.vias.map(String), [String(via), 'SIP/2.0/TCP stairs.house.example;branch=z9hG4bKstairs;received=192.0.2.12']);
   t.equal(replaced.headers.fields.length, request.headers.fields.length);
-});
-
-t.test('a body is replaced together with its type', async (t) => {
-  const request = parsed(invite);
-  const other = withBody(request, { type: 'application/dtmf-relay', content: 'Signal=5' });
-  t.match(wire(other), /Content-Type: application\/dtmf-relay\r\nContent-Length: 8\r\n\r\nSignal=5$/);
-  t.equal(other.requestUri, request.requestUri);
-  const none = withBody(request, undefined);
-  t.notMatch(wire(none), /Content-Type/);
-  t.match(wire(none), /Content-Length: 0\r\n\r\n$/);
 });
 
 t.test('§8.2.7 the tag of an answer without state is that of the request and no other', async (t) => {

@@ -1,0 +1,45 @@
+import { pathToFileURL } from 'node:url';
+import type { StateTable } from '#firmware/core/state-table.ts';
+import { inviteClientTable } from '#firmware/sip/transaction/invite-client.ts';
+import { inviteServerTable } from '#firmware/sip/transaction/invite-server.ts';
+import { nonInviteClientTable } from '#firmware/sip/transaction/non-invite-client.ts';
+import { nonInviteServerTable } from '#firmware/sip/transaction/non-invite-server.ts';
+
+type AnyTable = StateTable<string, string, string, string>;
+
+const heading = `# State machines
+
+Drawn from the tables by \`node --import tsx scripts/draw-state-tables.ts\`; do not edit. An arrow bears the input and, after the slash, what is
+done. A state lists the timers that run in it: entering it starts them, leaving it stops them.
+`;
+
+/** The tables that the page shows, with the sections they follow. */
+export const drawnTables: ReadonlyMap<string, AnyTable> = new Map<string, AnyTable>([
+  ['INVITE client transaction (RFC 3261 §17.1.1, RFC 6026 §7.2)', inviteClientTable],
+  ['Non-INVITE client transaction (RFC 3261 §17.1.2)', nonInviteClientTable],
+  ['INVITE server transaction (RFC 3261 §17.2.1, RFC 6026 §7.1)', inviteServerTable],
+  ['Non-INVITE server transaction (RFC 3261 §17.2.2)', nonInviteServerTable],
+]);
+
+/** docs/state-machines.md. */
+export function stateMachinesPage(): string {
+  const sections = [...drawnTables].map(([title, table]) => `## ${title}\n\n\`\`\`mermaid\n${drawTable(table)}\`\`\`\n`);
+  return [heading, ...sections].join('\n');
+}
+
+/** A Mermaid state diagram; the first state is the one a machine begins in. */
+function drawTable(table: AnyTable): string {
+  const lines = ['stateDiagram-v2', `  [*] --> ${Object.keys(table)[0]}`];
+  for (const [state, { timers, on }] of Object.entries(table)) {
+    if (timers.length > 0) lines.push(`  ${state}: ${state} (timers ${timers.join(', ')})`);
+    for (const [input, transition] of Object.entries(on)) {
+      if (!transition) continue;
+      const actions = transition.do.length > 0 ? ` / ${transition.do.join(', ')}` : '';
+      lines.push(`  ${state} --> ${transition.to}: ${input}${actions}`);
+    }
+    if (Object.keys(on).length === 0) lines.push(`  ${state} --> [*]`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) process.stdout.write(stateMachinesPage());
