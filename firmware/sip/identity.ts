@@ -87,8 +87,8 @@ export class Identity {
     if (!this.account || !this.isServer(request.destination.host)) return false;
     const { aor, registrar, outboundProxy } = this.account;
     const named = [aor, registrar, outboundProxy].some((uri) => uri?.host === realm.toLowerCase());
-    if (named || this.#realms.has(realm)) return true;
-    const believed = request.method === 'REGISTER' || (this.#realms.size === 0 && !request.inDialog);
+    const first = this.#realms.size === 0 && !request.inDialog;
+    const believed = named || this.#realms.has(realm) || request.method === 'REGISTER' || first;
     if (believed && this.#realms.size < realmsAtMost) this.#realms.add(realm);
     return believed;
   }
