@@ -6,6 +6,7 @@ import { changeSettings, exportSettings, importSettings } from '#firmware/config
 import { type SettingPattern, settingsSchema } from '#firmware/config/schema.ts';
 import type { Setting, SettingValue } from '#firmware/config/setting.ts';
 import { findSetting, mask, Settings, similarKeys, storeOf } from '#firmware/config/settings.ts';
+import { readSources } from '../../architecture/source-tree.ts';
 import { settingsReference } from './settings-reference.ts';
 
 const patterns = Object.keys(settingsSchema) as SettingPattern[];
@@ -37,6 +38,15 @@ t.test('every setting', async (t) => {
       { numRuns: 3000 },
     );
     t.pass('3000 texts');
+  });
+
+  t.test('is read by the firmware', async (t) => {
+    const readers = (await readSources()).filter(({ path }) => !path.startsWith('test/') && !path.startsWith('firmware/config/'));
+    for (const pattern of patterns)
+      t.ok(
+        readers.some(({ text }) => text.includes(`'${pattern}'`)),
+        pattern,
+      );
   });
 
   t.test('is described in docs/settings.md', async (t) => {
