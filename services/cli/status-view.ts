@@ -52,7 +52,7 @@ export function table(rows: readonly (readonly string[])[]): string[] {
 
 function lineLine({ line, aor, registration, doNotDisturb, forward, messageWaiting }: PhoneStatus['lines'][number]): string {
   const { state, statusCode, reason, nextInMs } = registration;
-  const why = statusCode !== null && state !== 'registered' ? ` (${statusCode}${reason ? ` ${reason}` : ''})` : reasonOf(state, reason);
+  const why = state === 'registered' ? '' : reasonOf(statusCode, reason);
   const next = nextInMs !== null && state !== 'registered' ? `, next try in ${Math.ceil(nextInMs / 1000)} s` : '';
   const marks = [
     ...(doNotDisturb ? ['do not disturb'] : []),
@@ -62,8 +62,10 @@ function lineLine({ line, aor, registration, doNotDisturb, forward, messageWaiti
   return `line ${line} ${aor}: ${state}${why}${next}${marks.map((mark) => `, ${mark}`).join('')}`;
 }
 
-function reasonOf(state: string, reason: string | null): string {
-  return reason && state !== 'registered' ? ` (${reason})` : '';
+function reasonOf(statusCode: number | null, reason: string | null): string {
+  const code = statusCode === null || reason?.includes(String(statusCode)) ? [] : [statusCode];
+  const words = [...code, ...(reason ? [reason] : [])];
+  return words.length > 0 ? ` (${words.join(' ')})` : '';
 }
 
 function callLine({ call, direction, state, remote, seconds, owner, digitsReceived, media }: CallStatus): string {
