@@ -61,11 +61,18 @@ export function audioSuite(name: string, make: () => Promise<AudioRig>): void {
 
     await t.test('keeps the beat of 20 ms', async (t) => {
       await ear.more(10);
-      const before = ear.frames;
-      const started = performance.now();
-      await ear.until(() => performance.now() - started > 1_000);
-      const expected = (performance.now() - started) / 20;
-      t.ok(Math.abs(ear.frames - before - expected) <= 3, `${ear.frames - before} frames, ${expected.toFixed(1)} due`);
+      const seconds: string[] = [];
+      // A loaded machine may cost frames in one second; a wrong beat is wrong in each, and one too fast is never right.
+      for (let good = false; !good && seconds.length < 5; ) {
+        const before = ear.frames;
+        const started = performance.now();
+        await ear.until(() => performance.now() - started > 1_000);
+        const surplus = ear.frames - before - (performance.now() - started) / 20;
+        seconds.push(surplus.toFixed(1));
+        if (surplus > 12) break;
+        good = Math.abs(surplus) <= 3;
+      }
+      t.ok(Math.abs(Number(seconds.at(-1))) <= 3, `frames more than due in each second tried: ${seconds.join(', ')}`);
     });
 
     await t.test('never calls from within a call', async (t) => {
