@@ -1,7 +1,7 @@
 /** Arithmetic on 16 bit mono sound. All functions work in place on arrays of the caller. */
 
 /** Full scale of a 16 bit sample. */
-export const fullScale = 32_768;
+const fullScale = 32_768;
 
 /** What a level says of silence, dBFS. */
 export const silentLevel = -96;

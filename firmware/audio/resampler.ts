@@ -35,11 +35,6 @@ export class Resampler {
     this.#history = new Float32Array(2 * this.#taps);
   }
 
-  /** Samples that `process` will give for `inputs` more. */
-  outputsFor(inputs: number): number {
-    return Math.max(0, Math.ceil((inputs * this.#phases - this.#phase) / this.#step));
-  }
-
   /** Samples that have to go in for `outputs` to come out. */
   inputsFor(outputs: number): number {
     if (outputs === 0) return 0;

@@ -143,12 +143,6 @@ export class MediaEngine {
     this.#joined.set(name, role);
   }
 
-  /** Sends a session's sound back to where it came from. */
-  echoSession(name: string): void {
-    this.session(name);
-    this.#route.connect(sessionNode(name), sessionNode(name));
-  }
-
   /** Plays a tone; another at the same target ends. */
   startTone(target: SoundTarget, tone: ToneName): void {
     this.#play(toneNode(this.#nodeOf(target)), new TonePlayer(this.#tones[tone]), this.#nodeOf(target));

@@ -64,10 +64,6 @@ export class Reception {
     return this.#jitter >>> 4;
   }
 
-  get validated(): boolean {
-    return this.#probation === 0;
-  }
-
   /** RFC 3550 A.1 for each packet with this SSRC. */
   update(sequenceNumber: number): SequenceVerdict {
     if (this.#probation > 0) return this.#updateOnProbation(sequenceNumber);

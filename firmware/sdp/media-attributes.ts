@@ -22,12 +22,12 @@ export function reverseDirection(direction: MediaDirection): MediaDirection {
 }
 
 /** True if this side sends. */
-export function sends(direction: MediaDirection): boolean {
+function sends(direction: MediaDirection): boolean {
   return direction === 'sendrecv' || direction === 'sendonly';
 }
 
 /** True if this side listens. */
-export function receives(direction: MediaDirection): boolean {
+function receives(direction: MediaDirection): boolean {
   return direction === 'sendrecv' || direction === 'recvonly';
 }
 

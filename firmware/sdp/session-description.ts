@@ -67,7 +67,7 @@ export type SdpParseOutcome =
   | { readonly outcome: 'malformed'; readonly reason: SdpParseFailure; readonly line: number };
 
 /** Bounds on what a peer may send; far above what any phone or browser does. */
-export const sdpLimits = { bytes: 65_536, lines: 2_000, lineBytes: 8_192, media: 64 } as const;
+const sdpLimits = { bytes: 65_536, lines: 2_000, lineBytes: 8_192, media: 64 } as const;
 
 /** Reads the body of a SIP message. Never throws; `line` counts from 1. */
 export function parseSessionDescription(body: Uint8Array | string): SdpParseOutcome {

@@ -13,7 +13,7 @@ export interface Impairment {
   readonly duplication: number;
 }
 
-export const perfectNetwork: Impairment = { delayMs: 10, jitterMs: 0, loss: 0, duplication: 0 };
+const perfectNetwork: Impairment = { delayMs: 10, jitterMs: 0, loss: 0, duplication: 0 };
 
 export const phoneSettings: MediaSettings = { country: 'de', jitterBuffer: { minimum: 20, maximum: 200 }, silenceSeconds: 5 };
 

@@ -46,9 +46,7 @@ t.test('resampling keeps tones, their level and the length; 10 ms stay 10 ms', a
       const block = from / 100;
       for (let start = 0; start + block <= from; start += Math.floor(block)) {
         const part = input.subarray(start, start + Math.floor(block));
-        const expected = resampler.outputsFor(part.length);
         const count = resampler.process(part, part.length, output.subarray(written));
-        t.equal(count, expected) || t.comment(`${from} → ${to}`);
         if (Number.isInteger(block) && Number.isInteger(to / 100)) t.equal(count, to / 100);
         written += count;
         if (written > to * 0.9) break;
