@@ -133,9 +133,12 @@ function SoftKeys({ status }: { status: PhoneStatus }) {
   );
 }
 
-async function pressKey(digit: string): Promise<void> {
-  await ask('actuate', { element: 'key', key: digit, pressed: true });
-  await ask('actuate', { element: 'key', key: digit, pressed: false });
+let lastPress: Promise<unknown> = Promise.resolve();
+
+/** Presses and releases; one key after the other, however fast somebody types. */
+function pressKey(digit: string): void {
+  const moves = [true, false].map((pressed) => ({ element: 'key', key: digit, pressed }));
+  for (const move of moves) lastPress = lastPress.then(() => ask('actuate', move));
 }
 
 /** Digits of the keyboard press keys. */
@@ -144,7 +147,7 @@ function listenToKeyboard(pressed: { value: string }): () => void {
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLInputElement) return;
     if (!digits.has(event.key)) return;
     pressed.value = event.key;
-    void pressKey(event.key);
+    pressKey(event.key);
   };
   const up = () => (pressed.value = '');
   addEventListener('keydown', down);
