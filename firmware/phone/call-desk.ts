@@ -23,6 +23,8 @@ export interface CallDeskPorts {
   readonly outbox: Outbox;
   readonly addresses: LocalAddresses;
   settings(): PhoneSettings;
+  /** The user agent knows the line's account. */
+  hasLine(name: string): boolean;
 }
 
 /** What its owner says of a call it wants. */
@@ -158,7 +160,7 @@ export class CallDesk {
       sound,
       report: (news) => this.#news.push(news),
       bind: (session) => this.#sessions.set(session, call),
-      hasLine: (name) => this.#ports.settings().lines.some((line) => line.name === name),
+      hasLine: (name) => this.#ports.hasLine(name),
     });
     this.#calls.set(plan.id, call);
     if (plan.way.direction === 'incoming') this.#sessions.set(plan.way.session, call);

@@ -11,6 +11,7 @@ export class LineDesk {
   readonly #userAgent: UserAgent;
   readonly #outbox: Outbox;
   #lines: Line[] = [];
+  #setUp = false;
 
   constructor(userAgent: UserAgent, outbox: Outbox) {
     this.#userAgent = userAgent;
@@ -26,12 +27,18 @@ export class LineDesk {
     return this.#lines.find(({ settings }) => settings.name === name);
   }
 
+  /** The first line can make calls, or there is none that could. */
+  get ready(): boolean {
+    return this.#setUp && (this.#lines[0]?.ready ?? true);
+  }
+
   /** Lines come, go and change; one that only changed its forward or its name for callers keeps its registration. */
   change(now: Milliseconds, settings: readonly LineSettings[]): void {
     for (const line of this.#lines) {
       if (!settings.some(({ name }) => name === line.settings.name)) this.#userAgent.removeAccount(now, line.settings.name);
     }
     this.#lines = settings.map((one) => this.#lineFor(now, one));
+    this.#setUp = true;
   }
 
   /** For one line, or all. Throws UsageError for a line that is not there. */

@@ -89,9 +89,10 @@ export class Phone implements SipCore<PhoneEvent> {
     const userAgent = new UserAgent({ entropy, logger, addresses, ...(userAgentSettings ? { settings: userAgentSettings } : {}) });
     const media = new MediaDesk(outbox, log, counters, settings.sound);
     const board = new Board(outbox, log, counters, settings.board);
-    const desk = new CallDesk({ userAgent, media, alarms, entropy, outbox, addresses, settings: current });
-    const handset = new Handset({ desk, alarms, settings: current, hook: () => board.hook }, memory.lastDialed);
     const lines = new LineDesk(userAgent, outbox);
+    const hasLine = (name: string) => lines.get(name) !== undefined;
+    const desk = new CallDesk({ userAgent, media, alarms, entropy, outbox, addresses, settings: current, hasLine });
+    const handset = new Handset({ desk, alarms, settings: current, hook: () => board.hook }, memory.lastDialed);
     this.#outbox = outbox;
     this.#userAgent = userAgent;
     this.#media = media;
@@ -101,7 +102,7 @@ export class Phone implements SipCore<PhoneEvent> {
     this.#handset = handset;
     this.#doors = new DoorDesk({ desk, media, alarms, outbox, board }, settings.doors);
     this.#alerts = new AlertDesk(
-      { desk, media, alarms, outbox, counters, log, lineReady: () => lines.all[0]?.ready ?? true },
+      { desk, media, alarms, outbox, counters, log, lineReady: () => lines.ready },
       settings.alerts,
       memory.alerts,
     );
