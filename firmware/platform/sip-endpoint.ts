@@ -190,9 +190,10 @@ export class SipEndpoint implements LocalAddresses {
     }
   }
 
-  #fail(destination: Destination, reason: string): void {
-    this.#warn('sip-transport-failed', { peer: `${destination.transport}:${destination.host}:${destination.port}`, reason });
-    this.#guarded('transportFailed', (core, now) => core.transportFailed(now, destination, reason));
+  #fail(destination: Destination, reason: string | undefined): void {
+    const peer = `${destination.transport}:${destination.host}:${destination.port}`;
+    if (reason !== undefined) this.#warn('sip-transport-failed', { peer, reason });
+    this.#guarded('transportFailed', (core, now) => core.transportFailed(now, destination, reason ?? 'closed by the far end'));
     this.#settle();
   }
 

@@ -26,8 +26,8 @@ const namesAtMost = 32;
 export interface StreamPoolParts {
   readonly limits: StreamLimits;
   readonly onMessage: (flow: Flow, bytes: Uint8Array) => void;
-  /** What was given for `destination` may not have arrived, or its flow is gone. */
-  readonly onFailure: (destination: Destination, reason: string) => void;
+  /** What was given for `destination` may not have arrived, or its flow is gone; without a reason, the far end has simply closed it. */
+  readonly onFailure: (destination: Destination, reason: string | undefined) => void;
   /** A connection was turned away. */
   readonly onRefused: (remote: string, reason: string) => void;
 }
@@ -126,7 +126,7 @@ export class StreamPool {
     return stream;
   }
 
-  #forget(stream: StreamSocket, reason: string): void {
+  #forget(stream: StreamSocket, reason: string | undefined): void {
     const { remote } = stream.flow;
     this.#byFlow.delete(stream.flow.id);
     const key = remoteKey(remote.address, remote.port);

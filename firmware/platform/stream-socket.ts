@@ -11,8 +11,8 @@ export interface StreamSocketParts {
   /** How long a message may take from its first byte to its last, ms. */
   readonly messageMs: number;
   readonly onMessage: (flow: Flow, bytes: Uint8Array) => void;
-  /** Called exactly once, with the reason in plain words. */
-  readonly onClosed: (stream: StreamSocket, reason: string) => void;
+  /** Called exactly once, with the reason in plain words; `undefined` when the far end closed it as it may at any time. */
+  readonly onClosed: (stream: StreamSocket, reason: string | undefined) => void;
 }
 
 /** Bytes that may wait for a slow reader before it is dropped. */
@@ -32,7 +32,7 @@ export class StreamSocket {
   readonly names = new Set<string>();
   readonly #parts: StreamSocketParts;
   readonly #framer = new StreamFramer();
-  #reason = 'the far end closed the connection';
+  #reason: string | undefined;
   #completion: NodeJS.Timeout | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
   #closed = false;

@@ -99,9 +99,9 @@ export class AgentCore {
     return this.#lastInput;
   }
 
-  /** True while a request of ours has no final response. */
-  get isWaiting(): boolean {
-    return this.#unanswered.size > 0;
+  /** Requests of ours that have no final response yet. */
+  get unanswered(): number {
+    return this.#unanswered.size;
   }
 
   /** Sends a request that has no Via yet. */

@@ -15,7 +15,7 @@ import type { RegistrationEvent } from './user-agent-events.ts';
 
 type State = 'idle' | 'registering' | 'registered' | 'waiting' | 'rejected' | 'leaving' | 'removing' | 'removed';
 type Timer = 'refresh' | 'retry' | 'longRetry';
-type Input = Timer | 'start' | 'succeeded' | 'moved' | 'failed' | 'refused' | 'tooBrief' | 'stop';
+type Input = Timer | 'start' | 'succeeded' | 'moved' | 'failed' | 'refused' | 'tooBrief' | 'lost' | 'stop';
 type Action =
   | 'sendRegister'
   | 'sendRemoval'
@@ -50,6 +50,7 @@ const table: StateTable<State, Input, Action, Timer> = {
     on: {
       refresh: { to: 'registering', do: ['sendRegister'] },
       start: { to: 'registering', do: ['sendRegister'] },
+      lost: { to: 'registering', do: ['sendRegister'] },
       stop: { to: 'removing', do: ['sendRemoval'] },
     },
   },
@@ -97,6 +98,8 @@ const retryAfterAtMost = 3_600;
 const expiresAtMost = 86_400;
 /** The address a registrar sees us under may change that often before we stop following it until the next refresh. */
 const movesAtMost = 3;
+/** A registrar that closes each connection soon after its answer does not want to keep it: it is not opened again for that. */
+const briefConnection: Milliseconds = 30_000;
 
 /** What a REGISTER brought. */
 type Outcome = Pick<RegistrationEvent, 'statusCode' | 'reasonPhrase' | 'elapsedMs'>;
@@ -118,6 +121,7 @@ export class Registration {
   /** Of the binding that the registrar holds, as far as we know. */
   #bound: NameAddr | undefined;
   #sentAt: Milliseconds = 0;
+  #succeededAt: Milliseconds = 0;
   #moves = 0;
   #pause: Milliseconds = 0;
   #isReplaced = false;
@@ -140,6 +144,11 @@ export class Registration {
   start(now: Milliseconds): void {
     this.#moves = 0;
     this.#step(now, 'start');
+  }
+
+  /** The connection to the registrar is gone, and with it perhaps the way to us, or what the registrar knew. */
+  connectionLost(now: Milliseconds): void {
+    if (now - this.#succeededAt > briefConnection) this.#step(now, 'lost');
   }
 
   /** Takes the binding away; `isOver` says when that is done. */
@@ -234,6 +243,7 @@ export class Registration {
 
   #succeed(now: Milliseconds, response: Response, contact: NameAddr, outcome: Outcome): void {
     this.#backOff.reset();
+    this.#succeededAt = now;
     this.#bound = contact;
     this.#granted = this.#grantedBy(response);
     const moved = this.#seenElsewhere(response) && this.#moves < movesAtMost;

@@ -106,7 +106,7 @@ export class UserAgent implements SipCore<UserAgentEvent> {
 
   /** True when no call is left and nothing waits for an answer of the network. */
   get idle(): boolean {
-    return this.#core.calls.size === 0 && !this.#core.isWaiting && !this.#leaving.some(isActive);
+    return this.#core.calls.size === 0 && this.#core.unanswered === 0 && !this.#leaving.some(isActive);
   }
 
   invite(now: Milliseconds, { account, target, body, headers }: InviteOptions): SessionId {
@@ -173,9 +173,15 @@ export class UserAgent implements SipCore<UserAgentEvent> {
 
   transportFailed(now: Milliseconds, destination: Destination, reason: string): void {
     const { transport, host, port } = destination;
-    this.#core.note(now, 'transport-failed', { peer: `${transport}:${host}:${port}`, reason });
+    const before = this.#core.unanswered;
     this.#core.transportFailed(now, destination);
     this.#settle(now);
+    if (this.#core.unanswered < before) this.#core.note(now, 'request-undeliverable', { peer: `${transport}:${host}:${port}`, reason });
+    for (const { identity, registration } of this.#services.values()) {
+      const { server } = identity;
+      const same = server?.transport === transport && server.host === host && server.port === port;
+      if (same && transport !== 'udp') registration?.connectionLost(now);
+    }
   }
 
   handleTimeout(now: Milliseconds): void {

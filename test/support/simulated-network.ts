@@ -40,6 +40,7 @@ export class SimulatedNetwork {
   readonly #quality: NetworkQuality;
   readonly #random: () => number;
   readonly #hosts = new Map<string, SimulatedHost>();
+  readonly #names = new Map<string, string>();
   readonly #flows = new Map<string, Flow>();
   /** When the last message of each stream arrives: the next one can't overtake it. */
   readonly #streams = new Map<string, Milliseconds>();
@@ -66,6 +67,22 @@ export class SimulatedNetwork {
     return host;
   }
 
+  /** From now on `name` leads to the hosts at `address`, as DNS would have it. */
+  name(name: string, address: string): void {
+    this.#names.set(name, address);
+  }
+
+  /** A stream between two hosts breaks: both are told. */
+  breakStream(one: SimulatedHost, other: SimulatedHost, transport: Transport = 'tcp'): void {
+    for (const [host, peer] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      const flow = this.#flow(transport, host.name, peer.name);
+      host.refused({ transport, host: peer.address, port: peer.port, flow });
+    }
+  }
+
   /** Gives every packet from now on to `interception`; gives back how to stop that. */
   intercept(interception: Interception): () => void {
     this.#interceptions.push(interception);
@@ -75,7 +92,8 @@ export class SimulatedNetwork {
   }
 
   send(from: SimulatedHost, destination: Destination, bytes: Uint8Array): void {
-    const { transport, host: address, port } = destination;
+    const { transport, port } = destination;
+    const address = this.#names.get(destination.host) ?? destination.host;
     const packet: Packet = { sentAt: this.#now, transport, from: from.name, to: `${address}:${port}`, bytes, text: decoder.decode(bytes) };
     this.packets.push(packet);
     const verdicts = this.#interceptions.map((interception) => interception(packet)).filter((verdict) => verdict !== undefined);

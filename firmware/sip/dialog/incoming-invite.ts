@@ -109,7 +109,7 @@ export class IncomingInvite implements Call, DialogUsage {
       this.#step(now, 'withdrawn');
     } else if (request.method === 'UPDATE' && request.body.length === 0) {
       this.#dialog.refresh(request);
-      core.respond(now, transaction, 200, { headers: dialogLines });
+      core.respond(now, transaction, 200, { headers: dialogLines, contact: this.#contact() });
     } else if (request.method === 'INVITE' || request.method === 'UPDATE') respondBusyWithOffer(core, now, transaction);
     else answerAside(core, now, id, transaction);
   }

@@ -219,13 +219,13 @@ export class OutgoingInvite implements Call {
 
   /** What the far end may ask before it accepts. Our offer is still open, so it can't make one (RFC 3311 §5.2). */
   #earlyUsage(dialog: Dialog): DialogUsage {
-    const { core, id } = this.#parts;
+    const { core, id, identity, destination } = this.#parts;
     const receive = (now: Milliseconds, transaction: ServerTransaction): void => {
       const { request } = transaction;
       if (!dialog.admits(request)) core.respond(now, transaction, 500);
       else if (request.method === 'UPDATE' && request.body.length === 0) {
         dialog.refresh(request);
-        core.respond(now, transaction, 200, { headers: dialogLines });
+        core.respond(now, transaction, 200, { headers: dialogLines, contact: identity.contact(destination) });
       } else if (request.method === 'UPDATE' || request.method === 'INVITE') core.respond(now, transaction, 491);
       else if (request.method === 'BYE') core.respond(now, transaction, 481);
       else answerAside(core, now, id, transaction);

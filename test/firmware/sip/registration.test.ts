@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { Account } from '#firmware/sip/account.ts';
+import { SipUri } from '#firmware/sip/message/uri.ts';
 import type { UserAgentSettings } from '#firmware/sip/user-agent-settings.ts';
 import { ScriptedRegistrar } from '#test/support/scripted-registrar.ts';
 import { type NetworkQuality, SimulatedNetwork } from '#test/support/simulated-network.ts';
@@ -270,6 +271,38 @@ t.test('an account that is set again as it was changes nothing; a new registrar 
   t.equal(registrar.registers.at(-1)?.expires, 0, 'gone from the old');
   t.ok(other.registers.length >= 1, 'known to the new');
   t.equal(agent.last('registration').state, 'registered', 'and nothing is told of the old one any more');
+});
+
+t.test('RFC 5626 §4.5 a broken connection to the registrar is opened again by registering anew', async (t) => {
+  const { network, registrar, agent, register, states } = scene({ transport: 'tcp' });
+  register();
+  network.run(60 * seconds);
+  const before = registrar.registers.length;
+  network.breakStream(agent.host, registrar.host);
+  network.run(1 * seconds);
+  t.equal(registrar.registers.length, before + 1, 'the known nonce still serves');
+  t.equal(states().at(-1), 'registered');
+  network.breakStream(agent.host, registrar.host);
+  network.run(1 * seconds);
+  t.equal(registrar.registers.length, before + 1, 'not for one that closes right after its answer');
+});
+
+t.test('a registrar known by name is trusted under the address it answers from', async (t) => {
+  const network = new SimulatedNetwork();
+  const registrar = new ScriptedRegistrar(network);
+  network.name('registrar.example', registrar.host.address);
+  const agent = new TestAgent(network, '192.0.2.20');
+  agent.userAgent.setAccount(network.now, accountAt(registrar.host, 'alice', { registrar: new SipUri({ host: 'registrar.example' }) }));
+  const invite = (call: string): string =>
+    `INVITE sip:alice@192.0.2.20 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK${call}\r\nMax-Forwards: 70\r\nFrom: <sip:bob@example.org>;tag=b\r\nTo: <sip:alice@example.org>\r\nCall-ID: ${call}\r\nCSeq: 1 INVITE\r\nContact: <sip:bob@192.0.2.10>\r\nContent-Length: 0\r\n\r\n`;
+  registrar.host.sendText(agent.host, invite('early'));
+  network.run(1);
+  t.equal(agent.all('incoming').length, 0, 'a stranger before it has answered');
+  network.run(1 * seconds);
+  t.equal(agent.last('registration').state, 'registered');
+  registrar.host.sendText(agent.host, invite('later'));
+  network.run(50);
+  t.equal(agent.all('incoming').length, 1);
 });
 
 t.test('an outbound proxy gets the REGISTER, with a route to itself', async (t) => {
