@@ -47,7 +47,10 @@ t.test('a Node that is too old is refused with where to find a newer one', async
 t.test('node_modules is made anew when it is not what package-lock.json says', async (t) => {
   const lock = (version: string) =>
     JSON.stringify({ packages: { '': {}, 'node_modules/a': { version }, 'node_modules/b': { optional: true } } });
-  const project = t.testdir({ 'package-lock.json': lock('1.1.0'), node_modules: {} });
+  const project = t.testdir({
+    'package-lock.json': lock('1.1.0'),
+    node_modules: { epoll: { 'index.js': 'throw new Error(process.version)' } },
+  });
   const reason = () => runSetup(project, {}, `cd '${project}' && stale_reason`).stdout.trim();
   t.equal(reason(), 'not there yet');
   writeFileSync(join(project, 'node_modules/.package-lock.json'), lock('1.0.0'));
