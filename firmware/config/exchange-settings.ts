@@ -1,5 +1,5 @@
 import { hostAndPort, ipAddress, realm } from './checks.ts';
-import { duration, integer, list, type Setting, type SettingValue, text } from './setting.ts';
+import { choice, duration, integer, list, type Setting, type SettingValue, text } from './setting.ts';
 
 /** Settings of the exchange, which keeps them itself. */
 export const exchangeSettings = {
@@ -27,6 +27,14 @@ export const exchangeSettings = {
     restart: true,
     default: 'hookswitch',
     check: realm,
+  }),
+  'exchange.digest': choice({
+    title: 'Digest algorithms',
+    description:
+      'How phones may prove their password: strongest offers SHA-256 and then MD5; md5 is for old phones that fail at the first algorithm they do not know; sha256 accepts nothing weaker.',
+    owner: 'exchange',
+    choices: ['strongest', 'sha256', 'md5'],
+    default: 'strongest',
   }),
   'exchange.domains': list({
     title: 'Domains',

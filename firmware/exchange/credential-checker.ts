@@ -20,6 +20,8 @@ export type Verdict =
 
 export interface CredentialCheckerParts {
   readonly realm: string;
+  /** Offered in this order, and no others accepted. */
+  readonly algorithms: () => readonly DigestAlgorithm[];
   readonly users: UserDirectory;
   readonly nonces: Nonces;
   /** Wrong passwords by source address. */
@@ -30,7 +32,7 @@ export interface CredentialCheckerParts {
 /** Proofs of nobody: an unknown user costs as much time as a wrong password. */
 const nobody: PasswordProofs = { 'SHA-256': '', MD5: '' };
 
-/** RFC 7616 digest authentication, the checking side: SHA-256 and MD5 offered in this order (RFC 8760 §2.3), qop auth. */
+/** RFC 7616 digest authentication, the checking side: the strongest algorithm offered first (RFC 8760 §2.3), qop auth. */
 export class CredentialChecker {
   readonly #parts: CredentialCheckerParts;
 
@@ -52,6 +54,7 @@ export class CredentialChecker {
       counters.add('credentials-malformed');
       return { type: 'malformed' };
     }
+    if (!this.#parts.algorithms().includes(answer.algorithm)) return this.#challenge(now, false);
     const user = users.get(answer.username);
     const right = sameText(answer.response, expectedResponse(user?.proofs ?? nobody, request.method, answer));
     if (!user || !right) {
@@ -72,7 +75,7 @@ export class CredentialChecker {
 
   #challenge(now: Milliseconds, stale: boolean): Verdict {
     const nonce = this.#parts.nonces.issue(now);
-    const challenges = digestAlgorithms.map((algorithm) => {
+    const challenges = this.#parts.algorithms().map((algorithm) => {
       const params = new Map([
         ['realm', this.#parts.realm],
         ['nonce', nonce],

@@ -1,9 +1,12 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
+import { type DigestAlgorithm, digestAlgorithms } from '#firmware/sip/digest-hash.ts';
 import { defaultTransactionTimes, type TransactionTimes } from '#firmware/sip/transaction/timers.ts';
 
 export interface ExchangeSettings {
   /** Of digest authentication; the stored proofs of passwords belong to it. */
   readonly realm: string;
+  /** Offered in this order, and no others accepted. */
+  readonly algorithms: readonly DigestAlgorithm[];
   /** Hosts, with or without a port, whose users are ours, beside the addresses of this machine. */
   readonly domains: readonly string[];
   /** What a registration may ask for, in seconds: less is refused, more is cut. */
@@ -30,6 +33,7 @@ export interface ExchangeSettings {
 
 export const defaultExchangeSettings: ExchangeSettings = {
   realm: 'hookswitch',
+  algorithms: digestAlgorithms,
   domains: [],
   minimumExpires: 60,
   maximumExpires: 3600,

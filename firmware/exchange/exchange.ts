@@ -92,6 +92,7 @@ export class Exchange implements SipCore<ExchangeEvent> {
     this.#domain = new OwnDomain(ports.addresses, () => this.#settings.domains);
     const credentials = new CredentialChecker({
       realm: settings.realm,
+      algorithms: () => this.#settings.algorithms,
       users: this.#users,
       nonces: new Nonces(ports.entropy, settings.nonceLifetime, settings.nonces),
       wrongPasswords: new SourceLimits(settings.wrongPasswordsPerMinute / 60, settings.wrongPasswordsPerMinute, sources),
@@ -163,7 +164,7 @@ export class Exchange implements SipCore<ExchangeEvent> {
   }
 
   /** Takes effect for what comes from now on. */
-  configure(change: Partial<Pick<ExchangeSettings, 'domains' | 'minimumExpires' | 'maximumExpires'>>): void {
+  configure(change: Partial<Pick<ExchangeSettings, 'algorithms' | 'domains' | 'minimumExpires' | 'maximumExpires'>>): void {
     this.#settings = { ...this.#settings, ...change };
   }
 

@@ -12,6 +12,7 @@ import { DnsResolver } from '#firmware/platform/dns-resolver.ts';
 import { SipEndpoint } from '#firmware/platform/sip-endpoint.ts';
 import { openStore } from '#firmware/platform/sqlite-store.ts';
 import type { Implementation } from '#firmware/platform/unix-socket.ts';
+import { digestAlgorithms } from '#firmware/sip/digest-hash.ts';
 import { UserAgent } from '#firmware/sip/user-agent.ts';
 import { SettingsRepository } from '#services/phone/settings-repository.ts';
 import { ExchangeRepository } from './exchange-repository.ts';
@@ -183,9 +184,12 @@ export class ExchangeService {
   }
 }
 
+const algorithmsOf = { strongest: digestAlgorithms, sha256: ['SHA-256'], md5: ['MD5'] } as const;
+
 /** What changes without a restart. */
 function liveSettings(settings: Settings) {
   return {
+    algorithms: algorithmsOf[settings.get('exchange.digest')],
     domains: settings.get('exchange.domains').map((domain) => domain.toLowerCase()),
     minimumExpires: settings.get('exchange.minimumExpires'),
     maximumExpires: settings.get('exchange.maximumExpires'),

@@ -52,6 +52,23 @@ t.test('§10.3 a REGISTER with the right answer, by either algorithm, with qop o
   }
 });
 
+t.test('RFC 8760 the algorithms may be fewer, and no others are accepted then', async (t) => {
+  const house = new ExchangeHouse();
+  const anna = house.phone('anna', '192.0.2.11');
+  const first = anna.build('REGISTER', 'sip:house.example', { to: new NameAddr(anna.aor) });
+  anna.send(first);
+  const strongest = anna.lastResponse;
+  house.exchange.configure({ algorithms: ['SHA-256'] });
+  anna.send(anna.authorize(anna.again(first), strongest, { algorithm: 'MD5' }));
+  t.equal(anna.lastResponse.statusCode, 401);
+  t.strictSame(
+    anna.lastResponse.authenticate.map(({ params }) => params.get('algorithm')),
+    ['SHA-256'],
+  );
+  anna.send(anna.authorize(anna.again(first), anna.lastResponse));
+  t.equal(anna.lastResponse.statusCode, 200);
+});
+
 t.test('§10.3 step 8 the 200 lists every binding with what is left of it; without Contact it only asks', async (t) => {
   const house = new ExchangeHouse();
   const desk = house.phone('anna', '192.0.2.11');
