@@ -1,6 +1,7 @@
 import type { Milliseconds } from '../core/clock.ts';
 import { Counters } from '../core/counters.ts';
 import type { Entropy } from '../core/entropy.ts';
+import { canonicalAddress } from './ip-address.ts';
 import type { BufferedPacket, JitterBufferLimits } from './jitter-buffer.ts';
 import type { TransportAddress } from './remote-address.ts';
 import { parseRtcp, type ReportBlock, type RtcpCompound, type SenderReport, writeBye, writeReport } from './rtcp.ts';
@@ -92,8 +93,9 @@ export class RtpSession {
   }
 
   /** Starts the stream, or changes it while it runs: SSRC, sequence and timestamp go on. */
-  update(now: Milliseconds, parameters: RtpParameters): void {
+  update(now: Milliseconds, wanted: RtpParameters): void {
     const before = this.#parameters;
+    const parameters = { ...wanted, remote: canonical(wanted.remote), remoteRtcp: canonical(wanted.remoteRtcp) };
     this.#parameters = parameters;
     this.#receiver.remote.update(parameters.remote, parameters.symmetric);
     this.#receiver.accept(parameters.payloads);
@@ -315,6 +317,10 @@ function middleOfNtp(report: SenderReport): number {
 
 function sameAddress(a: TransportAddress | undefined, b: TransportAddress): boolean {
   return a?.address === b.address && a.port === b.port;
+}
+
+function canonical({ address, port }: TransportAddress): TransportAddress {
+  return { address: canonicalAddress(address), port };
 }
 
 function isNullAddress(address: string): boolean {

@@ -81,7 +81,8 @@ function sanePtime(value: number | undefined): number | undefined {
 function isUnicastIpv4(address: string): boolean {
   const parts = address.split('.', 5);
   if (parts.length !== 4) return false;
-  const numbers = parts.map((part) => (part.length <= 3 ? parseDecimal(part, 255) : undefined));
+  // A leading zero means octal to some and nothing to others.
+  const numbers = parts.map((part) => (part.length > 1 && part.startsWith('0') ? undefined : parseDecimal(part, 255)));
   if (numbers.includes(undefined)) return false;
   const first = numbers[0] ?? 0;
   return first < 224 && address !== '255.255.255.255';

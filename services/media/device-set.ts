@@ -29,6 +29,8 @@ interface Place {
   readonly device: AudioDevice;
   node: SoundDevice;
   health: DeviceHealth;
+  /** It has delivered a frame: only then can it pace. */
+  beating: boolean;
   retry: NodeJS.Timeout | undefined;
 }
 
@@ -58,18 +60,17 @@ export class DeviceSet {
     this.#silence = new SilenceDevice(surroundings.clock);
   }
 
-  async start(): Promise<void> {
-    await this.#choosePace();
+  start(): void {
+    this.#choosePace();
   }
 
   /** Opens the devices of these roles and closes all others; one that runs as specified is left alone. */
   configure(specs: Readonly<Record<string, AudioDeviceSpec>>): Promise<Record<string, DeviceHealth>> {
     return this.#inTurn(async () => {
       for (const [role, place] of [...this.#places]) {
-        if (JSON.stringify(specs[role]) !== JSON.stringify(place.spec)) await this.#close(role, place, role in specs);
+        if (JSON.stringify(specs[role]) !== JSON.stringify(place.spec)) await this.#close(role, place, Object.hasOwn(specs, role));
       }
       for (const [role, spec] of Object.entries(specs)) if (!this.#places.has(role)) await this.#open(role, spec);
-      await this.#choosePace();
       return Object.fromEntries([...this.#places].map(([role, { health }]) => [role, health]));
     });
   }
@@ -102,7 +103,7 @@ export class DeviceSet {
   async #open(role: string, spec: AudioDeviceSpec): Promise<void> {
     const device = openAudioDevice(spec, this.#surroundings.audio);
     const node = this.#engine.addDevice(role, nowhere);
-    const place: Place = { spec, device, node, health: { ok: false, reason: 'starting' }, retry: undefined };
+    const place: Place = { spec, device, node, health: { ok: false, reason: 'starting' }, beating: false, retry: undefined };
     this.#places.set(role, place);
     await this.#start(role, place);
   }
@@ -111,7 +112,7 @@ export class DeviceSet {
     try {
       await place.device.start({
         frame: (captured) => this.#frame(role, place, captured),
-        failed: (reason) => void this.#inTurn(() => this.#failed(role, place, reason)),
+        failed: (reason) => this.#failed(role, place, reason),
       });
       place.node = this.#engine.addDevice(role, place.device);
       place.health = { ok: true };
@@ -123,6 +124,8 @@ export class DeviceSet {
   async #close(role: string, place: Place, roleStays: boolean): Promise<void> {
     clearTimeout(place.retry);
     this.#places.delete(role);
+    // Hardware may take its time to let go; calls on other devices do not wait for it.
+    this.#choosePace();
     await place.device.stop();
     if (!roleStays) this.#engine.removeDevice(role);
   }
@@ -130,20 +133,26 @@ export class DeviceSet {
   #frame(role: string, place: Place, captured: Int16Array): void {
     if (this.#places.get(role) !== place || !place.health.ok) return;
     place.node.capture(captured);
+    if (!place.beating) {
+      place.beating = true;
+      this.#choosePace();
+    }
     if (role === this.#pacing) this.#surroundings.onFrame();
   }
 
-  async #failed(role: string, place: Place, reason: string): Promise<void> {
+  #failed(role: string, place: Place, reason: string): void {
     if (this.#places.get(role) !== place) return;
     this.#giveUp(role, place, reason);
     this.#surroundings.onChange(role, place.health);
-    await this.#choosePace();
+    this.#choosePace();
   }
 
   #giveUp(role: string, place: Place, reason: string): void {
     place.node = this.#engine.addDevice(role, nowhere);
+    if (place.health.reason !== reason)
+      this.#surroundings.logger.warn('audio-device-failed', { role, device: place.device.identity, reason });
     place.health = { ok: false, reason };
-    this.#surroundings.logger.warn('audio-device-failed', { role, device: place.device.identity, reason });
+    place.beating = false;
     place.retry = setTimeout(() => void this.#inTurn(() => this.#tryAgain(role, place)), retryMs);
   }
 
@@ -151,17 +160,17 @@ export class DeviceSet {
     if (this.#places.get(role) !== place) return;
     const before = place.health.reason;
     await this.#start(role, place);
-    if (!place.health.ok && place.health.reason === before) return;
+    if (place.health.reason === before) return;
     this.#surroundings.onChange(role, place.health);
-    await this.#choosePace();
   }
 
-  async #choosePace(): Promise<void> {
+  /** At once, whatever else is under way: without a pace every call falls silent. */
+  #choosePace(): void {
     if (this.#stopped) return;
-    const running = [...this.#places].filter(([, { health }]) => health.ok);
+    const running = [...this.#places].filter(([, { health, beating }]) => health.ok && beating);
     const card = running.find(([, { spec }]) => spec.driver === 'portaudio') ?? running[0];
     this.#pacing = card?.[0];
-    if (card) await this.#silence.stop();
-    else await this.#silence.start({ frame: () => this.#surroundings.onFrame(), failed: () => undefined });
+    if (card) void this.#silence.stop();
+    else void this.#silence.start({ frame: () => this.#surroundings.onFrame(), failed: () => undefined });
   }
 }

@@ -31,7 +31,7 @@ await runDaemon('media', async (daemon) => {
     onFrame: () => driver.frame(),
     onChange: (device, health) => served?.emit('deviceChanged', { device, ...health }),
   });
-  await devices.start();
+  devices.start();
   daemon.onStop('sound devices', () => devices.stop());
   const service = new MediaService({ engine, driver, devices, clock, logger });
   daemon.onStop('sessions', () => service.stop());
@@ -39,8 +39,8 @@ await runDaemon('media', async (daemon) => {
     role: 'media',
     clock,
     logger,
-    onPeerUp: () => service.controllerUp(),
-    onPeerLost: () => service.controllerLost(),
+    onPeerUp: (caller) => service.peerUp(caller),
+    onPeerLost: (caller) => service.peerLost(caller),
   });
   daemon.onStop('media socket', () => served?.stop());
 });

@@ -8,7 +8,7 @@ import type { Logger } from '#firmware/core/logger.ts';
 import type { MediaEngine } from '#firmware/media/media-engine.ts';
 import type { LegParameters } from '#firmware/media/media-session.ts';
 import type { PortRange } from '#firmware/platform/rtp-socket.ts';
-import type { Implementation } from '#firmware/platform/unix-socket.ts';
+import type { Caller, Implementation } from '#firmware/platform/unix-socket.ts';
 import type { DeviceSet } from './device-set.ts';
 import type { EngineDriver } from './engine-driver.ts';
 
@@ -27,6 +27,7 @@ export interface MediaParts {
 const fileBytesAtMost = 64 * 1024 * 1024;
 /** Until phone says otherwise. */
 const defaultGraceSeconds = 30;
+const controllerRole = 'phone';
 const defaultPorts: PortRange = { from: 16_384, to: 32_766 };
 
 /** Carries out the media contract. Holds no configuration: all of it comes from the controller at each connect. */
@@ -83,15 +84,16 @@ export class MediaService {
     };
   }
 
-  /** A controller is there: nothing ends by itself. */
-  controllerUp(): void {
+  /** With a controller nothing ends by itself. Others (a terminal, a monitor) only look. */
+  peerUp({ role }: Caller): void {
+    if (role !== controllerRole) return;
     this.#controllers++;
     clearTimeout(this.#grace);
   }
 
   /** A controller went away. Calls go on for the grace period; what only this room hears stops at once. */
-  controllerLost(): void {
-    if (--this.#controllers > 0) return;
+  peerLost({ role }: Caller): void {
+    if (role !== controllerRole || --this.#controllers > 0) return;
     const { engine, logger } = this.#parts;
     engine.quietDevices();
     if (engine.sessions.size === 0) return;

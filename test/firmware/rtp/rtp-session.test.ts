@@ -125,6 +125,29 @@ t.test('latching: a NAT is followed when the account says so, else only listened
   t.strictSame(played(plain), [1, 2, 3]);
 });
 
+t.test('RFC 5952 an IPv6 peer is known however its address is written', async (t) => {
+  const cases: readonly [string, string][] = [
+    ['2001:DB8:0:0:0:0:0:0001', '2001:db8::1'],
+    ['2001:db8::0:1', '2001:db8::1'],
+    ['0:0:0:0:0:0:0:1', '::1'],
+    ['2001:db8:0:1:1:1:1:1', '2001:db8:0:1:1:1:1:1'],
+    ['2001:0:0:1:0:0:0:1', '2001:0:0:1::1'],
+    ['fe80::', 'fe80::'],
+    ['::FFFF:192.0.2.1', '::ffff:192.0.2.1'],
+    ['::ffff:c000:201', '::ffff:192.0.2.1'],
+    ['64:ff9b::192.0.2.33', '64:ff9b::c000:221'],
+  ];
+  for (const [written, printed] of cases) {
+    const one = session({ remote: { address: written, port }, remoteRtcp: { address: written, port: port + 1 } });
+    feed(one, 1, 3, { from: printed });
+    t.strictSame(played(one), [1, 2, 3], `${written} is ${printed}`);
+    t.match(sent(one), [{ address: printed }]);
+  }
+  for (const wrong of ['1:2:3', '1:2:3:4:5:6:7:8:9', 'g::1', '::12345', ':::']) {
+    t.match(sent(session({ remote: { address: wrong, port } })), [{ address: wrong }], 'what is no address is left alone');
+  }
+});
+
 t.test('another SSRC takes over after two packets in a row, a stray one does not; counts go on', async (t) => {
   const one = session();
   feed(one, 1, 10);

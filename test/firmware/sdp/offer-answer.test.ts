@@ -67,6 +67,7 @@ t.test('an offer that cannot be used says why', async (t) => {
     ['no-address', ['m=audio 4000 RTP/AVP 0', 'c=IN IP4 239.1.2.3/127']],
     ['no-address', ['m=audio 4000 RTP/AVP 0', 'c=IN IP6 2001:db8:::1']],
     ['no-address', ['m=audio 4000 RTP/AVP 0', 'c=IN IP4 1.2.3.256']],
+    ['no-address', ['m=audio 4000 RTP/AVP 0', 'c=IN IP4 010.0.0.1']],
   ];
   for (const [reason, media] of cases) {
     const offers = fresh();
