@@ -85,10 +85,13 @@ export class SipEndpoint implements LocalAddresses {
     return this.#port;
   }
 
-  /** Gives the core an input from elsewhere, such as a person's wish, then does what it wants done. */
-  drive(input: (now: Milliseconds) => void): void {
-    input(this.#options.clock.now());
-    this.#settle();
+  /** Gives the core an input from elsewhere, such as a person's wish, then does what it wants done, also when the input is refused. */
+  drive<T>(input: (now: Milliseconds) => T): T {
+    try {
+      return input(this.#options.clock.now());
+    } finally {
+      this.#settle();
+    }
   }
 
   /** Waits until `condition` holds after some input; false if that takes longer than `withinMs`. */
