@@ -9,7 +9,7 @@ export type HandsetInput =
   | 'release'
   /** A call is the one the person talks in from now on. */
   | 'engage'
-  /** It ended by itself; or by the person, who has not hung up yet. */
+  /** It ended by itself; or the person is done with whatever it was, and has not hung up yet. */
   | 'lost'
   | 'done'
   /** The number dialled is none. */
@@ -47,6 +47,7 @@ export const handsetTable: StateTable<HandsetState, HandsetInput | `timer ${Hand
     on: {
       engage: { to: 'engaged', do: [] },
       refused: { to: 'failed', do: [] },
+      done: { to: 'dialTone', do: [] },
       release: { to: 'idle', do: [] },
       'timer interDigit': { to: 'collecting', do: ['dial'] },
     },
@@ -65,6 +66,7 @@ export const handsetTable: StateTable<HandsetState, HandsetInput | `timer ${Hand
     timers: ['tone'],
     on: {
       engage: { to: 'engaged', do: [] },
+      done: { to: 'dialTone', do: [] },
       release: { to: 'idle', do: [] },
       'timer tone': { to: 'silent', do: ['toneOver'] },
     },
@@ -72,6 +74,6 @@ export const handsetTable: StateTable<HandsetState, HandsetInput | `timer ${Hand
   /** The handset lies beside the phone. */
   silent: {
     timers: [],
-    on: { engage: { to: 'engaged', do: [] }, release: { to: 'idle', do: [] } },
+    on: { engage: { to: 'engaged', do: [] }, done: { to: 'dialTone', do: [] }, release: { to: 'idle', do: [] } },
   },
 };

@@ -167,7 +167,7 @@ export class Handset {
       call.hangUp(now);
       if (hadFocus) this.#done(now);
     } else if (id !== undefined) throw new UsageError('unknown-call', `there is no call ${id.slice(0, 40)}`);
-    else if (this.#grip === 'handsFree') this.#release(now);
+    else if (this.#grip === 'handsFree' || this.#machine.takes('done')) this.#done(now);
     else throw new UsageError('no-call', 'there is no call');
   }
 
@@ -220,6 +220,7 @@ export class Handset {
 
   /** Like a person who hung up and lifted again at once, or who is hands-free and done. */
   #done(now: Milliseconds): void {
+    this.#dialed = '';
     if (this.#grip === 'handsFree') this.#release(now);
     else this.#machine.input(now, 'done');
   }

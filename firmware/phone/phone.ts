@@ -407,7 +407,8 @@ export class Phone implements SipCore<PhoneEvent> {
 
   #tellStatus(now: Milliseconds): void {
     const status = this.status(now);
-    const shown = JSON.stringify(status);
+    // Time that passes is no news.
+    const shown = JSON.stringify(status, (key, value) => (key === 'nextInMs' ? undefined : value));
     if (shown === this.#shownStatus) return;
     this.#shownStatus = shown;
     this.#outbox.status(status);

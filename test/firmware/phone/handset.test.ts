@@ -338,6 +338,20 @@ t.test('hanging up by command with the handset lifted gives a dial tone again', 
   t.strictSame(phone.callStates, []);
 });
 
+t.test('hanging up by command ends a tone and half a number too', async (t) => {
+  const { phone } = atHome();
+  phone.lift();
+  phone.press('600#');
+  t.equal(phone.ear, 'congestion');
+  phone.do((core, now) => core.hangUp(now));
+  t.equal(phone.ear, 'dial');
+  phone.press('12');
+  phone.do((core, now) => core.hangUp(now));
+  t.equal(phone.ear, 'dial');
+  t.equal(phone.status.dialed, '');
+  t.throws(() => phone.do((core, now) => core.hangUp(now)), { code: 'no-call' });
+});
+
 t.test('redial calls who was called last, by key and by command', async (t) => {
   const { house, phone, peer } = talking();
   phone.hangUp();
