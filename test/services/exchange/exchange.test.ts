@@ -21,6 +21,7 @@ import { exchangeMigrations } from '#services/exchange/migrations.ts';
 import { WallClockWatch } from '#services/exchange/wall-clock-watch.ts';
 import { freePorts } from '../../../scripts/free-ports.ts';
 import { sipUri } from '../../support/exchange-house.ts';
+import { prepareExchange } from '../../support/exchange-process.ts';
 
 /** A daemon's surroundings without its process. */
 class Surroundings implements Daemon {
@@ -56,21 +57,14 @@ interface RunningExchange {
 const nobody = { id: 0, role: 'test' };
 
 async function startExchange(t: Test, directory = mkdtempSync(join(tmpdir(), 'exchange-'))): Promise<RunningExchange> {
-  const port = await freePorts(1);
-  const rtp = await freePorts(20);
-  const prepared = new Surroundings(directory);
-  const store = await openStore(join(directory, 'exchange.db'), exchangeMigrations);
-  const settings = { port, address: '127.0.0.1', rtpPortFrom: rtp, rtpPortTo: rtp + 19 };
-  for (const [key, value] of Object.entries(settings)) {
-    await store.run('INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)', [`exchange.${key}`, String(value)]);
-  }
-  await store.close();
-  const service = await ExchangeService.start(prepared);
+  const port = await prepareExchange(directory);
+  const surroundings = new Surroundings(directory);
+  const service = await ExchangeService.start(surroundings);
   t.teardown(async () => {
-    await prepared.stop();
+    await surroundings.stop();
     rmSync(directory, { recursive: true, force: true });
   });
-  return { service, port, directory, stop: () => prepared.stop() };
+  return { service, port, directory, stop: () => surroundings.stop() };
 }
 
 async function until<T>(what: string, look: () => T | undefined | false): Promise<T> {
