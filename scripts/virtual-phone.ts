@@ -37,6 +37,7 @@ const startLimitMs = 30_000;
  */
 export class VirtualPhone {
   readonly #data: string;
+  readonly #settings: Readonly<Record<string, string>>;
   readonly #lines: string[] = [];
   readonly #watchers = new Set<() => void>();
   readonly #run: ChildProcess;
@@ -46,8 +47,9 @@ export class VirtualPhone {
   #status: PhoneStatus | undefined;
   #exited = false;
 
-  private constructor({ data, exchange, onLine }: VirtualPhoneOptions) {
+  private constructor({ data, settings, exchange, onLine }: VirtualPhoneOptions) {
     this.#data = data;
+    this.#settings = settings;
     this.#run = spawn(process.execPath, [program, 'run', '--data', data, ...(exchange ? ['--exchange'] : [])], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -91,6 +93,11 @@ export class VirtualPhone {
   /** The last lines of the daemons' logs. */
   get log(): string {
     return this.#lines.join('\n');
+  }
+
+  /** A setting it was started with. */
+  settingOf(key: string): string {
+    return this.#settings[key] ?? '';
   }
 
   /** Process id of the supervisor, whose children the daemons are. */

@@ -1,26 +1,13 @@
 import { join } from 'node:path';
 import { chromium, type Page } from 'playwright-core';
 import t from 'tap';
-import { loopbackSettings, makeFolder } from '#test/support/interop-house.ts';
-import { freePorts } from '../../scripts/free-ports.ts';
-import { VirtualPhone } from '../../scripts/virtual-phone.ts';
+import { makeFolder } from '#test/support/interop-house.ts';
+import { registerLine, startPhoneAndExchange } from '../../scripts/phone-with-exchange.ts';
 
 /** The page in Debian's Chromium, against a whole phone with its exchange. */
 
 const folder = makeFolder(t);
-const loopback = await loopbackSettings(folder);
-const [exchangePort, exchangeRtp] = [await freePorts(1), await freePorts(10)];
-const phone = await VirtualPhone.start({
-  data: join(folder, 'phone'),
-  exchange: true,
-  settings: {
-    ...loopback,
-    'exchange.address': '127.0.0.1',
-    'exchange.port': String(exchangePort),
-    'exchange.rtpPortFrom': String(exchangeRtp),
-    'exchange.rtpPortTo': String(exchangeRtp + 9),
-  },
-});
+const phone = await startPhoneAndExchange({ data: join(folder, 'phone'), settings: {} });
 t.teardown(() => phone.stop());
 const browser = await chromium.launch({
   executablePath: '/usr/bin/chromium',
@@ -39,7 +26,7 @@ const page: Page = await browser.newPage();
 const complaints: string[] = [];
 page.on('pageerror', (error) => complaints.push(error.message));
 page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-await page.goto(`http://127.0.0.1:${loopback['web.port']}/`);
+await page.goto(`http://127.0.0.1:${phone.settingOf('web.port')}/`);
 
 t.test('a phone without a line says so', async (t) => {
   await page.getByText('No line is set up').waitFor();
@@ -48,15 +35,7 @@ t.test('a phone without a line says so', async (t) => {
 });
 
 t.test('a new line appears and is registered, without a reload', async (t) => {
-  await phone.exchange?.command('setUser', { user: 'desk', password: 'a good password' });
-  await phone.link.command('changeSettings', {
-    set: {
-      'line.main.aor': `sip:desk@127.0.0.1:${exchangePort}`,
-      'line.main.registrar': `sip:127.0.0.1:${exchangePort}`,
-      'line.main.password': 'a good password',
-    },
-    unset: [],
-  });
+  await registerLine(phone);
   await page.locator('[data-registration=main]', { hasText: /^registered$/ }).waitFor();
   t.ok(await page.locator('.lamp.registered').isVisible());
 });

@@ -2,44 +2,23 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import t from 'tap';
-import { callOf, isIdle, loopbackSettings, makeFolder } from '#test/support/interop-house.ts';
-import { freePorts } from '../../scripts/free-ports.ts';
-import { VirtualPhone } from '../../scripts/virtual-phone.ts';
+import { callOf, handsetSettings, isIdle, makeFolder } from '#test/support/interop-house.ts';
+import { registerLine, startPhoneAndExchange } from '../../scripts/phone-with-exchange.ts';
 
 /** A phone in a call with the echo test of its exchange, while strangers send it everything but proper messages. */
 
 const folder = makeFolder(t);
-const loopback = await loopbackSettings(folder);
-const exchangePort = await freePorts(1);
-const exchangeRtp = await freePorts(10);
-const phone = await VirtualPhone.start({
+const phone = await startPhoneAndExchange({
   data: join(folder, 'phone'),
-  exchange: true,
-  settings: {
-    ...loopback,
-    'sip.acceptDirectCalls': 'true',
-    'exchange.address': '127.0.0.1',
-    'exchange.port': String(exchangePort),
-    'exchange.rtpPortFrom': String(exchangeRtp),
-    'exchange.rtpPortTo': String(exchangeRtp + 9),
-  },
+  settings: { 'sip.acceptDirectCalls': 'true', ...handsetSettings(folder) },
 });
 t.teardown(() => phone.stop());
-await phone.exchange?.command('setUser', { user: 'desk', password: 'a good password' });
-await phone.link.command('changeSettings', {
-  set: {
-    'line.main.aor': `sip:desk@127.0.0.1:${exchangePort}`,
-    'line.main.registrar': `sip:127.0.0.1:${exchangePort}`,
-    'line.main.password': 'a good password',
-  },
-  unset: [],
-});
-await phone.until('it is registered', ({ lines }) => lines[0]?.registration.state === 'registered');
+await registerLine(phone);
 await phone.hook('offHook');
 await phone.press('600');
 await phone.until('the call is up', (status) => (callOf(status)?.media?.packetsReceived ?? 0) > 50);
 
-const port = Number(loopback['sip.port']);
+const port = Number(phone.settingOf('sip.port'));
 const stranger = createSocket('udp4');
 stranger.bind(0, '127.0.0.1');
 await once(stranger, 'listening');
@@ -135,7 +114,7 @@ t.test('an OPTIONS in between tells what the phone can', async (t) => {
 });
 
 t.test('RTP from a third party is counted and not heard', async (t) => {
-  const rtpFrom = Number(loopback['rtp.portFrom']);
+  const rtpFrom = Number(phone.settingOf('rtp.portFrom'));
   const before = callOf(phone.status)?.media?.packetsRefused ?? 0;
   const packet = Buffer.alloc(172, 0x00);
   packet.writeUInt16BE(0x8000, 0);

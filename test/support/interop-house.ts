@@ -54,11 +54,14 @@ export async function loopbackSettings(folder: string): Promise<Record<string, s
     'rtp.portTo': String(rtp + rtpPorts - 1),
     'web.address': '127.0.0.1',
     'web.port': String(await freePorts(1)),
-    'audio.handset.driver': 'wav',
-    'audio.handset.input': ourSpeech,
-    'audio.handset.output': join(folder, 'heard.wav'),
+    ...handsetSettings(folder),
     'phone.dialPlan': '[2-9]xx',
   };
+}
+
+/** A handset that speaks our speech and keeps what it hears in the folder. */
+export function handsetSettings(folder: string): Record<string, string> {
+  return { 'audio.handset.driver': 'wav', 'audio.handset.input': ourSpeech, 'audio.handset.output': join(folder, 'heard.wav') };
 }
 
 /** Settings of the line of `user` at the test's Kamailio. */

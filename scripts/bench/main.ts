@@ -1,0 +1,45 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { callRows } from './calls.ts';
+import { deviceRows } from './device.ts';
+import type { BenchRow } from './row.ts';
+import { rtpPacingRows } from './rtp-pacing.ts';
+import { sipMessageRows } from './sip-messages.ts';
+
+/** `npm run bench [-- --json FILE] [-- AREA …]`: measures this machine and prints a table; figures of shared machines are proportions. */
+
+const areas: Readonly<Record<string, () => Promise<readonly BenchRow[]> | readonly BenchRow[]>> = {
+  messages: sipMessageRows,
+  calls: callRows,
+  device: deviceRows,
+  pacing: rtpPacingRows,
+};
+
+const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true });
+const unknown = positionals.filter((name) => !(name in areas));
+if (unknown.length > 0) {
+  console.error(`no such area: ${unknown.join(', ')}; there are ${Object.keys(areas).join(', ')}`);
+  process.exit(2);
+}
+
+const rows: BenchRow[] = [];
+for (const [name, measure] of Object.entries(areas)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  console.error(`measuring ${name} …`);
+  const measured = await measure();
+  rows.push(...measured);
+  print(measured);
+}
+const machine = { node: process.version, cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, at: new Date().toISOString() };
+const file = values.json ?? join(mkdtempSync(join(tmpdir(), 'hookswitch-bench-')), 'bench.json');
+writeFileSync(file, `${JSON.stringify({ machine, rows }, null, 2)}\n`);
+console.log(`\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; as JSON in ${file}`);
+
+function print(measured: readonly BenchRow[]): void {
+  const width = Math.max(...measured.map(({ name }) => name.length));
+  const texts = measured.map(({ value }) => value.toLocaleString('en', { maximumSignificantDigits: 4 }));
+  const valueWidth = Math.max(...texts.map(({ length }) => length));
+  measured.forEach(({ name, unit }, index) => console.log(`  ${name.padEnd(width)}  ${texts[index]?.padStart(valueWidth)} ${unit}`));
+}
