@@ -69,7 +69,10 @@ interface Fault {
 
 const noBody = new Uint8Array(0);
 
-/** One whole message: a datagram, or what the stream framer cut out. Never throws, whatever the bytes. */
+/**
+ * One whole message: a datagram, or what the stream framer cut out. Never throws, whatever the bytes. They belong to the message from then on:
+ * its body is a view of them.
+ */
 export function parseMessage(bytes: Uint8Array, limits: MessageLimits = defaultMessageLimits): ParseResult {
   const split = splitMessage(bytes, limits);
   if (!split) return { ok: false, reason: 'keep-alive' };
@@ -189,12 +192,12 @@ const checks: ReadonlyMap<string, Check> = new Map([
   ['record-route', { reader: parseNameAddrList, reason: 'record-route-invalid', role: 'both' }],
 ] satisfies [string, Check][]);
 
-/** The body: what Content-Length says, else the rest (RFC 3261 §18.3); `undefined` if there is less. Copied, so that the bytes may be reused. */
+/** The body: what Content-Length says, else the rest (RFC 3261 §18.3); `undefined` if there is less. A view of the bytes: copying costs 1 µs. */
 function bodyOf(split: SplitMessage, bytes: Uint8Array): Uint8Array | undefined {
   const rest = bytes.length - split.bodyStart;
   const length = split.headers.firstOf('content-length')?.as(parseContentLength) ?? rest;
   if (length > rest) return undefined;
-  return length === 0 ? noBody : bytes.slice(split.bodyStart, split.bodyStart + length);
+  return length === 0 ? noBody : bytes.subarray(split.bodyStart, split.bodyStart + length);
 }
 
 /**
