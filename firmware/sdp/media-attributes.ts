@@ -58,10 +58,11 @@ export function rtcpTargetOf(section: MediaSection, address: string): { remoteRt
   return { remoteRtcpAddress: usable ? ownAddress : address, remoteRtcpPort: port ? port : next };
 }
 
-const shortestPtime = 10;
+/** Packet lengths that phones use, ms; what lies between is cut to the next shorter. */
+const packetTimes = [60, 40, 30, 20, 10];
 const longestPtime = 200;
 
-/** Milliseconds a packet to the peer: its ptime if sane, else ours, within both sides' maxptime, in steps of 10 ms. */
+/** Milliseconds a packet to the peer: its ptime if sane, else ours, within both sides' maxptime. */
 export function agreedPtime(
   section: readonly SdpAttribute[],
   session: readonly SdpAttribute[],
@@ -70,12 +71,13 @@ export function agreedPtime(
 ): number {
   const stated = sanePtime(integerAttribute(section, 'ptime', longestPtime) ?? integerAttribute(session, 'ptime', longestPtime));
   const maximum = sanePtime(integerAttribute(section, 'maxptime', longestPtime) ?? integerAttribute(session, 'maxptime', longestPtime));
-  return Math.min(stated ?? localPtime, localMaximum, maximum ?? longestPtime);
+  const bounded = Math.min(stated ?? localPtime, localMaximum, maximum ?? longestPtime);
+  return packetTimes.find((time) => time <= bounded) ?? localPtime;
 }
 
+/** Less than any packet holds is as good as nothing said. */
 function sanePtime(value: number | undefined): number | undefined {
-  if (value === undefined || value < shortestPtime) return undefined;
-  return value - (value % 10);
+  return value !== undefined && value >= 10 ? value : undefined;
 }
 
 function isUnicastIpv4(address: string): boolean {

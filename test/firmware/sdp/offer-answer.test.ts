@@ -147,7 +147,7 @@ t.test('an answer: other payload types by direction, a missing rtpmap, a refusal
   );
 });
 
-t.test('RFC 8866 §6.4 ptime of the peer within both maxima, in steps of 10 ms', async (t) => {
+t.test('RFC 8866 §6.4 ptime of the peer within both maxima, as a length that phones use', async (t) => {
   const cases: readonly [readonly string[], number][] = [
     [[], 20],
     [['a=ptime:10'], 10],
@@ -156,6 +156,8 @@ t.test('RFC 8866 §6.4 ptime of the peer within both maxima, in steps of 10 ms',
     [['a=ptime:4294967295', 'a=maxptime:1'], 20],
     [['a=ptime:0'], 20],
     [['a=ptime:35'], 30],
+    [['a=ptime:50'], 40],
+    [['a=maxptime:15'], 10],
     [['a=maxptime:10'], 10],
     [['a=ptime:40', 'a=maxptime:30'], 30],
     [['a=ptime:x'], 20],
