@@ -1,0 +1,179 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import type { CallLogEntry, DoorLogEntry } from '#firmware/contract/phone.ts';
+import type { Logger } from '#firmware/core/logger.ts';
+import { silentLogger } from '#firmware/core/logger.ts';
+import type { PhoneSettings } from '#firmware/phone/phone-settings.ts';
+import { nodeClock } from '#firmware/platform/node-clock.ts';
+import { openStore, type SqliteStore } from '#firmware/platform/sqlite-store.ts';
+import { loadBoardProfile } from '#services/phone/board-profiles.ts';
+import { phoneMigrations } from '#services/phone/migrations.ts';
+import { RecordKeeper } from '#services/phone/record-keeper.ts';
+import { SettingsKeeper } from '#services/phone/settings-keeper.ts';
+import { SettingsRepository } from '#services/phone/settings-repository.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'hs-records-'));
+t.teardown(() => rm(folder, { recursive: true, force: true }));
+let databases = 0;
+
+interface TestLife {
+  teardown(step: () => Promise<void>): void;
+}
+
+async function openDatabase(t: TestLife, path = join(folder, `phone-${++databases}.db`)): Promise<SqliteStore> {
+  const database = await openStore(path, phoneMigrations);
+  t.teardown(() => database.close());
+  return database;
+}
+
+const keeperOf = (database: SqliteStore, logger: Logger = silentLogger, limits = { callLog: 1000, doorLog: 1000 }) =>
+  new RecordKeeper(database, nodeClock, logger, () => limits);
+
+const call = (remote: string, more: Partial<CallLogEntry> = {}): Omit<CallLogEntry, 'id'> => ({
+  at: 1_893_456_000_000.25,
+  direction: 'outgoing',
+  owner: 'handset',
+  line: '1',
+  remote,
+  displayName: 'Bert “B” O’Neill; DROP TABLE call_log',
+  outcome: 'accepted',
+  statusCode: null,
+  seconds: 61,
+  ...more,
+});
+
+const visit = (event: DoorLogEntry['event']): Omit<DoorLogEntry, 'id'> => ({
+  at: 1_893_456_000_000,
+  door: 'front',
+  event,
+  by: 'sip:bert@x.example',
+  via: 'info',
+  detail: 'relay door',
+});
+
+t.test('calls and visits are kept in order, the newest first', async (t) => {
+  const keeper = keeperOf(await openDatabase(t));
+  keeper.keep({ kind: 'call', entry: call('sip:a@x.example') });
+  keeper.keep({ kind: 'call', entry: call('sip:b@x.example', { line: null, statusCode: 486, outcome: 'busy', direction: 'incoming' }) });
+  keeper.keep({ kind: 'door', entry: visit('rung') });
+  keeper.keep({ kind: 'door', entry: visit('released') });
+  const entries = await keeper.callLog(10);
+  t.strictSame(
+    entries.map(({ remote }) => remote),
+    ['sip:b@x.example', 'sip:a@x.example'],
+  );
+  t.match(entries[0], { line: null, statusCode: 486, outcome: 'busy', direction: 'incoming' });
+  t.match(entries[1], { at: 1_893_456_000_000, seconds: 61, displayName: 'Bert “B” O’Neill; DROP TABLE call_log' });
+  t.equal((await keeper.callLog(1)).length, 1);
+  t.match(await keeper.doorLog(10), [{ event: 'released', via: 'info' }, { event: 'rung' }]);
+});
+
+t.test('logs never grow beyond their limit', async (t) => {
+  const keeper = keeperOf(await openDatabase(t), silentLogger, { callLog: 10, doorLog: 12 });
+  for (let index = 0; index < 40; index++) {
+    keeper.keep({ kind: 'call', entry: call(`sip:${index}@x.example`) });
+    keeper.keep({ kind: 'door', entry: visit('rung') });
+  }
+  const entries = await keeper.callLog(1000);
+  t.equal(entries.length, 10);
+  t.match(entries[0], { remote: 'sip:39@x.example', id: 40 });
+  t.equal((await keeper.doorLog(1000)).length, 12);
+});
+
+t.test('what the phone has to remember is there after a restart', async (t) => {
+  const path = join(folder, 'restart.db');
+  const before = await openStore(path, phoneMigrations);
+  const keeper = keeperOf(before);
+  t.strictSame(await keeper.recall(), { alerts: [], missedCalls: 0, lastDialed: undefined });
+  const alert = { alert: 'fire', startedAt: 1_893_456_000_000, round: 2, person: 1, attempts: 3, acknowledgedBy: null };
+  keeper.keep({ kind: 'alert', entry: { ...alert, state: 'queued' } });
+  keeper.keep({ kind: 'alert', entry: { ...alert, state: 'calling' } });
+  keeper.keep({ kind: 'missedCalls', count: 4 });
+  keeper.keep({ kind: 'missedCalls', count: 5 });
+  keeper.keep({ kind: 'call', entry: call('sip:last@x.example') });
+  keeper.keep({ kind: 'call', entry: call('sip:visit@x.example', { owner: 'door' }) });
+  keeper.keep({ kind: 'call', entry: call('sip:caller@x.example', { direction: 'incoming' }) });
+  await before.close();
+  const again = await keeperOf(await openDatabase(t, path)).recall();
+  t.strictSame(again.alerts, [{ ...alert, state: 'calling' }]);
+  t.equal(again.missedCalls, 5);
+  t.strictSame(again.lastDialed, { dialString: 'sip:last@x.example', line: '1' });
+});
+
+t.test('a disk that takes nothing more is counted and logged, and stops nobody', async (t) => {
+  const database = await openDatabase(t);
+  await database.all('PRAGMA max_page_count = 1');
+  const lines: string[] = [];
+  const logger: Logger = { ...silentLogger, warn: (event, fields) => lines.push(`${event} ${JSON.stringify(fields)}`) };
+  const keeper = keeperOf(database, logger);
+  for (let index = 0; index < 200; index++) keeper.keep({ kind: 'call', entry: call(`sip:${'x'.repeat(400)}${index}@x.example`) });
+  const kept = (await keeper.callLog(1000)).length;
+  t.ok(kept < 200, `${kept} fitted`);
+  const { counters } = keeper.describe() as { counters: Record<string, number> };
+  t.equal((counters['records-lost'] ?? 0) + kept, 200);
+  t.equal(lines.length, 1, 'one line, not one for each');
+  t.match(lines[0], /record-not-kept.*full/);
+  await database.all('PRAGMA max_page_count = 100000');
+  keeper.keep({ kind: 'call', entry: call('sip:after@x.example') });
+  t.match((await keeper.callLog(1))[0], { remote: 'sip:after@x.example' }, 'and goes on when there is room');
+});
+
+async function keeperOfSettings(t: TestLife) {
+  const repository = await SettingsRepository.load(await openDatabase(t), 'phone', silentLogger);
+  const applied: PhoneSettings[] = [];
+  const levels: string[] = [];
+  const logger = { ...silentLogger, setLevel: (level: string) => levels.push(level) };
+  const settings = new SettingsKeeper(repository, logger, (next) => applied.push(next));
+  return { settings, applied, levels };
+}
+
+t.test('a change of settings reaches the phone once it is on disk', async (t) => {
+  const { settings, applied, levels } = await keeperOfSettings(t);
+  await settings.start();
+  t.equal(settings.phoneSettings.board.name, 'virtual');
+  const outcome = await settings.change({ set: { 'line.1.aor': 'sip:a@x.example', 'sip.port': '5080', 'log.level': 'debug' } });
+  t.strictSame(outcome, { changed: ['line.1.aor', 'log.level', 'sip.port'], restartNeeded: ['sip.port'] });
+  t.equal(applied.length, 1);
+  t.equal(applied[0]?.lines[0]?.aor.toString(), 'sip:a@x.example');
+  t.equal(levels.at(-1), 'debug');
+  await settings.change({ set: { 'sip.port': '5080' } });
+  t.equal(applied.length, 1, 'what is as it was is no change');
+  await t.rejects(settings.change({ set: { 'sip.port': 'x' } }), { code: 'invalid-setting' });
+});
+
+t.test('a board profile is read by its name or its path, and a wrong one is refused before it is stored', async (t) => {
+  const { settings, applied } = await keeperOfSettings(t);
+  await settings.start();
+  const path = join(folder, 'own.json');
+  const profile = { name: 'own', hook: null, keypad: null, leds: {}, relays: {}, inputs: { bell: { driver: 'gpio', pin: 4 } } };
+  writeFileSync(path, JSON.stringify(profile));
+  await settings.change({ set: { 'board.profile': path } });
+  t.match(applied.at(-1)?.board, { name: 'own', inputs: { bell: { pin: 4, debounceMs: 10 } } });
+  const wrong = join(folder, 'wrong.json');
+  writeFileSync(wrong, '{"name": "wrong"}');
+  await t.rejects(settings.change({ set: { 'board.profile': wrong } }), { code: 'invalid-board' });
+  await t.rejects(settings.change({ set: { 'board.profile': join(folder, 'gone.json') } }), { code: 'invalid-board' });
+  await t.rejects(settings.change({ set: { 'board.profile': 'nonsense' } }), { code: 'unknown-board', message: /virtual, bare-handset/ });
+  t.equal(settings.current.get('board.profile'), path);
+});
+
+t.test('a board profile that is gone at the start leaves a phone without keys', async (t) => {
+  const repository = await SettingsRepository.load(await openDatabase(t), 'phone', silentLogger);
+  const errors: string[] = [];
+  const logger = { ...silentLogger, error: (event: string) => errors.push(event), setLevel: () => undefined };
+  const path = join(folder, 'soon-gone.json');
+  writeFileSync(path, JSON.stringify({ name: 'gone', hook: null, keypad: null, leds: {}, relays: {}, inputs: {} }));
+  await repository.change({ set: { 'board.profile': path } });
+  await rm(path);
+  const settings = new SettingsKeeper(repository, logger, () => undefined);
+  await settings.start();
+  t.equal(settings.phoneSettings.board.name, 'none');
+  t.strictSame(errors, ['board-profile-not-usable']);
+});
+
+t.test('the profiles that come with the firmware are valid', async (t) => {
+  for (const name of ['virtual', 'bare-handset']) t.equal((await loadBoardProfile(name)).name, name);
+});
