@@ -21,6 +21,8 @@ export interface UserAgentPorts {
   readonly logger: Logger;
   readonly addresses: LocalAddresses;
   readonly settings?: Partial<UserAgentSettings>;
+  /** Where refusals and faults are counted; those of its own unless given. */
+  readonly counters?: Counters;
 }
 
 /** Who sent a request of ours and is told what becomes of it. */
@@ -61,7 +63,7 @@ export class AgentCore {
   readonly entropy: Entropy;
   readonly settings: UserAgentSettings;
   readonly addresses: LocalAddresses;
-  readonly counters = new Counters();
+  readonly counters: Counters;
   readonly log: LimitedLog;
   readonly timers = new TimerTable<Wake>();
   /** By `dialogKey`. */
@@ -75,9 +77,10 @@ export class AgentCore {
   #outputs: UserAgentOutput[] = [];
   #lastInput: Milliseconds = 0;
 
-  constructor({ entropy, logger, addresses, settings }: UserAgentPorts) {
+  constructor({ entropy, logger, addresses, settings, counters = new Counters() }: UserAgentPorts) {
     this.entropy = entropy;
     this.addresses = addresses;
+    this.counters = counters;
     this.settings = { ...defaultUserAgentSettings, ...settings };
     this.log = new LimitedLog(logger);
     this.#transport = new TransportLayer(this.counters, this.log);
