@@ -45,7 +45,7 @@ export async function runDaemon(name: string, start: (daemon: Daemon) => Promise
   life.watch();
   try {
     await start(life);
-    logger.info('daemon-started', { pid: process.pid, runtimeDirectory: place.runtimeDirectory });
+    logger.announce('daemon-started', { pid: process.pid, runtimeDirectory: place.runtimeDirectory });
   } catch (thrown) {
     life.fail('daemon-not-started', thrown);
   }

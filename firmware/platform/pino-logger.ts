@@ -9,6 +9,12 @@ export interface LeveledLogger extends Logger {
   setLevel(level: LogLevel): void;
 }
 
+/** The logger of a whole process. */
+export interface ProcessLogger extends LeveledLogger {
+  /** An `info` line that is written whatever the threshold: the supervisor waits for it. */
+  announce(event: string, fields: LogFields): void;
+}
+
 export interface LoggerOptions {
   /** The daemon's name, on every line. */
   readonly daemon: string;
@@ -31,7 +37,7 @@ const priorities: Readonly<Record<string, string>> = { debug: '<7>', info: '<6>'
 const secretWords = ['password', 'secret', 'token', 'authorization', 'credential', 'cookie', 'passphrase', 'privatekey'];
 
 /** JSON lines through pino: `level`, `time`, `daemon`, `event`, then the fields. */
-export function createLogger(options: LoggerOptions): LeveledLogger {
+export function createLogger(options: LoggerOptions): ProcessLogger {
   const destination = options.destination ?? pino.destination({ dest: 1, sync: true });
   const lines = pino(
     {
@@ -43,7 +49,9 @@ export function createLogger(options: LoggerOptions): LeveledLogger {
     },
     options.journal ? prioritised(destination) : destination,
   );
+  const announcements = lines.child({}, { level: 'info' });
   return {
+    announce: (event, fields) => announcements.info(redacted(fields), event),
     debug: (event, fields) => lines.debug(redacted(fields), event),
     info: (event, fields) => lines.info(redacted(fields), event),
     warn: (event, fields) => lines.warn(redacted(fields), event),

@@ -41,5 +41,7 @@ function print(measured: readonly BenchRow[]): void {
   const width = Math.max(...measured.map(({ name }) => name.length));
   const texts = measured.map(({ value }) => value.toLocaleString('en', { maximumSignificantDigits: 4 }));
   const valueWidth = Math.max(...texts.map(({ length }) => length));
-  measured.forEach(({ name, unit }, index) => console.log(`  ${name.padEnd(width)}  ${texts[index]?.padStart(valueWidth)} ${unit}`));
+  for (const [index, { name, unit }] of measured.entries()) {
+    console.log(`  ${name.padEnd(width)}  ${texts[index]?.padStart(valueWidth)} ${unit}`);
+  }
 }

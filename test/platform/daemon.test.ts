@@ -75,6 +75,14 @@ t.test('a daemon', async (t) => {
     }
   });
 
+  t.test('says that it has started also when its log is quiet: the supervisor waits for that', async (t) => {
+    const daemon = new FakeDaemon(['normal'], { HOOKSWITCH_LOG_LEVEL: 'error' });
+    t.match(await daemon.saw('daemon-started'), { level: 'info' });
+    daemon.process.kill('SIGTERM');
+    t.match(await daemon.ended(), { code: 0 });
+    t.same(daemon.events(), ['daemon-started']);
+  });
+
   t.test('with a stop step that fails goes on stopping and exits 1', async (t) => {
     const daemon = new FakeDaemon(['failing-step']);
     await daemon.saw('daemon-started');
