@@ -86,7 +86,13 @@ export class Phone implements SipCore<PhoneEvent> {
     this.#settings = settings;
     this.#missedCalls = memory.missedCalls;
     const outbox = new Outbox(ports.clock);
-    const userAgent = new UserAgent({ entropy, logger, addresses, counters, ...(userAgentSettings ? { settings: userAgentSettings } : {}) });
+    const userAgent = new UserAgent({
+      entropy,
+      logger,
+      addresses,
+      counters,
+      ...(userAgentSettings ? { settings: userAgentSettings } : {}),
+    });
     const media = new MediaDesk(outbox, log, counters, settings.sound);
     const board = new Board(outbox, log, counters, settings.board);
     const lines = new LineDesk(userAgent, outbox);
