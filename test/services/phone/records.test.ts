@@ -125,7 +125,7 @@ async function keeperOfSettings(t: TestLife) {
   const repository = await SettingsRepository.load(await openDatabase(t), 'phone', silentLogger);
   const applied: PhoneSettings[] = [];
   const levels: string[] = [];
-  const logger = { ...silentLogger, setLevel: (level: string) => levels.push(level) };
+  const logger = { ...silentLogger, setLevel: (level: string) => void levels.push(level) };
   const settings = new SettingsKeeper(repository, logger, (next) => applied.push(next));
   return { settings, applied, levels };
 }
@@ -163,7 +163,7 @@ t.test('a board profile is read by its name or its path, and a wrong one is refu
 t.test('a board profile that is gone at the start leaves a phone without keys', async (t) => {
   const repository = await SettingsRepository.load(await openDatabase(t), 'phone', silentLogger);
   const errors: string[] = [];
-  const logger = { ...silentLogger, error: (event: string) => errors.push(event), setLevel: () => undefined };
+  const logger = { ...silentLogger, error: (event: string) => void errors.push(event), setLevel: () => undefined };
   const path = join(folder, 'soon-gone.json');
   writeFileSync(path, JSON.stringify({ name: 'gone', hook: null, keypad: null, leds: {}, relays: {}, inputs: {} }));
   await repository.change({ set: { 'board.profile': path } });
