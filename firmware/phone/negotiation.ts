@@ -15,7 +15,7 @@ import type { Body } from '#firmware/sip/user-agent-events.ts';
 import { type Alarms, Machine } from './machine.ts';
 import type { SoundSettings } from './phone-settings.ts';
 
-export const sdpType = 'application/sdp';
+const sdpType = 'application/sdp';
 
 type State = 'opening' | 'stable' | 'offering' | 'backingOff';
 type Input = 'agreed' | 'changed' | 'refused' | 'glare';

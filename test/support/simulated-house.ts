@@ -11,7 +11,7 @@ import { type NetworkQuality, type SimulatedHost, SimulatedNetwork } from './sim
 import { SimulatedPhone, type SimulatedPhoneOptions } from './simulated-phone.ts';
 
 const exchangeAddress = '10.0.0.1';
-export const domain = 'house.example';
+const domain = 'house.example';
 /** Users the exchange knows; the password of each is `NAME-password`. */
 const names = ['anna', 'bert', 'carl', 'dora'] as const;
 type Name = (typeof names)[number];

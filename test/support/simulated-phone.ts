@@ -24,7 +24,7 @@ export interface SimulatedPhoneOptions {
 }
 
 /** Wall time of a phone whose monotonic clock shows 0. */
-export const wallTimeZero = Date.UTC(2030, 0, 1);
+const wallTimeZero = Date.UTC(2030, 0, 1);
 
 /**
  * A whole phone in virtual time: the phone core with its user agent on a host of the simulated network, the real media engine, a board
