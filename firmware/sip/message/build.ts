@@ -1,14 +1,14 @@
 import { UsageError } from '#firmware/core/errors.ts';
 import { isToken } from './grammar.ts';
 import type { CSeq } from './header-values.ts';
-import { type HeaderField, HeaderList, headerField, singleLine } from './headers.ts';
+import { HeaderField, HeaderList, headerField, singleLine } from './headers.ts';
 import { type Message, Request, Response } from './message.ts';
 import { type NameAddr, parseNameAddr } from './name-addr.ts';
 import type { BrokenRequest } from './parse.ts';
 import { reasonPhraseOf } from './response-reasons.ts';
 import { encodeText } from './text.ts';
 import type { Uri } from './uri.ts';
-import { parseFirstVia, type Via } from './via.ts';
+import { parseFirstVia, parseViaList, type Via } from './via.ts';
 
 /** A body and its Content-Type. */
 export interface TypedBody {
@@ -88,7 +88,8 @@ const copied: ReadonlySet<string> = new Set(['via', 'from', 'call-id', 'cseq']);
 function withTag(to: HeaderField, tag: string | undefined): HeaderField {
   const value = tag === undefined ? undefined : to.as(parseNameAddr);
   if (tag === undefined || !value || value.tag !== undefined) return to;
-  return headerField(to.name, value.withParam('tag', tag).toString());
+  const tagged = value.withParam('tag', tag);
+  return HeaderField.read(to.name, to.key, singleLine(tagged.toString()), parseNameAddr, tagged);
 }
 
 /**
@@ -169,8 +170,10 @@ export function withTopVia(request: Request, via: Via): Request {
 export function replaceTopVia(request: Request, via: Via): Request {
   const top = request.headers.firstOf('via');
   if (!top) return withTopVia(request, via);
-  const rest = top.value.slice(request.topVia.toString().length);
-  const fields = request.headers.fields.map((field) => (field === top ? headerField(top.name, via.toString() + rest) : field));
+  const [first, ...rest] = top.as(parseViaList) ?? [];
+  const text = via.toString() + top.value.slice(first?.toString().length ?? top.value.length);
+  const replaced = HeaderField.read(top.name, top.key, singleLine(text), parseViaList, [via, ...rest]);
+  const fields = request.headers.fields.map((field) => (field === top ? replaced : field));
   return request.with({ headers: new HeaderList(fields) });
 }
 

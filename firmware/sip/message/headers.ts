@@ -27,6 +27,14 @@ export class HeaderField {
     this.#end = end;
   }
 
+  /** A field whose value is known to read as `value` by `reader`: nobody need read it again. */
+  static read<T>(name: string, key: string, text: string, reader: ValueReader<T>, value: T): HeaderField {
+    const field = new HeaderField(name, key, text, 0, text.length);
+    field.#reader = reader;
+    field.#read = value;
+    return field;
+  }
+
   get value(): string {
     return this.#text.slice(this.#start, this.#end);
   }

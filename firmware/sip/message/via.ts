@@ -1,6 +1,6 @@
 import { type Entropy, randomToken } from '#firmware/core/entropy.ts';
 import { charClass, code, lowerSlice, readDecimal, skipClass, skipHost, trimEnd } from './grammar.ts';
-import { Cursor, formatParam, formatParams, listAtMost, noParams, readParams } from './params.ts';
+import { Cursor, formatParams, listAtMost, noParams, readParams } from './params.ts';
 
 /** RFC 3261 §8.1.1.7: what every branch of this specification begins with. */
 export const magicCookie = 'z9hG4bK';
@@ -77,9 +77,15 @@ export class Via {
 
   /** A copy with the parameter set. */
   withParam(name: string, value: string): Via {
-    const key = name.toLowerCase();
-    const text = this.params.has(key) ? undefined : this.toString() + formatParam(name, value);
-    return new Via({ ...this, params: new Map(this.params).set(key, value) }, text);
+    return this.withParams([[name, value]]);
+  }
+
+  /** A copy with the parameters set. */
+  withParams(entries: readonly (readonly [name: string, value: string])[]): Via {
+    const params = new Map(this.params);
+    for (const [name, value] of entries) params.set(name.toLowerCase(), value);
+    const { protocol, transport, host, port } = this;
+    return new Via({ protocol, transport, host, port, params });
   }
 
   /** The value as it goes on the wire; as it came if it was parsed. */

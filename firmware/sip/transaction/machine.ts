@@ -1,5 +1,5 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
-import type { StateTable } from '#firmware/core/state-table.ts';
+import { type StateTable, type Step, stepOf } from '#firmware/core/state-table.ts';
 import { serializeMessage } from '../message/build.ts';
 import type { Message, Request, Response } from '../message/message.ts';
 import { type Flow, isReliable, type Target } from '../transport/flow.ts';
@@ -11,14 +11,37 @@ import type { TransactionTimer } from './timers.ts';
 
 export type TransactionAction = InviteClientAction | NonInviteClientAction | InviteServerAction | NonInviteServerAction;
 
-/** Any of the four tables. */
-export type TransactionTable = StateTable<string, string, TransactionAction, TransactionTimer>;
+type TransactionStep = Step<string, TransactionAction, TransactionTimer>;
+
+/** One of the four tables with its steps worked out beforehand: there is one for every message and every timer. */
+interface Rules {
+  readonly initial: string;
+  readonly initialTimers: readonly TransactionTimer[];
+  /** By state, then by input. */
+  readonly steps: ReadonlyMap<string, ReadonlyMap<string, TransactionStep>>;
+}
+
+function rulesOf(table: StateTable<string, string, TransactionAction, TransactionTimer>, initial: string): Rules {
+  const stepsFrom = (state: string, inputs: readonly string[]) =>
+    new Map(
+      inputs
+        .flatMap((input) => [[input, stepOf(table, state, input)] as const])
+        .filter((entry): entry is [string, TransactionStep] => !!entry[1]),
+    );
+  const steps = new Map(Object.entries(table).map(([state, row]) => [state, stepsFrom(state, Object.keys(row.on))]));
+  return { initial, initialTimers: table[initial]?.timers ?? [], steps };
+}
+
+const inviteClient = rulesOf(inviteClientTable, 'calling');
+const nonInviteClient = rulesOf(nonInviteClientTable, 'trying');
+const inviteServer = rulesOf(inviteServerTable, 'trying');
+const nonInviteServer = rulesOf(nonInviteServerTable, 'trying');
 
 export type Machine = ClientMachine | ServerMachine;
 
 /** What both sides keep while a transaction lives. */
 abstract class TransactionMachine {
-  readonly table: TransactionTable;
+  readonly rules: Rules;
   state: string;
   /** Key in the layer's map. */
   readonly id: string;
@@ -30,10 +53,15 @@ abstract class TransactionMachine {
   lastBytes: Uint8Array | undefined = undefined;
   lastMessage: Message | undefined = undefined;
 
-  constructor(id: string, table: TransactionTable, state: string) {
+  constructor(id: string, rules: Rules) {
     this.id = id;
-    this.table = table;
-    this.state = state;
+    this.rules = rules;
+    this.state = rules.initial;
+  }
+
+  /** What `input` causes now; `undefined` if the state ignores it. */
+  stepFor(input: string): TransactionStep | undefined {
+    return this.rules.steps.get(this.state)?.get(input);
   }
 
   /** Makes `message` what is sent from now on. */
@@ -51,8 +79,7 @@ export class ClientMachine extends TransactionMachine {
   readonly reliable: boolean;
 
   constructor(id: string, request: Request, target: Target) {
-    const isInvite = request.method === 'INVITE';
-    super(id, isInvite ? inviteClientTable : nonInviteClientTable, isInvite ? 'calling' : 'trying');
+    super(id, request.method === 'INVITE' ? inviteClient : nonInviteClient);
     this.request = request;
     this.target = target;
     this.reliable = isReliable(target.transport);
@@ -60,7 +87,7 @@ export class ClientMachine extends TransactionMachine {
 
   inputOf(response: Response): string {
     if (response.isProvisional) return '1xx';
-    if (this.table !== inviteClientTable) return '200-699';
+    if (this.rules !== inviteClient) return '200-699';
     return response.isSuccess ? '2xx' : '300-699';
   }
 }
@@ -96,7 +123,7 @@ export class ServerMachine extends TransactionMachine {
   toTag: string | undefined = undefined;
 
   constructor(id: string, method: string, target: Target, merged: string | undefined) {
-    super(id, method === 'INVITE' ? inviteServerTable : nonInviteServerTable, 'trying');
+    super(id, method === 'INVITE' ? inviteServer : nonInviteServer);
     this.target = target;
     this.reliable = isReliable(target.transport);
     this.mergeKey = merged;
@@ -108,7 +135,7 @@ export class ServerMachine extends TransactionMachine {
 
   /** True when neither a response nor a report can come any more: all but an INVITE still waiting for the ACK of a refusal. */
   get hasNoMoreToSay(): boolean {
-    return this.hasFinal && this.state !== 'terminated' && !(this.state === 'completed' && this.table === inviteServerTable);
+    return this.hasFinal && this.state !== 'terminated' && !(this.state === 'completed' && this.rules === inviteServer);
   }
 
   letGo(): void {
@@ -118,7 +145,7 @@ export class ServerMachine extends TransactionMachine {
 
   inputOf(response: Response): string {
     if (response.isProvisional) return 'tu 1xx';
-    if (this.table !== inviteServerTable) return 'tu 200-699';
+    if (this.rules !== inviteServer) return 'tu 200-699';
     return response.isSuccess ? 'tu 2xx' : 'tu 300-699';
   }
 }

@@ -37,9 +37,13 @@ export function mergeKey(request: Request): string {
 export function stampVia(via: Via, flow: Flow): Via {
   const host = via.host.startsWith('[') ? via.host.slice(1, -1) : via.host;
   const { address, port } = flow.remote;
-  const asksForPort = via.rport !== undefined;
-  const stamped = asksForPort || host !== address || via.received !== undefined ? via.withParam('received', address) : via;
-  return asksForPort ? stamped.withParam('rport', String(port)) : stamped;
+  if (via.rport !== undefined) {
+    return via.withParams([
+      ['received', address],
+      ['rport', String(port)],
+    ]);
+  }
+  return host !== address || via.received !== undefined ? via.withParam('received', address) : via;
 }
 
 export function stampRequest(request: Request, flow: Flow): Request {

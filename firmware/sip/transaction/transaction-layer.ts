@@ -1,7 +1,6 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Counters } from '#firmware/core/counters.ts';
 import { InvariantError } from '#firmware/core/errors.ts';
-import { stepOf } from '#firmware/core/state-table.ts';
 import { buildAck, buildErrorResponse, buildResponse, serializeMessage, statelessTag } from '../message/build.ts';
 import type { Message, Request, Response } from '../message/message.ts';
 import type { BrokenRequest } from '../message/parse.ts';
@@ -131,7 +130,7 @@ export class TransactionLayer {
     this.#clients.set(key, machine);
     machine.prepare(request);
     this.#transmit(machine);
-    this.#startTimers(now, machine, machine.table[machine.state]?.timers ?? []);
+    this.#startTimers(now, machine, machine.rules.initialTimers);
     if (request.method === 'CANCEL') this.#cancel(now, request);
     return machine;
   }
@@ -224,7 +223,7 @@ export class TransactionLayer {
     const transaction = new ServerTicket(request, flow, machine);
     machine.ticket = transaction;
     this.#servers.set(key, machine);
-    this.#startTimers(now, machine, machine.table[machine.state]?.timers ?? []);
+    this.#startTimers(now, machine, machine.rules.initialTimers);
     if (request.method === 'CANCEL') {
       this.#receiveCancel(now, transaction, request);
       return;
@@ -274,7 +273,7 @@ export class TransactionLayer {
 
   /** One step of a machine; false if its state ignores the input. */
   #feed(now: Milliseconds, machine: Machine, input: string, message?: Message, flow?: Flow): boolean {
-    const step = stepOf(machine.table, machine.state, input);
+    const step = machine.stepFor(input);
     if (!step) return false;
     machine.state = step.to;
     for (const timer of step.stop) this.#timers.stop(machine, timer);
