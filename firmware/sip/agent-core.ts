@@ -88,6 +88,7 @@ export class AgentCore {
     this.#transactions = new TransactionLayer(this.counters, {
       ...defaultTransactionSettings,
       times: { t1, t2, t4 },
+      clientTransactions: maximumTransactions,
       serverTransactions: maximumTransactions,
     });
   }

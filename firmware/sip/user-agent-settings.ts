@@ -5,7 +5,7 @@ export interface UserAgentSettings {
   readonly t1: Milliseconds;
   readonly t2: Milliseconds;
   readonly t4: Milliseconds;
-  /** Requests of peers in progress at once; beyond it 503 with Retry-After. */
+  /** Requests of peers in progress at once, and as many of ours; beyond it 503 with Retry-After, ours fail at once. */
   readonly maximumTransactions: number;
   /** Calls at once, whichever state they are in; beyond it 503 with Retry-After. */
   readonly maximumSessions: number;
