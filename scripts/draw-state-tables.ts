@@ -13,7 +13,7 @@ Drawn from the tables by \`node --import tsx scripts/draw-state-tables.ts\`; do 
 done. A state lists the timers that run in it: entering it starts them, leaving it stops them.
 `;
 
-/** The tables that the page shows, with the sections they follow. */
+/** The tables that the page shows, with the sections they follow. @internal */
 export const drawnTables: ReadonlyMap<string, AnyTable> = new Map<string, AnyTable>([
   ['INVITE client transaction (RFC 3261 §17.1.1, RFC 6026 §7.2)', inviteClientTable],
   ['Non-INVITE client transaction (RFC 3261 §17.1.2)', nonInviteClientTable],
@@ -21,7 +21,7 @@ export const drawnTables: ReadonlyMap<string, AnyTable> = new Map<string, AnyTab
   ['Non-INVITE server transaction (RFC 3261 §17.2.2)', nonInviteServerTable],
 ]);
 
-/** docs/state-machines.md. */
+/** docs/state-machines.md. @internal */
 export function stateMachinesPage(): string {
   const sections = [...drawnTables].map(([title, table]) => `## ${title}\n\n\`\`\`mermaid\n${drawTable(table)}\`\`\`\n`);
   return [heading, ...sections].join('\n');
