@@ -75,9 +75,9 @@ t.test('hold and resume by the soft keys', async (t) => {
 
 t.test('do not disturb, and an input of the board', async (t) => {
   await page.getByRole('button', { name: 'DND' }).click();
-  await page.getByText('do not disturb').waitFor();
+  await page.locator('.badge', { hasText: 'do not disturb' }).waitFor();
   await page.getByRole('button', { name: 'DND' }).click();
-  await page.getByText('do not disturb').waitFor({ state: 'detached' });
+  await page.locator('.badge', { hasText: 'do not disturb' }).waitFor({ state: 'detached' });
   await page.locator('[data-input=button]').click();
   await page.locator('[data-input=button][aria-pressed=true]').waitFor();
   t.equal(phone.status?.board?.inputs.button, true);
