@@ -1,5 +1,12 @@
 import { pathToFileURL } from 'node:url';
 import type { StateTable } from '#firmware/core/state-table.ts';
+import { awaitedAckTable } from '#firmware/sip/dialog/awaited-ack-table.ts';
+import { incomingInviteTable } from '#firmware/sip/dialog/incoming-invite-table.ts';
+import { inviteSessionTable } from '#firmware/sip/dialog/invite-session-table.ts';
+import { offerExchangeTable } from '#firmware/sip/dialog/offer-exchange-table.ts';
+import { outgoingInviteTable } from '#firmware/sip/dialog/outgoing-invite-table.ts';
+import { subscriptionTable } from '#firmware/sip/dialog/subscription-table.ts';
+import { registrationTable } from '#firmware/sip/registration-table.ts';
 import { inviteClientTable } from '#firmware/sip/transaction/invite-client.ts';
 import { inviteServerTable } from '#firmware/sip/transaction/invite-server.ts';
 import { nonInviteClientTable } from '#firmware/sip/transaction/non-invite-client.ts';
@@ -19,6 +26,13 @@ export const drawnTables: ReadonlyMap<string, AnyTable> = new Map<string, AnyTab
   ['Non-INVITE client transaction (RFC 3261 §17.1.2)', nonInviteClientTable],
   ['INVITE server transaction (RFC 3261 §17.2.1, RFC 6026 §7.1)', inviteServerTable],
   ['Non-INVITE server transaction (RFC 3261 §17.2.2)', nonInviteServerTable],
+  ['Registration (RFC 3261 §10.2)', registrationTable],
+  ['Outgoing INVITE (RFC 3261 §13.2, §9.1)', outgoingInviteTable],
+  ['Incoming INVITE (RFC 3261 §13.3, §9.2)', incomingInviteTable],
+  ['Accepted call (RFC 3261 §13, §15)', inviteSessionTable],
+  ['Offers within a call (RFC 3261 §14, RFC 3311)', offerExchangeTable],
+  ['2xx that waits for its ACK (RFC 3261 §13.3.1.4)', awaitedAckTable],
+  ['Subscription (RFC 6665 §4.1)', subscriptionTable],
 ]);
 
 /** docs/state-machines.md. @internal */

@@ -1,6 +1,5 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
-import type { StateTable } from '#firmware/core/state-table.ts';
 import type { AgentCore } from './agent-core.ts';
 import { BackOff } from './back-off.ts';
 import { allowLine } from './capabilities.ts';
@@ -10,88 +9,15 @@ import { buildRequest } from './message/build.ts';
 import type { Request, Response } from './message/message.ts';
 import { NameAddr } from './message/name-addr.ts';
 import type { SipUri } from './message/uri.ts';
+import {
+  type RegistrationAction as Action,
+  type RegistrationInput as Input,
+  registrationTable,
+  type RegistrationPhase as State,
+  type RegistrationTimer as Timer,
+} from './registration-table.ts';
 import { StateMachine } from './state-machine.ts';
 import type { RegistrationEvent } from './user-agent-events.ts';
-
-type State = 'idle' | 'registering' | 'registered' | 'waiting' | 'rejected' | 'leaving' | 'removing' | 'removed';
-type Timer = 'refresh' | 'retry' | 'longRetry';
-type Input = Timer | 'start' | 'succeeded' | 'moved' | 'failed' | 'refused' | 'tooBrief' | 'lost' | 'stop';
-type Action =
-  | 'sendRegister'
-  | 'sendRemoval'
-  | 'reportRegistering'
-  | 'reportRegistered'
-  | 'reportFailed'
-  | 'reportRejected'
-  | 'reportRemoved';
-
-/**
- * RFC 3261 §10.2: one binding of one account. One REGISTER at a time; a stop that comes in between waits for its answer (`leaving`).
- * `moved`: registered, but the registrar sees us under another address than our Contact says. `waiting` retries soon, `rejected` late.
- */
-const table: StateTable<State, Input, Action, Timer> = {
-  idle: {
-    timers: [],
-    on: { start: { to: 'registering', do: ['reportRegistering', 'sendRegister'] }, stop: { to: 'removed', do: ['reportRemoved'] } },
-  },
-  registering: {
-    timers: [],
-    on: {
-      succeeded: { to: 'registered', do: ['reportRegistered'] },
-      moved: { to: 'registering', do: ['sendRegister'] },
-      tooBrief: { to: 'registering', do: ['sendRegister'] },
-      failed: { to: 'waiting', do: ['reportFailed'] },
-      refused: { to: 'rejected', do: ['reportRejected'] },
-      stop: { to: 'leaving', do: [] },
-    },
-  },
-  registered: {
-    timers: ['refresh'],
-    on: {
-      refresh: { to: 'registering', do: ['sendRegister'] },
-      start: { to: 'registering', do: ['sendRegister'] },
-      lost: { to: 'registering', do: ['sendRegister'] },
-      stop: { to: 'removing', do: ['sendRemoval'] },
-    },
-  },
-  waiting: {
-    timers: ['retry'],
-    on: {
-      retry: { to: 'registering', do: ['reportRegistering', 'sendRegister'] },
-      start: { to: 'registering', do: ['reportRegistering', 'sendRegister'] },
-      stop: { to: 'removing', do: ['sendRemoval'] },
-    },
-  },
-  rejected: {
-    timers: ['longRetry'],
-    on: {
-      longRetry: { to: 'registering', do: ['reportRegistering', 'sendRegister'] },
-      start: { to: 'registering', do: ['reportRegistering', 'sendRegister'] },
-      stop: { to: 'removed', do: ['reportRemoved'] },
-    },
-  },
-  leaving: {
-    timers: [],
-    on: {
-      succeeded: { to: 'removing', do: ['sendRemoval'] },
-      moved: { to: 'removing', do: ['sendRemoval'] },
-      tooBrief: { to: 'removed', do: ['reportRemoved'] },
-      failed: { to: 'removed', do: ['reportRemoved'] },
-      refused: { to: 'removed', do: ['reportRemoved'] },
-    },
-  },
-  removing: {
-    timers: [],
-    on: {
-      succeeded: { to: 'removed', do: ['reportRemoved'] },
-      moved: { to: 'removed', do: ['reportRemoved'] },
-      tooBrief: { to: 'removed', do: ['reportRemoved'] },
-      failed: { to: 'removed', do: ['reportRemoved'] },
-      refused: { to: 'removed', do: ['reportRemoved'] },
-    },
-  },
-  removed: { timers: [], on: {} },
-};
 
 /** Seconds a registrar may ask us to wait, and the longest life of a binding that we ask for. */
 const retryAfterAtMost = 3_600;
@@ -134,9 +60,9 @@ export class Registration {
     this.#backOff = new BackOff(core.entropy);
     this.#callId = randomToken(core.entropy, 22);
     this.#fromTag = randomToken(core.entropy, 10);
-    this.#machine = new StateMachine(table, 'idle', core.timers, {
+    this.#machine = new StateMachine(registrationTable, 'idle', core.timers, {
       durationOf: (timer) => (timer === 'refresh' ? refreshDelay(this.#granted) : this.#pause),
-      timedOut: (now, timer) => this.#step(now, timer),
+      timedOut: (now, timer) => this.#step(now, `timer ${timer}`),
     });
   }
 
@@ -163,7 +89,7 @@ export class Registration {
   }
 
   get isOver(): boolean {
-    return this.#machine.state === 'removed';
+    return this.#machine.state === 'terminated';
   }
 
   describe(): object {

@@ -1,27 +1,15 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
-import type { StateTable } from '#firmware/core/state-table.ts';
 import type { AgentCore } from '../agent-core.ts';
 import type { Request, Response } from '../message/message.ts';
 import { StateMachine } from '../state-machine.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
-
-type State = 'idle' | 'waiting';
-type Timer = 'resend' | 'giveUp';
-type Input = Timer | 'sent' | 'acknowledged';
-type Action = 'resend' | 'reportGivenUp';
-
-/** RFC 3261 §13.3.1.4: a 2xx is sent again, whatever the transport, until its ACK comes. */
-const table: StateTable<State, Input, Action, Timer> = {
-  idle: { timers: [], on: { sent: { to: 'waiting', do: [] } } },
-  waiting: {
-    timers: ['resend', 'giveUp'],
-    on: {
-      resend: { to: 'waiting', do: ['resend'] },
-      giveUp: { to: 'idle', do: ['reportGivenUp'] },
-      acknowledged: { to: 'idle', do: [] },
-    },
-  },
-};
+import {
+  type AwaitedAckAction as Action,
+  awaitedAckTable,
+  type AwaitedAckInput as Input,
+  type AwaitedAckState as State,
+  type AwaitedAckTimer as Timer,
+} from './awaited-ack-table.ts';
 
 /** Sees to it that a 2xx of ours to an INVITE gets its ACK. One at a time. */
 export class AwaitedAck {
@@ -35,9 +23,9 @@ export class AwaitedAck {
   constructor(core: AgentCore, onGivenUp: (now: Milliseconds) => void) {
     this.#core = core;
     this.#onGivenUp = onGivenUp;
-    this.#machine = new StateMachine(table, 'idle', core.timers, {
+    this.#machine = new StateMachine(awaitedAckTable, 'idle', core.timers, {
       durationOf: (timer) => (timer === 'giveUp' ? core.patience : this.#interval),
-      timedOut: (now, timer) => this.#step(now, timer),
+      timedOut: (now, timer) => this.#step(now, `timer ${timer}`),
     });
   }
 
@@ -61,7 +49,7 @@ export class AwaitedAck {
 
   /** Nobody waits any more. */
   stop(now: Milliseconds): void {
-    this.#step(now, 'acknowledged');
+    this.#step(now, 'stop');
   }
 
   #step(now: Milliseconds, input: Input): void {

@@ -1,6 +1,5 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
-import type { StateTable } from '#firmware/core/state-table.ts';
 import type { AgentCore, Call, DialogUsage } from '../agent-core.ts';
 import { dialogLines } from '../capabilities.ts';
 import type { Identity } from '../identity.ts';
@@ -14,29 +13,14 @@ import { destinationAlong } from '../transport/transport-layer.ts';
 import type { Body, SessionId } from '../user-agent-events.ts';
 import { Dialog } from './dialog.ts';
 import { answerAside, respondBusyWithOffer } from './in-dialog-requests.ts';
+import {
+  type IncomingInviteAction as Action,
+  type IncomingInviteInput as Input,
+  incomingInviteTable,
+  type IncomingInviteState as State,
+  type IncomingInviteTimer as Timer,
+} from './incoming-invite-table.ts';
 import { InviteSession } from './invite-session.ts';
-
-type State = 'fresh' | 'unanswered' | 'over';
-type Timer = 'refresh' | 'expiry';
-type Input = Timer | 'arrived' | 'ring' | 'accept' | 'refuse' | 'withdrawn';
-type Action = 'report' | 'sendProvisional' | 'sendSuccess' | 'sendRefusal' | 'sendTerminated' | 'reportCancelled' | 'close';
-
-/** RFC 3261 §13.3 and §9.2: an INVITE of a peer until our final response. */
-const table: StateTable<State, Input, Action, Timer> = {
-  fresh: { timers: [], on: { arrived: { to: 'unanswered', do: ['report'] } } },
-  unanswered: {
-    timers: ['refresh', 'expiry'],
-    on: {
-      ring: { to: 'unanswered', do: ['sendProvisional'] },
-      refresh: { to: 'unanswered', do: ['sendProvisional'] },
-      accept: { to: 'over', do: ['close', 'sendSuccess'] },
-      refuse: { to: 'over', do: ['close', 'sendRefusal'] },
-      withdrawn: { to: 'over', do: ['close', 'sendTerminated', 'reportCancelled'] },
-      expiry: { to: 'over', do: ['close', 'sendTerminated', 'reportCancelled'] },
-    },
-  },
-  over: { timers: [], on: {} },
-};
 
 export interface IncomingInviteParts {
   readonly core: AgentCore;
@@ -69,9 +53,9 @@ export class IncomingInvite implements Call, DialogUsage {
     this.#dialog = Dialog.ofRequest(transaction.request, this.#tag);
     const { expires } = transaction.request;
     const lifetime = expires === undefined ? Number.POSITIVE_INFINITY : 1_000 * expires;
-    this.#machine = new StateMachine(table, 'fresh', core.timers, {
+    this.#machine = new StateMachine(incomingInviteTable, 'fresh', core.timers, {
       durationOf: (timer) => (timer === 'refresh' ? refreshInterval : lifetime),
-      timedOut: (now, timer) => this.#step(now, timer, this.#provisional),
+      timedOut: (now, timer) => this.#step(now, `timer ${timer}`, this.#provisional),
     });
   }
 

@@ -1,5 +1,4 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
-import type { StateTable } from '#firmware/core/state-table.ts';
 import type { AgentCore, Call, DialogUsage } from '../agent-core.ts';
 import { ClientRequest } from '../client-request.ts';
 import type { Identity } from '../identity.ts';
@@ -11,48 +10,14 @@ import type { Body, SessionId } from '../user-agent-events.ts';
 import { AwaitedAck } from './awaited-ack.ts';
 import type { Dialog } from './dialog.ts';
 import { answerAside, respondBusyWithOffer, sendBye } from './in-dialog-requests.ts';
+import {
+  type InviteSessionAction as Action,
+  type InviteSessionInput as Input,
+  inviteSessionTable,
+  type InviteSessionState as State,
+} from './invite-session-table.ts';
 import { OfferExchange, type ReofferAnswer } from './offer-exchange.ts';
 import { SentAcks } from './sent-acks.ts';
-
-type State = 'fresh' | 'unacknowledged' | 'leaving' | 'confirmed' | 'over';
-type Input = 'weAccepted' | 'theyAccepted' | 'acknowledged' | 'noAck' | 'hangUp' | 'bye' | 'lost';
-type Action = 'awaitAck' | 'sendBye' | 'sendByeForNoAck' | 'reportConfirmed' | 'reportLocal' | 'reportRemote' | 'reportTimeout' | 'close';
-
-/**
- * RFC 3261 §13 and §15 from the 2xx on. Who sent the 2xx must not send BYE before its ACK: a hang-up in between waits in `leaving`.
- */
-const table: StateTable<State, Input, Action, never> = {
-  fresh: {
-    timers: [],
-    on: { weAccepted: { to: 'unacknowledged', do: ['awaitAck'] }, theyAccepted: { to: 'confirmed', do: [] } },
-  },
-  unacknowledged: {
-    timers: [],
-    on: {
-      acknowledged: { to: 'confirmed', do: ['reportConfirmed'] },
-      noAck: { to: 'over', do: ['sendByeForNoAck', 'reportTimeout', 'close'] },
-      hangUp: { to: 'leaving', do: ['reportLocal'] },
-      bye: { to: 'over', do: ['reportRemote', 'close'] },
-    },
-  },
-  leaving: {
-    timers: [],
-    on: {
-      acknowledged: { to: 'over', do: ['sendBye', 'close'] },
-      noAck: { to: 'over', do: ['sendBye', 'close'] },
-      bye: { to: 'over', do: ['close'] },
-    },
-  },
-  confirmed: {
-    timers: [],
-    on: {
-      hangUp: { to: 'over', do: ['sendBye', 'reportLocal', 'close'] },
-      bye: { to: 'over', do: ['reportRemote', 'close'] },
-      lost: { to: 'over', do: ['sendBye', 'reportTimeout', 'close'] },
-    },
-  },
-  over: { timers: [], on: {} },
-};
 
 export interface InviteSessionParts {
   readonly core: AgentCore;
@@ -81,7 +46,7 @@ export class InviteSession implements Call, DialogUsage {
   constructor(parts: InviteSessionParts) {
     this.#parts = parts;
     const { core, id, identity, dialog, ownsCallId } = parts;
-    this.#machine = new StateMachine(table, 'fresh', core.timers, { durationOf: () => 0, timedOut: () => undefined });
+    this.#machine = new StateMachine(inviteSessionTable, 'fresh', core.timers, { durationOf: () => 0, timedOut: () => undefined });
     this.#awaitedAck = new AwaitedAck(core, (now) => this.#step(now, 'noAck', { reason: 'no ACK' }));
     this.#offers = new OfferExchange({
       core,

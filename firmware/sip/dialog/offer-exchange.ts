@@ -1,6 +1,5 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomFraction } from '#firmware/core/entropy.ts';
-import type { StateTable } from '#firmware/core/state-table.ts';
 import type { AgentCore } from '../agent-core.ts';
 import { dialogLines } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
@@ -14,99 +13,14 @@ import type { Body, SessionId } from '../user-agent-events.ts';
 import { AwaitedAck } from './awaited-ack.ts';
 import type { Dialog } from './dialog.ts';
 import { respondBusyWithOffer } from './in-dialog-requests.ts';
+import {
+  type OfferExchangeAction as Action,
+  type OfferExchangeInput as Input,
+  offerExchangeTable,
+  type OfferExchangeState as State,
+  type OfferExchangeTimer as Timer,
+} from './offer-exchange-table.ts';
 import type { SentAcks } from './sent-acks.ts';
-
-type State = 'idle' | 'offering' | 'withdrawing' | 'retrying' | 'offered' | 'awaitingAck' | 'closed';
-type Timer = 'noAnswer' | 'retry';
-type Input =
-  | Timer
-  | 'offer'
-  | 'accepted'
-  | 'glare'
-  | 'refused'
-  | 'theirOffer'
-  | 'answer'
-  | 'answerUpdate'
-  | 'refuse'
-  | 'cancelled'
-  | 'acknowledged'
-  | 'close';
-type Action =
-  | 'sendOffer'
-  | 'sendCancel'
-  | 'acknowledge'
-  | 'reportAnswer'
-  | 'reportGlare'
-  | 'reportOffer'
-  | 'respondPending'
-  | 'respondBusy'
-  | 'respondAnswer'
-  | 'respondRefusal'
-  | 'respondTerminated';
-
-/**
- * RFC 3261 §14 and RFC 3311 §5: changing a confirmed call, one offer at a time. Ours is a re-INVITE; theirs is a re-INVITE or an UPDATE.
- * An INVITE that we accept leads to `awaitingAck`; with an UPDATE the answer is the end of it.
- */
-const table: StateTable<State, Input, Action, Timer> = {
-  idle: {
-    timers: [],
-    on: {
-      offer: { to: 'offering', do: ['sendOffer'] },
-      theirOffer: { to: 'offered', do: ['reportOffer'] },
-      close: { to: 'closed', do: [] },
-    },
-  },
-  offering: {
-    timers: ['noAnswer'],
-    on: {
-      accepted: { to: 'idle', do: ['acknowledge', 'reportAnswer'] },
-      glare: { to: 'retrying', do: [] },
-      refused: { to: 'idle', do: ['reportAnswer'] },
-      noAnswer: { to: 'withdrawing', do: ['sendCancel'] },
-      theirOffer: { to: 'offering', do: ['respondPending'] },
-      close: { to: 'closed', do: [] },
-    },
-  },
-  withdrawing: {
-    timers: [],
-    on: {
-      accepted: { to: 'idle', do: ['acknowledge', 'reportAnswer'] },
-      glare: { to: 'idle', do: ['reportGlare'] },
-      refused: { to: 'idle', do: ['reportAnswer'] },
-      theirOffer: { to: 'withdrawing', do: ['respondPending'] },
-      close: { to: 'closed', do: [] },
-    },
-  },
-  retrying: {
-    timers: ['retry'],
-    on: {
-      retry: { to: 'offering', do: ['sendOffer'] },
-      theirOffer: { to: 'offered', do: ['reportGlare', 'reportOffer'] },
-      close: { to: 'closed', do: [] },
-    },
-  },
-  offered: {
-    timers: [],
-    on: {
-      answer: { to: 'awaitingAck', do: ['respondAnswer'] },
-      answerUpdate: { to: 'idle', do: ['respondAnswer'] },
-      refuse: { to: 'idle', do: ['respondRefusal'] },
-      cancelled: { to: 'idle', do: ['respondTerminated'] },
-      theirOffer: { to: 'offered', do: ['respondBusy'] },
-      close: { to: 'closed', do: ['respondTerminated'] },
-    },
-  },
-  awaitingAck: {
-    timers: [],
-    on: {
-      acknowledged: { to: 'idle', do: [] },
-      theirOffer: { to: 'awaitingAck', do: ['respondPending'] },
-      close: { to: 'closed', do: [] },
-    },
-  },
-  closed: { timers: [], on: { accepted: { to: 'closed', do: ['acknowledge'] } } },
-};
 
 export type ReofferAnswer = { readonly body: Body } | { readonly statusCode: number };
 
@@ -145,9 +59,9 @@ export class OfferExchange {
     const glarePause = (): Milliseconds =>
       ownsCallId ? 2_100 + 1_900 * randomFraction(core.entropy) : 2_000 * randomFraction(core.entropy);
     this.#awaitedAck = new AwaitedAck(core, (now) => parts.onLost(now, 'no ACK'));
-    this.#machine = new StateMachine(table, 'idle', core.timers, {
+    this.#machine = new StateMachine(offerExchangeTable, 'idle', core.timers, {
       durationOf: (timer) => (timer === 'retry' ? glarePause() : core.settings.noAnswer),
-      timedOut: (now, timer) => this.#step(now, timer),
+      timedOut: (now, timer) => this.#step(now, `timer ${timer}`),
     });
   }
 

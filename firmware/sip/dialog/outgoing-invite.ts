@@ -1,6 +1,5 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
-import type { StateTable } from '#firmware/core/state-table.ts';
 import type { AgentCore, Call, DialogUsage } from '../agent-core.ts';
 import { dialogLines } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
@@ -17,69 +16,13 @@ import type { Body, SessionId } from '../user-agent-events.ts';
 import { Dialog } from './dialog.ts';
 import { answerAside, sendBye } from './in-dialog-requests.ts';
 import { InviteSession } from './invite-session.ts';
-
-type State = 'calling' | 'proceeding' | 'withdrawn' | 'cancelling' | 'over';
-type Timer = 'noAnswer';
-type Input = Timer | 'provisional' | 'retried' | 'accepted' | 'refused' | 'failed' | 'hangUp';
-type Action =
-  | 'reportProgress'
-  | 'sendCancel'
-  | 'expire'
-  | 'establish'
-  | 'dismiss'
-  | 'reportRefusal'
-  | 'reportFailure'
-  | 'reportWithdrawal'
-  | 'close';
-
-/**
- * RFC 3261 §13.2 and §9.1: an INVITE until its final response. A CANCEL waits for the first provisional response (`withdrawn`); a 2xx that
- * crosses it is acknowledged and ended with BYE. So is each further 2xx, which a forking proxy may send. The transaction says when a
- * cancelled INVITE gets no answer at all.
- */
-const table: StateTable<State, Input, Action, Timer> = {
-  calling: {
-    timers: [],
-    on: {
-      provisional: { to: 'proceeding', do: ['reportProgress'] },
-      retried: { to: 'calling', do: [] },
-      accepted: { to: 'over', do: ['establish', 'close'] },
-      refused: { to: 'over', do: ['reportRefusal', 'close'] },
-      failed: { to: 'over', do: ['reportFailure', 'close'] },
-      hangUp: { to: 'withdrawn', do: [] },
-    },
-  },
-  proceeding: {
-    timers: ['noAnswer'],
-    on: {
-      provisional: { to: 'proceeding', do: ['reportProgress'] },
-      retried: { to: 'calling', do: [] },
-      accepted: { to: 'over', do: ['establish', 'close'] },
-      refused: { to: 'over', do: ['reportRefusal', 'close'] },
-      failed: { to: 'over', do: ['reportFailure', 'close'] },
-      hangUp: { to: 'cancelling', do: ['sendCancel'] },
-      noAnswer: { to: 'cancelling', do: ['expire', 'sendCancel'] },
-    },
-  },
-  withdrawn: {
-    timers: [],
-    on: {
-      provisional: { to: 'cancelling', do: ['sendCancel'] },
-      accepted: { to: 'over', do: ['dismiss', 'reportWithdrawal', 'close'] },
-      refused: { to: 'over', do: ['reportWithdrawal', 'close'] },
-      failed: { to: 'over', do: ['reportWithdrawal', 'close'] },
-    },
-  },
-  cancelling: {
-    timers: [],
-    on: {
-      accepted: { to: 'over', do: ['dismiss', 'reportWithdrawal', 'close'] },
-      refused: { to: 'over', do: ['reportWithdrawal', 'close'] },
-      failed: { to: 'over', do: ['reportWithdrawal', 'close'] },
-    },
-  },
-  over: { timers: [], on: { accepted: { to: 'over', do: ['dismiss'] } } },
-};
+import {
+  type OutgoingInviteAction as Action,
+  type OutgoingInviteInput as Input,
+  outgoingInviteTable,
+  type OutgoingInviteState as State,
+  type OutgoingInviteTimer as Timer,
+} from './outgoing-invite-table.ts';
 
 export interface OutgoingInviteParts {
   readonly core: AgentCore;
@@ -122,9 +65,9 @@ export class OutgoingInvite implements Call {
     const { core, identity, destination } = parts;
     this.#from = identity.from(destination).withParam('tag', randomToken(core.entropy, 10));
     this.#callId = randomToken(core.entropy, 22);
-    this.#machine = new StateMachine(table, 'calling', core.timers, {
-      durationOf: () => core.settings.noAnswer,
-      timedOut: (now, timer) => this.#step(now, timer),
+    this.#machine = new StateMachine(outgoingInviteTable, 'calling', core.timers, {
+      durationOf: (timer) => (timer === 'noAnswer' ? core.settings.noAnswer : core.patience),
+      timedOut: (now, timer) => this.#step(now, `timer ${timer}`),
     });
   }
 

@@ -1,6 +1,5 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
-import type { StateTable } from '#firmware/core/state-table.ts';
 import type { AgentCore, DialogUsage } from '../agent-core.ts';
 import { BackOff } from '../back-off.ts';
 import { allowLine, messageSummary } from '../capabilities.ts';
@@ -14,64 +13,13 @@ import { StateMachine } from '../state-machine.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import { Dialog, dialogKey } from './dialog.ts';
 import { messageSummaryOf } from './message-summary.ts';
-
-type State = 'idle' | 'subscribing' | 'active' | 'waiting' | 'refused' | 'leaving' | 'removing' | 'over';
-type Timer = 'refresh' | 'retry';
-type Input = Timer | 'start' | 'succeeded' | 'failed' | 'refusal' | 'stop';
-type Action = 'subscribe' | 'unsubscribe' | 'forgetDialog';
-
-/** RFC 6665 §4.1: one subscription of ours. One SUBSCRIBE at a time; a stop that comes in between waits for its answer (`leaving`). */
-const table: StateTable<State, Input, Action, Timer> = {
-  idle: { timers: [], on: { start: { to: 'subscribing', do: ['subscribe'] }, stop: { to: 'over', do: [] } } },
-  subscribing: {
-    timers: [],
-    on: {
-      succeeded: { to: 'active', do: [] },
-      failed: { to: 'waiting', do: ['forgetDialog'] },
-      refusal: { to: 'refused', do: ['forgetDialog'] },
-      stop: { to: 'leaving', do: [] },
-    },
-  },
-  active: {
-    timers: ['refresh'],
-    on: {
-      refresh: { to: 'subscribing', do: ['subscribe'] },
-      start: { to: 'subscribing', do: ['subscribe'] },
-      failed: { to: 'waiting', do: ['forgetDialog'] },
-      refusal: { to: 'refused', do: ['forgetDialog'] },
-      stop: { to: 'removing', do: ['unsubscribe'] },
-    },
-  },
-  waiting: {
-    timers: ['retry'],
-    on: {
-      retry: { to: 'subscribing', do: ['subscribe'] },
-      start: { to: 'subscribing', do: ['subscribe'] },
-      stop: { to: 'over', do: ['forgetDialog'] },
-    },
-  },
-  refused: {
-    timers: [],
-    on: { start: { to: 'subscribing', do: ['subscribe'] }, stop: { to: 'over', do: ['forgetDialog'] } },
-  },
-  leaving: {
-    timers: [],
-    on: {
-      succeeded: { to: 'removing', do: ['unsubscribe'] },
-      failed: { to: 'over', do: ['forgetDialog'] },
-      refusal: { to: 'over', do: ['forgetDialog'] },
-    },
-  },
-  removing: {
-    timers: [],
-    on: {
-      succeeded: { to: 'over', do: ['forgetDialog'] },
-      failed: { to: 'over', do: ['forgetDialog'] },
-      refusal: { to: 'over', do: ['forgetDialog'] },
-    },
-  },
-  over: { timers: [], on: {} },
-};
+import {
+  type SubscriptionAction as Action,
+  type SubscriptionInput as Input,
+  type SubscriptionState as State,
+  subscriptionTable,
+  type SubscriptionTimer as Timer,
+} from './subscription-table.ts';
 
 /** Seconds we ask for, and the least we believe. */
 const expires = 3_600;
@@ -102,9 +50,9 @@ export class Subscription implements DialogUsage {
     this.#identity = identity;
     this.#aor = aor;
     this.#backOff = new BackOff(core.entropy);
-    this.#machine = new StateMachine(table, 'idle', core.timers, {
+    this.#machine = new StateMachine(subscriptionTable, 'idle', core.timers, {
       durationOf: (timer) => (timer === 'refresh' ? 900 * this.#granted : this.#pause),
-      timedOut: (now, timer) => this.#step(now, timer),
+      timedOut: (now, timer) => this.#step(now, `timer ${timer}`),
     });
   }
 
@@ -118,7 +66,7 @@ export class Subscription implements DialogUsage {
   }
 
   get isOver(): boolean {
-    return this.#machine.state === 'over';
+    return this.#machine.state === 'terminated';
   }
 
   receive(now: Milliseconds, transaction: ServerTransaction): void {
@@ -242,7 +190,8 @@ export class Subscription implements DialogUsage {
 
   #responded(now: Milliseconds, request: Request, response: Response): void {
     const { statusCode } = response;
-    if (response.isProvisional) return;
+    // A NOTIFY that said `terminated` may have come first.
+    if (response.isProvisional || !this.#machine.accepts('succeeded')) return;
     if (response.isSuccess) {
       if (!this.#dialog) this.#enter(Dialog.ofResponse(request, response));
       this.#dialog?.refresh(response);

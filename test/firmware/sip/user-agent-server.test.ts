@@ -343,6 +343,27 @@ t.test('RFC 3842 a subscription is challenged, granted, notified, refreshed and 
   network.run(2 * seconds);
   t.equal(registrar.requests('SUBSCRIBE').at(-1)?.expires, 0);
   t.ok(phone.userAgent.idle);
+  t.match(phone.userAgent.describe(), { dialogs: 0 }, 'no dialog is left behind');
+});
+
+t.test('RFC 6665 §4.1.3 a NOTIFY that ends a subscription before its SUBSCRIBE is answered leaves nothing behind', async (t) => {
+  const { network, registrar, phone } = registered();
+  registrar.algorithms = [];
+  network.intercept(({ text }) => (/^SIP\/2.0 200[\s\S]*SUBSCRIBE/.test(text) ? { delay: 200 } : undefined));
+  phone.userAgent.subscribeMessageSummary(network.now, 'alice');
+  network.run(20);
+  const [subscribe] = registrar.requests('SUBSCRIBE');
+  const headers = {
+    ...notifyHeaders,
+    'Subscription-State': 'terminated;reason=noresource',
+    From: '<sip:alice@example.org>;tag=registrar',
+    To: subscribe?.from.toString() ?? '',
+    'Call-ID': subscribe?.callId ?? '',
+  };
+  registrar.host.sendText(phone.host, requestOf('NOTIFY', { headers, body: summary }));
+  network.run(3600 * seconds);
+  t.equal(registrar.requests('SUBSCRIBE').length, 1, 'and it is not tried again');
+  t.match(phone.userAgent.describe(), { dialogs: 0 });
 });
 
 t.test('RFC 6665 §4.4.1 a NOTIFY that overtakes the answer to SUBSCRIBE makes the dialog; a refusal is not repeated', async (t) => {

@@ -1,0 +1,30 @@
+import type { StateTable } from '#firmware/core/state-table.ts';
+
+export type IncomingInviteState = 'fresh' | 'unanswered' | 'terminated';
+export type IncomingInviteTimer = 'refresh' | 'expiry';
+export type IncomingInviteInput = `timer ${IncomingInviteTimer}` | 'arrived' | 'ring' | 'accept' | 'refuse' | 'withdrawn';
+export type IncomingInviteAction =
+  | 'report'
+  | 'sendProvisional'
+  | 'sendSuccess'
+  | 'sendRefusal'
+  | 'sendTerminated'
+  | 'reportCancelled'
+  | 'close';
+
+/** RFC 3261 §13.3 and §9.2: an INVITE of a peer until our final response. */
+export const incomingInviteTable: StateTable<IncomingInviteState, IncomingInviteInput, IncomingInviteAction, IncomingInviteTimer> = {
+  fresh: { timers: [], on: { arrived: { to: 'unanswered', do: ['report'] } } },
+  unanswered: {
+    timers: ['refresh', 'expiry'],
+    on: {
+      ring: { to: 'unanswered', do: ['sendProvisional'] },
+      'timer refresh': { to: 'unanswered', do: ['sendProvisional'] },
+      accept: { to: 'terminated', do: ['close', 'sendSuccess'] },
+      refuse: { to: 'terminated', do: ['close', 'sendRefusal'] },
+      withdrawn: { to: 'terminated', do: ['close', 'sendTerminated', 'reportCancelled'] },
+      'timer expiry': { to: 'terminated', do: ['close', 'sendTerminated', 'reportCancelled'] },
+    },
+  },
+  terminated: { timers: [], on: {} },
+};
