@@ -19,7 +19,8 @@ export type BoardNews =
 type Pending =
   | { readonly kind: 'configure' }
   | { readonly kind: 'relay'; readonly relay: string; readonly purpose: string }
-  | { readonly kind: 'led'; readonly led: string };
+  | { readonly kind: 'led'; readonly led: string }
+  | { readonly kind: 'hook' };
 
 /**
  * The hal daemon as the phone sees it: which profile it is to have, what the LEDs should show, where hook and inputs stand. A daemon that
@@ -151,10 +152,19 @@ export class Board {
       if (this.#inputs.has(name)) this.#takeInput(name, active);
       else this.#inputs.set(name, active);
     }
-    // A USB handset has a hook switch of its own, which the profile does not name.
+    this.#takeHook(state.hook);
+  }
+
+  /** A USB handset has a hook switch of its own, which the profile does not name; `null` = there is none. */
+  #takeHook(position: HookPosition | null): void {
     const before = this.#hook ?? 'onHook';
-    this.#hook = state.hook;
-    if (state.hook !== null && state.hook !== before) this.#news.push({ kind: 'hook', position: state.hook });
+    if (position === 'onHook' && before === 'offHook' && this.#profile.hook?.driver === 'virtual') {
+      // A virtual handset lies where it was put last; a hal that has started anew does not know.
+      this.#send({ name: 'actuate', args: { element: 'hook', position: before } }, { kind: 'hook' });
+      return;
+    }
+    this.#hook = position;
+    if (position !== null && position !== before) this.#news.push({ kind: 'hook', position });
   }
 
   #takeInput(name: string, active: boolean): void {

@@ -36,8 +36,10 @@ export class SimulatedBoard {
         return { ok: true, result: {} };
       case 'pulseRelay':
         return this.#pulse(now, command.args.relay, command.args.durationMs);
-      case 'releaseRelay':
       case 'actuate':
+        if (command.args.element === 'hook' && command.args.position !== 'flash') this.hook = command.args.position;
+        return { ok: true, result: {} };
+      case 'releaseRelay':
       case 'describe':
         return { ok: true, result: {} };
       default:
@@ -57,10 +59,11 @@ export class SimulatedBoard {
     };
   }
 
-  /** The process is killed: outputs are safe. */
+  /** The process is killed: outputs are safe, and a virtual handset lies on its hook. */
   crash(): void {
     this.up = false;
     this.leds.clear();
+    if (this.#profile?.hook?.driver === 'virtual') this.hook = 'onHook';
   }
 
   #pulse(now: number, relay: string, wishedMs: number): Reply {

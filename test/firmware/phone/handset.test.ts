@@ -1,16 +1,17 @@
 import t from 'tap';
+import type { BoardProfile } from '#firmware/contract/hal.ts';
 import { virtualProfile } from '#test/support/simulated-board.ts';
 import { SimulatedHouse } from '#test/support/simulated-house.ts';
 import type { SimulatedPhone } from '#test/support/simulated-phone.ts';
 
-function atHome(settings: Readonly<Record<string, string>> = {}) {
+function atHome(settings: Readonly<Record<string, string>> = {}, board: BoardProfile = virtualProfile) {
   const house = new SimulatedHouse();
-  return { house, phone: house.barePhone({ settings }), peer: house.peer(), other: house.peer() };
+  return { house, phone: house.barePhone({ settings, board }), peer: house.peer(), other: house.peer() };
 }
 
 /** Lifted, and in a call that `peer` has accepted. */
-function talking(settings: Readonly<Record<string, string>> = {}) {
-  const home = atHome(settings);
+function talking(settings: Readonly<Record<string, string>> = {}, board: BoardProfile = virtualProfile) {
+  const home = atHome(settings, board);
   home.phone.lift();
   home.phone.do((core, now) => core.call(now, home.peer.uri));
   home.house.run(100);
@@ -388,8 +389,10 @@ t.test('the keys hold and mute do what they say, and muting ends with the call',
   );
 });
 
+const wired: BoardProfile = { ...virtualProfile, hook: { driver: 'gpio', pin: 17, activeLow: true, debounceMs: 20 } };
+
 t.test('a hook that moved while hal was away is made up for', async (t) => {
-  const { house, phone, peer } = talking();
+  const { house, phone, peer } = talking({}, wired);
   phone.crashHal();
   t.equal(phone.status.daemons.hal, false);
   t.strictSame(phone.callStates, ['active'], 'the call goes on');
@@ -399,6 +402,19 @@ t.test('a hook that moved while hal was away is made up for', async (t) => {
   house.run(100);
   t.strictSame(phone.callStates, []);
   t.equal(peer.eventsOf('ended').length, 1);
+});
+
+t.test('a virtual handset that was lifted is lifted again for a hal that restarted', async (t) => {
+  const { house, phone } = talking();
+  phone.crashHal();
+  t.equal(phone.board.hook, 'onHook');
+  phone.connectHal();
+  house.run(100);
+  t.equal(phone.board.hook, 'offHook');
+  t.strictSame(phone.callStates, ['active']);
+  phone.hangUp();
+  house.run(100);
+  t.strictSame(phone.callStates, []);
 });
 
 t.test('lamps are shown again to a hal that restarted', async (t) => {
