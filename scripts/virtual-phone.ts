@@ -17,6 +17,8 @@ export interface VirtualPhoneOptions {
   readonly settings: Readonly<Record<string, string>>;
   /** Runs the exchange beside the phone. */
   readonly exchange: boolean;
+  /** Added to the environment of all its processes. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Every line the daemons log. */
   readonly onLine?: (line: string) => void;
 }
@@ -47,11 +49,12 @@ export class VirtualPhone {
   #status: PhoneStatus | undefined;
   #exited = false;
 
-  private constructor({ data, settings, exchange, onLine }: VirtualPhoneOptions) {
+  private constructor({ data, settings, exchange, environment, onLine }: VirtualPhoneOptions) {
     this.#data = data;
     this.#settings = settings;
     this.#run = spawn(process.execPath, [program, 'run', '--data', data, ...(exchange ? ['--exchange'] : [])], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment },
     });
     for (const stream of [this.#run.stdout, this.#run.stderr]) {
       if (stream) createInterface({ input: stream }).on('line', (line) => this.#takeLine(line, onLine));
