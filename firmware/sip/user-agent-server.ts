@@ -7,6 +7,7 @@ import { IncomingInvite } from './dialog/incoming-invite.ts';
 import { messageSummaryOf } from './dialog/message-summary.ts';
 import type { Identity } from './identity.ts';
 import type { Request, Response } from './message/message.ts';
+import { isKnownMethod } from './message/methods.ts';
 import { inspectBody, inspectHeaders, inspectMethod, type Refused } from './request-inspection.ts';
 import type { ServerTransaction } from './transaction/transaction-layer.ts';
 
@@ -85,9 +86,10 @@ export class UserAgentServer {
 
   /** A request outside any dialog of ours. */
   #inspect({ request, flow }: ServerTransaction, merged: boolean): Refused | undefined {
+    const strayed = request.to.tag !== undefined && isKnownMethod(request.method);
+    if (strayed || dialogMethods.has(request.method)) return { statusCode: 481 };
     const refused = inspectMethod(request);
     if (refused) return refused;
-    if (request.to.tag !== undefined || dialogMethods.has(request.method)) return { statusCode: 481 };
     if (merged) return { statusCode: 482, reasonPhrase: 'Request Merged' };
     return inspectHeaders(request) ?? this.#inspectAddressee(request, flow.remote.address) ?? inspectBody(request);
   }
@@ -103,8 +105,9 @@ export class UserAgentServer {
     return request.method === 'INVITE' ? this.#inspectInvite(request) : undefined;
   }
 
-  #inspectInvite({ contacts }: Request): Refused | undefined {
-    if (contacts === '*' || contacts.length === 0) return { statusCode: 400, reasonPhrase: 'Missing Contact' };
+  /** A peer of RFC 2543, which knows no From tags, need not say a Contact: it is called back at its From. */
+  #inspectInvite({ contacts, from }: Request): Refused | undefined {
+    if (contacts === '*' || (contacts.length === 0 && from.tag !== undefined)) return { statusCode: 400, reasonPhrase: 'Missing Contact' };
     const full = this.#closed || this.#core.calls.size >= this.#core.settings.maximumSessions;
     return full ? { statusCode: 503, headers: [['Retry-After', '5']] } : undefined;
   }

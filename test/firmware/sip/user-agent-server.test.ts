@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { UserAgentSettings } from '#firmware/sip/user-agent-settings.ts';
 import { ScriptedRegistrar } from '#test/support/scripted-registrar.ts';
+import { seededRandom } from '#test/support/seeded-entropy.ts';
 import { SimulatedNetwork } from '#test/support/simulated-network.ts';
 import { accountAt, answer, directAgent, offer, parsed, TestAgent, textOf } from '#test/support/sip-agents.ts';
 
@@ -99,6 +100,11 @@ const refusals: readonly (readonly [title: string, request: () => string, answer
     () => requestOf('INVITE', { headers: { To: '<sip:bob@192.0.2.2>;tag=gone' }, body }),
     /^SIP\/2\.0 481 /,
   ],
+  [
+    'PRACK for an unknown dialog: 481',
+    () => requestOf('PRACK', { headers: { To: '<sip:b@x>;tag=z', RAck: '1 1 INVITE' } }),
+    /^SIP\/2\.0 481 /,
+  ],
   ['§9.2 CANCEL of nothing: 481', () => requestOf('CANCEL'), /^SIP\/2\.0 481 /],
   [
     '§8.2.2.3 an unsupported Require: 420 with Unsupported',
@@ -189,6 +195,23 @@ t.test('§11.2 OPTIONS tells what we can do', async (t) => {
   t.same(response.supported, []);
   t.equal(response.header('Server'), undefined, 'no product unless asked for');
   t.ok(response.to.tag);
+});
+
+t.test('RFC 2543 an INVITE without From tag, branch and Contact is a call, which we end at its From', async (t) => {
+  const { network, bob, answerTo } = scene();
+  const headers = { Via: 'SIP/2.0/UDP 192.0.2.66', From: '<sip:old@192.0.2.66>', Contact: '', 'Max-Forwards': '' };
+  const invite = requestOf('INVITE', { headers, body });
+  t.equal(answerTo(invite), 'silence', 'it rings');
+  const { session } = bob.last('incoming');
+  bob.userAgent.accept(network.now, session, answer);
+  network.run(10);
+  const success = parsed(network.packets.at(-1)?.text ?? '');
+  answerTo(requestOf('ACK', { headers: { ...headers, To: success.to.toString(), 'Call-ID': success.callId } }));
+  t.equal(bob.all('confirmed').length, 2);
+  network.packets.length = 0;
+  bob.userAgent.end(network.now, session);
+  network.run(10);
+  t.match(network.packets[0]?.text, /^BYE sip:old@192\.0\.2\.66 SIP\/2\.0/);
 });
 
 t.test('the setting product is told as Server and User-Agent', async (t) => {
@@ -391,3 +414,53 @@ t.test('RFC 6665 §4.4.1 a NOTIFY that overtakes the answer to SUBSCRIBE makes t
   refused.network.run(3600 * seconds);
   t.equal(refused.registrar.requests('SUBSCRIBE').length, 1);
 });
+
+/** One to three bytes changed, taken out, doubled, or the tail cut off. */
+function mutated(bytes: Uint8Array, random: () => number): Uint8Array {
+  let list = [...bytes];
+  for (let changes = 1 + Math.floor(3 * random()); changes > 0; changes--) {
+    const at = Math.floor(list.length * random());
+    const way = random();
+    if (way < 0.4) list[at] = Math.floor(256 * random());
+    else if (way < 0.6) list.splice(at, 1 + Math.floor(8 * random()));
+    else if (way < 0.8) list.splice(at, 0, ...list.slice(at, at + 20));
+    else if (way < 0.9) list = list.slice(0, at);
+    else list.splice(at, 0, 13, 10);
+  }
+  return Uint8Array.from(list);
+}
+
+for (const seed of [21, 22, 23]) {
+  t.test(`mutilated copies of its own messages, 3,000 in a row, neither throw nor pile up (seed ${seed})`, async (t) => {
+    const random = seededRandom(seed);
+    const network = new SimulatedNetwork({ seed });
+    const alice = directAgent(network, '192.0.2.1', 'alice');
+    const bob = directAgent(network, '192.0.2.2', 'bob', { maximumSessions: 20 });
+    const call = (): string => alice.userAgent.invite(network.now, { account: 'alice', target: bob.uri('bob'), body: offer });
+    const first = call();
+    network.run(50);
+    bob.userAgent.ring(network.now, bob.last('incoming').session, 183, answer);
+    bob.userAgent.accept(network.now, bob.last('incoming').session, answer);
+    network.run(100);
+    alice.userAgent.reoffer(network.now, first, offer);
+    alice.userAgent.info(network.now, first, { contentType: 'application/dtmf-relay', bytes: new TextEncoder().encode('Signal=1') });
+    network.run(50);
+    alice.userAgent.end(network.now, call());
+    network.run(500);
+    const originals = [...network.packets];
+    for (let i = 0; i < 3_000; i++) {
+      const original = originals[Math.floor(originals.length * random())];
+      const [address = '', port] = original?.to.split(':') ?? [];
+      if (original) network.send(alice.host, { transport: 'udp', host: address, port: Number(port) }, mutated(original.bytes, random));
+      network.run(5);
+      network.packets.length = 0;
+    }
+    const { dialogs = 0 } = bob.userAgent.describe() as Record<string, number>;
+    t.ok(dialogs <= 20, `${dialogs} dialogs`);
+    alice.userAgent.stop(network.now);
+    bob.userAgent.stop(network.now);
+    network.run(200 * seconds);
+    t.same([alice.userAgent.idle, bob.userAgent.idle], [true, true], 'and all of it comes to an end');
+    t.match([alice.userAgent.describe(), bob.userAgent.describe()], [{ dialogs: 0 }, { dialogs: 0 }]);
+  });
+}
