@@ -252,6 +252,8 @@ export class SipEndpoint implements LocalAddresses {
     if (!this.#drive) return;
     const address = addresses.find((one) => this.#socketFor(one)) ?? addresses[0];
     if (address === undefined) this.#fail(destination, failure ?? 'no address');
+    // A datagram may claim to come from port 0; Node throws on an answer to it.
+    else if (destination.port < 1 || destination.port > 65_535) this.#fail(destination, 'no port');
     else if (destination.transport === 'tcp') this.#streams.send(destination, address, bytes);
     else if (destination.transport === 'udp') this.#sendDatagram(destination, address, bytes);
     else this.#fail(destination, `transport ${destination.transport} is not there`);

@@ -213,8 +213,11 @@ t.test('names are resolved; one that has no address and a transport that is not 
   send({ transport: 'udp', host: 'nowhere.example', port });
   send({ transport: 'wss', host: loopback, port });
   send({ transport: 'udp', host: '2001:db8::1', port });
-  t.ok(await until(() => core.failures.length === 3));
-  t.same(core.failures.map(({ destination }) => destination.host).sort(), ['127.0.0.1', '2001:db8::1', 'nowhere.example']);
+  send({ transport: 'udp', host: loopback, port: 0 });
+  send({ transport: 'tcp', host: loopback, port: 70_000 });
+  t.ok(await until(() => core.failures.length === 5));
+  const hosts = core.failures.map(({ destination }) => destination.host).sort();
+  t.same(hosts, ['127.0.0.1', '127.0.0.1', '127.0.0.1', '2001:db8::1', 'nowhere.example']);
   t.ok(await until(() => events.includes('failed nowhere.example')), 'what the core says to it is drained');
 });
 
