@@ -231,9 +231,12 @@ export class SipEndpoint implements LocalAddresses {
     this.#wakeUp = setTimeout(() => this.#awake(), Math.min(Math.max(0, delay), longestTimeoutMs));
   }
 
+  /** Node's timers may be a fraction of a millisecond early: then the core sleeps on. */
   #awake(): void {
     this.#wakeAt = Number.POSITIVE_INFINITY;
-    this.#guarded('handleTimeout', (core, now) => core.handleTimeout(now));
+    this.#guarded('handleTimeout', (core, now) => {
+      if (core.deadline !== undefined && core.deadline <= now) core.handleTimeout(now);
+    });
     this.#settle();
   }
 
