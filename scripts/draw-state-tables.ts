@@ -1,5 +1,10 @@
 import { pathToFileURL } from 'node:url';
 import type { StateTable } from '#firmware/core/state-table.ts';
+import { alertTable } from '#firmware/phone/alert.ts';
+import { callTable } from '#firmware/phone/call-table.ts';
+import { doorTable } from '#firmware/phone/door.ts';
+import { handsetTable } from '#firmware/phone/handset-table.ts';
+import { negotiationTable } from '#firmware/phone/negotiation.ts';
 import { awaitedAckTable } from '#firmware/sip/dialog/awaited-ack-table.ts';
 import { incomingInviteTable } from '#firmware/sip/dialog/incoming-invite-table.ts';
 import { inviteSessionTable } from '#firmware/sip/dialog/invite-session-table.ts';
@@ -20,7 +25,7 @@ Drawn from the tables by \`node --import tsx scripts/draw-state-tables.ts\`; do 
 done. A state lists the timers that run in it: entering it starts them, leaving it stops them.
 `;
 
-/** The tables that the page shows, with the sections they follow. @internal */
+/** The tables of SIP, with the sections they follow; each ends in `terminated`. @internal */
 export const drawnTables: ReadonlyMap<string, AnyTable> = new Map<string, AnyTable>([
   ['INVITE client transaction (RFC 3261 §17.1.1, RFC 6026 §7.2)', inviteClientTable],
   ['Non-INVITE client transaction (RFC 3261 §17.1.2)', nonInviteClientTable],
@@ -35,9 +40,18 @@ export const drawnTables: ReadonlyMap<string, AnyTable> = new Map<string, AnyTab
   ['Subscription (RFC 6665 §4.1)', subscriptionTable],
 ]);
 
+/** The tables of the phone; all but a call come back to rest. An incoming call begins in `offered`. @internal */
+export const phoneTables: ReadonlyMap<string, AnyTable> = new Map<string, AnyTable>([
+  ['Call', callTable],
+  ['Offers of a call as the phone wishes them', negotiationTable],
+  ['Handset', handsetTable],
+  ['Door', doorTable],
+  ['Alert', alertTable],
+]);
+
 /** docs/state-machines.md. @internal */
 export function stateMachinesPage(): string {
-  const sections = [...drawnTables].map(([title, table]) => `## ${title}\n\n\`\`\`mermaid\n${drawTable(table)}\`\`\`\n`);
+  const sections = [...drawnTables, ...phoneTables].map(([title, table]) => `## ${title}\n\n\`\`\`mermaid\n${drawTable(table)}\`\`\`\n`);
   return [heading, ...sections].join('\n');
 }
 

@@ -25,12 +25,14 @@ export const callingSettings = {
     description:
       'Take calls from any address, not only those that come through the registrar of a line. Invites ghost calls on open networks.',
     owner: 'phone',
+    restart: true,
     default: false,
   }),
   'sip.trace': flag({
     title: 'SIP trace',
     description: 'Write every SIP message to the log, credentials masked.',
     owner: 'phone',
+    restart: true,
     default: false,
   }),
   'line.*.aor': text({

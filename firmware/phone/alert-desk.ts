@@ -26,6 +26,7 @@ export class AlertDesk {
   /** Names that wait for their turn with the time since when; the first has waited longest. */
   readonly #waiting = new Map<string, Milliseconds>();
   /** Its firing alone makes the phone settle, which asks here again. */
+  #suspended = false;
   readonly #wake: Alarm = { fire: () => undefined };
 
   constructor(ports: AlertDeskPorts, settings: readonly AlertSettings[], records: readonly AlertRecord[]) {
@@ -68,6 +69,11 @@ export class AlertDesk {
     return alert.state;
   }
 
+  /** The phone stops: what becomes of calls now is nobody's fault, so alerts stay as they are on disk. */
+  suspend(): void {
+    this.#suspended = true;
+  }
+
   /** An input of the board became active. */
   input(now: Milliseconds, name: string): void {
     for (const alert of this.#alerts.values()) {
@@ -76,7 +82,7 @@ export class AlertDesk {
   }
 
   take(now: Milliseconds, name: string, news: CallNews): void {
-    this.#alerts.get(name)?.take(now, news);
+    if (!this.#suspended) this.#alerts.get(name)?.take(now, news);
   }
 
   playbackFailed(name: string): void {
@@ -90,7 +96,7 @@ export class AlertDesk {
       else if (!this.#waiting.has(name)) this.#waiting.set(name, now);
     }
     const [first] = this.#waiting;
-    if (!first || [...this.#alerts.values()].some(({ calling }) => calling)) return false;
+    if (!first || this.#suspended || [...this.#alerts.values()].some(({ calling }) => calling)) return false;
     const [name, since] = first;
     if (!this.#ports.lineReady() && now < since + linePatienceMs) {
       this.#ports.alarms.set(this.#wake, since + linePatienceMs);

@@ -55,6 +55,7 @@ export class CallDesk {
   readonly #sessions = new Map<SessionId, Call>();
   readonly #reported = new Map<string, CallStatus['state']>();
   #news: CallNews[] = [];
+  #closed = false;
 
   constructor(ports: CallDeskPorts) {
     this.#ports = ports;
@@ -78,6 +79,7 @@ export class CallDesk {
   /** Calls somebody. Throws UsageError when the dial string is no target, or there are too many calls. */
   place(now: Milliseconds, placement: Placement): Call {
     const { dialString, owner, ringMs } = placement;
+    if (this.#closed) throw new UsageError('stopping', 'the phone is about to stop');
     if (this.#calls.size >= callsAtMost) throw new UsageError('too-many-calls', `there are ${callsAtMost} calls already`);
     const target = resolveTarget(dialString, this.#ports.settings(), placement.line);
     return this.#begin(now, {
@@ -105,6 +107,12 @@ export class CallDesk {
       way: { direction: 'incoming', session, offer },
       ringMs: this.#ports.settings().calls.ringMs,
     });
+  }
+
+  /** Ends all calls and makes no more. */
+  close(now: Milliseconds): void {
+    this.#closed = true;
+    for (const call of this.#calls.values()) call.hangUp(now);
   }
 
   /** Room for another call at all. */

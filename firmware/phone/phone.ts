@@ -118,7 +118,7 @@ export class Phone implements SipCore<PhoneEvent> {
       outbox,
       counters,
       settings: current,
-      line: (name) => lines.get(name),
+      lines: () => lines.all,
       room: () => handset.room,
     });
   }
@@ -132,7 +132,8 @@ export class Phone implements SipCore<PhoneEvent> {
 
   /** Ends every call and signs off; `idle` says when nothing is left to wait for. */
   stop(now: Milliseconds): void {
-    for (const call of this.#desk.all) call.hangUp(now);
+    this.#alerts.suspend();
+    this.#desk.close(now);
     this.#userAgent.stop(now);
     this.#settle(now);
   }

@@ -18,7 +18,7 @@ export interface ReceptionPorts {
   readonly outbox: Outbox;
   readonly counters: Counters;
   settings(): PhoneSettings;
-  line(name: string): Line | undefined;
+  lines(): readonly Line[];
   /** What a call finds at the handset. */
   room(): 'free' | 'waiting' | 'full';
 }
@@ -43,7 +43,7 @@ export class Reception {
   take(now: Milliseconds, event: UserAgentEvent & { type: 'incoming' }): boolean {
     const { userAgent, desk, outbox } = this.#ports;
     const { request, session } = event;
-    const line = event.account === undefined ? undefined : this.#ports.line(event.account);
+    const line = this.#ports.lines().find(({ settings }) => settings.name === event.account);
     const remote = remoteOf(request);
     const offer = bodyOf(request);
     const refusal = this.#refusalOf(line, offer);
@@ -63,12 +63,18 @@ export class Reception {
   #refusalOf(line: Line | undefined, offer: Body | undefined): Refusal | undefined {
     const { calls, sound } = this.#ports.settings();
     if (line?.settings.forward) return { statusCode: 302, options: { contacts: [new NameAddr(line.settings.forward)] } };
-    if (line?.doNotDisturb) return { statusCode: calls.doNotDisturbStatus };
+    if (this.#isQuiet(line)) return { statusCode: calls.doNotDisturbStatus };
     if (offer && !isDescription(offer)) return { statusCode: 415 };
     const problem = offer && problemOfOffer(offer, sound);
     if (problem !== undefined) return { statusCode: 488, options: { warning: `no usable sound: ${problem}` } };
     if (!this.#ports.desk.hasRoom || this.#ports.room() === 'full') return { statusCode: 486 };
     return undefined;
+  }
+
+  /** A call that came straight to our address disturbs as much as one to any line. */
+  #isQuiet(line: Line | undefined): boolean {
+    const meant = line ? [line] : this.#ports.lines();
+    return meant.length > 0 && meant.every(({ doNotDisturb }) => doNotDisturb);
   }
 }
 

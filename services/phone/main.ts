@@ -24,6 +24,9 @@ import { SettingsRepository } from './settings-repository.ts';
 /** How long the far ends may take to answer our BYEs and the registrar to forget us. */
 const farewellMs = 3_000;
 
+/** Facts that are no news to who reads the log. */
+const quietFacts = new Set(['hook', 'key', 'input', 'call.digit', 'call.media', 'media.playbackEnded']);
+
 await runDaemon('phone', async (daemon) => {
   const { clock, logger, stateDirectory, runtimeDirectory } = daemon;
   const database = await openStore(join(stateDirectory, phoneDatabaseName), phoneMigrations);
@@ -51,7 +54,8 @@ await runDaemon('phone', async (daemon) => {
         .change({ set: { [event.key]: event.text } })
         .catch((thrown) => warnings.warn(clock.now(), 'setting-not-kept', { setting: event.key, reason: messageOf(thrown) }));
     } else {
-      logger.debug(event.fact.kind, event.fact.fields);
+      const { kind, fields } = event.fact;
+      logger[quietFacts.has(kind) ? 'debug' : 'info'](kind.replaceAll('.', '-'), fields);
       served?.emit('fact', event.fact);
     }
   };

@@ -1,5 +1,5 @@
 import type { CallLogEntry, DoorLogEntry } from '#firmware/contract/phone.ts';
-import type { Clock } from '#firmware/core/clock.ts';
+import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
 import { Counters, LimitedLog } from '#firmware/core/counters.ts';
 import { messageOf } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
@@ -12,6 +12,10 @@ export interface RecordLimits {
   readonly doorLog: number;
 }
 
+/** Calls that may be written at once, and one more each second: somebody who rings us a thousand times must not wear out the card. */
+const callsAtOnce = 60;
+const callIntervalMs = 1_000;
+
 /**
  * Keeps what the phone wants kept: call log, door log, alerts, tallies. Writes go one after the other in the order they came; one that fails
  * (full disk, broken card) is counted and logged, and never keeps a call waiting.
@@ -22,6 +26,8 @@ export class RecordKeeper {
   readonly #log: LimitedLog;
   readonly #counters = new Counters();
   readonly #limits: () => RecordLimits;
+  #callTokens = callsAtOnce;
+  #tokensAt: Milliseconds = 0;
 
   constructor(database: SqliteStore, clock: Clock, logger: Logger, limits: () => RecordLimits) {
     this.#database = database;
@@ -46,6 +52,10 @@ export class RecordKeeper {
 
   /** Returns at once; what goes wrong is counted. */
   keep(record: PhoneRecord): void {
+    if (record.kind === 'call' && !this.#takeToken()) {
+      this.#counters.add('calls-not-recorded');
+      return;
+    }
     void this.#write(record).then(
       () => this.#counters.add('records-kept'),
       (thrown) => {
@@ -86,6 +96,15 @@ export class RecordKeeper {
 
   describe(): object {
     return { counters: this.#counters.describe() };
+  }
+
+  #takeToken(): boolean {
+    const now = this.#clock.now();
+    this.#callTokens = Math.min(callsAtOnce, this.#callTokens + (now - this.#tokensAt) / callIntervalMs);
+    this.#tokensAt = now;
+    if (this.#callTokens < 1) return false;
+    this.#callTokens--;
+    return true;
   }
 
   #write(record: PhoneRecord): Promise<unknown> {

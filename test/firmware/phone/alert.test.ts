@@ -358,3 +358,20 @@ t.test('an alert that is taken away ends, and is forgotten on disk', async (t) =
   t.strictSame(phone.status.alerts, []);
   t.equal(phone.alertsOnDisk.get('fire')?.state, 'idle');
 });
+
+t.test('a phone that is stopped leaves its alerts on disk as they were, to be taken up', async (t) => {
+  const { house, phone, people } = atHome();
+  start(phone);
+  house.run(100);
+  people[0].accept();
+  house.run(100);
+  phone.do((core, now) => core.stop(now));
+  house.run(5_000);
+  t.equal(people[0].eventsOf('ended').length, 1);
+  t.equal(called(people[1]), 0, 'nobody else is called any more');
+  t.match(phone.alertsOnDisk.get('fire'), { state: 'calling', person: 0 });
+  t.throws(() => phone.do((core, now) => core.call(now, people[0].uri)), { code: 'stopping' });
+  phone.powerCut();
+  house.run(500);
+  t.equal(called(people[0]), 2);
+});

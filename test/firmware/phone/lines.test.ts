@@ -103,6 +103,16 @@ for (const status of ['480', '486']) {
   });
 }
 
+t.test('a call straight to the address of the phone disturbs as little as one to a line', async (t) => {
+  const house = new SimulatedHouse();
+  const phone = house.phone('anna', { acceptDirectCalls: true });
+  const peer = house.peer();
+  phone.do((core, now) => core.setDoNotDisturb(now, true));
+  peer.call(`sip:${phone.host.address}`);
+  house.run(200);
+  t.match(peer.eventsOf('failed'), [{ statusCode: 480 }]);
+});
+
 t.test('RFC 3261 §21.3.3 a line that forwards answers 302, and the caller goes on', async (t) => {
   const house = new SimulatedHouse();
   const anna = house.phone('anna');

@@ -1,25 +1,14 @@
 import t from 'tap';
 import type { StateTable } from '#firmware/core/state-table.ts';
 import { TimerTable } from '#firmware/core/timer-table.ts';
-import { alertTable } from '#firmware/phone/alert.ts';
 import { callTable } from '#firmware/phone/call-table.ts';
-import { doorTable } from '#firmware/phone/door.ts';
 import { handsetTable } from '#firmware/phone/handset-table.ts';
 import { type Alarm, Machine } from '#firmware/phone/machine.ts';
-import { negotiationTable } from '#firmware/phone/negotiation.ts';
+import { phoneTables } from '../../../scripts/draw-state-tables.ts';
 
-type AnyTable = StateTable<string, string, string, string>;
-
-const tables: Readonly<Record<string, { readonly table: AnyTable; readonly initial: readonly string[] }>> = {
-  call: { table: callTable, initial: ['opening', 'offered'] },
-  handset: { table: handsetTable, initial: ['idle'] },
-  negotiation: { table: negotiationTable, initial: ['opening'] },
-  door: { table: doorTable, initial: ['idle'] },
-  alert: { table: alertTable, initial: ['idle'] },
-};
-
-for (const [name, { table, initial }] of Object.entries(tables)) {
-  t.test(`the ${name} table is whole`, async (t) => {
+for (const [name, table] of phoneTables) {
+  const initial = name === 'Call' ? ['opening', 'offered'] : Object.keys(table).slice(0, 1);
+  t.test(`the table “${name}” is whole`, async (t) => {
     const states = Object.keys(table);
     const reached = new Set<string>(initial);
     for (const [state, row] of Object.entries(table)) {
