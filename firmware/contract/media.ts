@@ -37,9 +37,10 @@ export type ToneName = v.InferOutput<typeof toneNameSchema>;
 export const digitSchema = v.picklist(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D', 'flash']);
 export type Digit = v.InferOutput<typeof digitSchema>;
 
+const payloadType = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(127));
 const codecSchema = v.object({
   name: v.picklist(['PCMU', 'PCMA']),
-  payloadType: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(127)),
+  payloadType,
 });
 
 /** What offer and answer agreed on, for one leg. */
@@ -48,8 +49,8 @@ export const sessionParametersSchema = v.object({
   codec: codecSchema,
   /** Packet time we send, ms. */
   ptime: v.picklist([10, 20, 30, 40, 60]),
-  /** Payload type of RFC 4733 events, or `null` when the peer takes none. */
-  telephoneEvent: v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(127))),
+  /** Payload types of RFC 4733 events as each side wants them, or `null` when there are none. */
+  telephoneEvent: v.nullable(v.object({ send: payloadType, receive: payloadType })),
   /** Ours: what we send and receive (RFC 3264). */
   direction: v.picklist(['sendrecv', 'sendonly', 'recvonly', 'inactive']),
   /** Follow the peer's real source address (NAT), in the first packets only. */

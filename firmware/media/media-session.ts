@@ -108,7 +108,7 @@ export class MediaSession implements AudioSource, AudioSink {
       eventPayloadType: telephoneEvent?.send,
       payloads: {
         ticksOf: (payloadType, length) => this.#ticksOf(payloadType, length),
-        telephoneEvent: telephoneEvent?.receive,
+        telephoneEvents: this.#eventTypes(telephoneEvent),
         silent: comfortNoise,
       },
     });
@@ -249,6 +249,12 @@ export class MediaSession implements AudioSource, AudioSink {
     if (!codec) return 0;
     const samples = this.#decoderOf(codec).samplesIn(length);
     return samples * 1000 > longestPacket * codec.sampleRate ? 0 : (samples * codec.clockRate) / codec.sampleRate;
+  }
+
+  /** RFC 3264 §6.1 has each side sent what it said; peers that use their own number both ways are understood where it is free. */
+  #eventTypes(events: LegParameters['telephoneEvent']): number[] {
+    if (!events) return [];
+    return this.#received.has(events.send) ? [events.receive] : [events.receive, events.send];
   }
 
   #decoderOf(codec: AudioCodec): AudioDecoder {

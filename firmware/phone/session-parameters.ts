@@ -4,11 +4,12 @@ import type { NegotiatedAudio } from '#firmware/sdp/offer-answer.ts';
 /** What was agreed, as media wants to hear it. */
 export function sessionParametersOf(audio: NegotiatedAudio, symmetric: boolean): SessionParameters {
   const [codec] = audio.codecs;
+  const events = audio.telephoneEvent;
   return {
     remote: { address: audio.remoteAddress, rtpPort: audio.remotePort, rtcpPort: audio.remoteRtcpPort },
     codec: { name: codec.name === 'PCMA' ? 'PCMA' : 'PCMU', payloadType: codec.sendPayloadType },
     ptime: packetTimeOf(audio.ptime),
-    telephoneEvent: audio.telephoneEvent?.sendPayloadType ?? null,
+    telephoneEvent: events ? { send: events.sendPayloadType, receive: events.receivePayloadType } : null,
     direction: audio.direction,
     symmetric,
   };

@@ -10,7 +10,8 @@ import { type ReceivedDigit, TelephoneEventReceiver } from './telephone-event.ts
 export interface ReceivablePayloads {
   /** Ticks of sound in `length` bytes of an audio payload type; 0 when the type is unknown or the length impossible. */
   ticksOf(payloadType: number, length: number): number;
-  readonly telephoneEvent: number | undefined;
+  /** Payload types of digits: ours, and the peer's own, which some use both ways. */
+  readonly telephoneEvents: readonly number[];
   /** Comfort noise and the like: proof of life, nothing to play. */
   readonly silent: number | undefined;
 }
@@ -120,7 +121,7 @@ export class RtpReceiver {
 
   #isExpected({ payloadType, payloadStart, payloadEnd }: RtpPacketView): boolean {
     if (payloadEnd === payloadStart) return false;
-    if (payloadType === this.#payloads.telephoneEvent || payloadType === this.#payloads.silent) return true;
+    if (this.#payloads.telephoneEvents.includes(payloadType) || payloadType === this.#payloads.silent) return true;
     return this.#payloads.ticksOf(payloadType, payloadEnd - payloadStart) > 0;
   }
 
@@ -168,7 +169,7 @@ export class RtpReceiver {
     const length = payloadEnd - payloadStart;
     this.#heardAt = now;
     this.#octets += length;
-    if (payloadType === this.#payloads.telephoneEvent) {
+    if (this.#payloads.telephoneEvents.includes(payloadType)) {
       if (!this.#events.receive(now, timestamp, bytes, payloadStart, payloadEnd)) this.#refuse('rtp-event-meaningless');
       return;
     }

@@ -305,7 +305,7 @@ export class RtpSession {
   }
 }
 
-const nothingExpected: ReceivablePayloads = { ticksOf: () => 0, telephoneEvent: undefined, silent: undefined };
+const nothingExpected: ReceivablePayloads = { ticksOf: () => 0, telephoneEvents: [], silent: undefined };
 
 function ntpMiddle(now: Milliseconds): number {
   return Math.floor(now * ntpUnitsPerMs) >>> 0;

@@ -64,7 +64,7 @@ export class EchoMedia implements ExtensionMedia {
       payloads: {
         // A byte of G.711 is a tick.
         ticksOf: (payloadType, length) => (payloadType === this.#payloadType && length <= payloadAtMost ? length : 0),
-        telephoneEvent: telephoneEvent?.receive,
+        telephoneEvents: telephoneEvent ? [telephoneEvent.receive] : [],
         silent: comfortNoise,
       },
     });

@@ -141,7 +141,7 @@ function legParametersOf(parameters: SessionParameters): LegParameters {
     remoteRtcp: { address: remote.address, port: remote.rtcpPort },
     codec,
     ptime,
-    telephoneEvent: telephoneEvent === null ? undefined : { send: telephoneEvent, receive: telephoneEvent },
+    telephoneEvent: telephoneEvent ?? undefined,
     direction,
     symmetric,
   };

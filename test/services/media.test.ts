@@ -103,7 +103,7 @@ function towards(ports: { rtpPort: number; rtcpPort: number }): ArgsOf<typeof me
     remote: { address, ...ports },
     codec: { name: 'PCMA', payloadType: 8 },
     ptime: 20,
-    telephoneEvent: 101,
+    telephoneEvent: { send: 101, receive: 101 },
     direction: 'sendrecv',
     symmetric: false,
   };

@@ -135,7 +135,7 @@ export class SimulatedMedia {
           ...rest,
           remote: { address: remote.address, port: remote.rtpPort },
           remoteRtcp: { address: remote.address, port: remote.rtcpPort },
-          telephoneEvent: telephoneEvent === null ? undefined : { send: telephoneEvent, receive: telephoneEvent },
+          telephoneEvent: telephoneEvent ?? undefined,
         });
         return {};
       }

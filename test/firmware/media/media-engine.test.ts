@@ -68,6 +68,19 @@ t.test('a bad network: speech stays in order and recognisable, what was lost is 
   t.ok(correlation > 0.8, `correlation ${correlation.toFixed(3)}`);
 });
 
+t.test('RFC 3264 §6.1 digits arrive on our number, and on the peer’s own where it uses that both ways', async (t) => {
+  for (const used of [101, 97]) {
+    const [a, b] = [new SimulatedMedia(1, new SimulatedHandset()), new SimulatedMedia(2, new SimulatedHandset())];
+    const call = new SimulatedCall(1, a, b).connect();
+    b.engine.updateSession(0, 'call', legTowards(a.address, { telephoneEvent: { send: 97, receive: 101 } }));
+    a.engine.updateSession(0, 'call', legTowards(b.address, { telephoneEvent: { send: used, receive: 97 } }));
+    call.run(200);
+    a.engine.sendDigit('call', '5', 80);
+    call.run(400);
+    t.match(b.events, [{ kind: 'digit', digit: '5' }], `on ${used}`);
+  }
+});
+
 t.test('digits cross a network that loses a fifth of all packets: each exactly once, and the key is heard by who presses', async (t) => {
   const { call, handsets } = phones(0);
   call.network = { delayMs: 30, jitterMs: 40, loss: 0.2, duplication: 0.1 };

@@ -209,7 +209,9 @@ t.test('a call that rings is accepted with an answer to its offer', async (t) =>
   const answer = textOf(peer.eventsOf('accepted')[0]?.body?.bytes);
   t.match(answer, /m=audio 16384 RTP\/AVP 8 0 101/, 'in the order of the offer');
   const update = phone.media.commands.findLast((command) => command.name === 'updateSession');
-  t.match(update?.args, { parameters: { codec: { name: 'PCMA', payloadType: 8 }, telephoneEvent: 101, ptime: 20 } });
+  t.match(update?.args, {
+    parameters: { codec: { name: 'PCMA', payloadType: 8 }, telephoneEvent: { send: 101, receive: 101 }, ptime: 20 },
+  });
 });
 
 t.test('§13.3.1.4 an INVITE without an offer gets ours in the 200 and answers in its ACK', async (t) => {

@@ -11,7 +11,7 @@ const peer = '192.0.2.9';
 const port = 4000;
 const payloads: ReceivablePayloads = {
   ticksOf: (payloadType, length) => (payloadType === 0 ? length : 0),
-  telephoneEvent: 101,
+  telephoneEvents: [101],
   silent: 13,
 };
 const parameters: RtpParameters = {
