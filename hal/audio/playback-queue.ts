@@ -1,15 +1,21 @@
-/** Takes in a row that find a frame left over before one is thrown away: half a second. */
+/** Takes in a row that find too much left over before a frame is thrown away: half a second. */
 const patience = 25;
+/** An under-run within so many takes (10 s) of a frame thrown away says that this frame was needed. */
+const regret = 500;
 
 /**
  * Frames on their way to a loudspeaker: bounded, copied into buffers that are reused. It guards latency. A full queue refuses, and a queue
  * that has never been empty for half a second is late for good (a burst after a stall, or two crystals that drift), so it gives up one frame.
+ * A device that takes on a beat of its own needs a frame in store now and then: once giving one up led to an under-run, one may stay.
  */
 export class PlaybackQueue {
   readonly #ring: Int16Array[];
   #head = 0;
   #size = 0;
   #takesWithLeftover = 0;
+  #takesSinceDrop = Number.POSITIVE_INFINITY;
+  /** Frames that may be left over for good. */
+  #tolerated = 0;
   #taken = 0;
   #dropped = 0;
   #underruns = 0;
@@ -54,10 +60,12 @@ export class PlaybackQueue {
   /** Copies the first frame to `into`, or silence when there is none, and takes it out. */
   take(into: Int16Array): void {
     const first = this.#ring[this.#head];
+    this.#takesSinceDrop++;
     if (!first || this.#size === 0) {
       into.fill(0);
       this.#underruns++;
       this.#takesWithLeftover = 0;
+      if (this.#takesSinceDrop < regret) this.#tolerated = 1;
       return;
     }
     into.set(first);
@@ -70,12 +78,15 @@ export class PlaybackQueue {
     this.#head = 0;
     this.#size = 0;
     this.#takesWithLeftover = 0;
+    this.#takesSinceDrop = Number.POSITIVE_INFINITY;
+    this.#tolerated = 0;
   }
 
   #catchUp(): void {
-    this.#takesWithLeftover = this.#size > 0 ? this.#takesWithLeftover + 1 : 0;
+    this.#takesWithLeftover = this.#size > this.#tolerated ? this.#takesWithLeftover + 1 : 0;
     if (this.#takesWithLeftover < patience) return;
     this.#takesWithLeftover = 0;
+    this.#takesSinceDrop = 0;
     this.#dropped++;
     this.#forward();
   }

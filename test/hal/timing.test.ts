@@ -167,6 +167,20 @@ t.test('playback: a queue that is late for half a second gives up one frame, and
   t.equal(queue.dropped, 1);
 });
 
+t.test('playback: a device that takes on a beat of its own keeps one frame in store once it has missed one', async (t) => {
+  const queue = new PlaybackQueue(1, 3);
+  const out = new Int16Array(1);
+  // Two minutes of frames that come in time but for one a second, which comes a beat late together with its successor.
+  for (let beat = 1; beat <= 6000; beat++) {
+    if (beat % 50 !== 0) queue.push(out);
+    if (beat % 50 === 1) queue.push(out);
+    queue.take(out);
+  }
+  t.equal(queue.dropped, 1);
+  t.equal(queue.underruns, 1);
+  t.ok(queue.size <= 1);
+});
+
 t.test('lost sound is told from jitter, from bursts and from a crystal that runs slow', async (t) => {
   const jitter = new ArrivalWatch();
   for (let frame = 0; frame < 5_000; frame++) jitter.arrived(frame * 20 * 1.0005 + (frame % 5) * 6);
