@@ -61,7 +61,8 @@ function calling(user: string, called: string, offer: string): string[] {
   return [
     send(request('INVITE', user, `${called}@`, 1), offer),
     '<recv response="407" auth="true"/>',
-    send(request('ACK', user, `${called}@`, 1), '', false),
+    // §17.1.1.3 the ACK of a refusal has the branch of its INVITE, which was two steps ago.
+    send(request('ACK', user, `${called}@`, 1).replace('[branch]', '[branch-2]'), '', false),
     send(request('INVITE', user, `${called}@`, 2, `[authentication username=${user} password=${user}-password]`), offer),
     '<recv response="100" optional="true"/>',
     '<recv response="180" optional="true"/>',
@@ -122,5 +123,7 @@ t.test('SIPp and the exchange, over UDP and TCP', async (t) => {
   await (await run('caller', caller, { service: 'bert' })).succeeded();
   await phone.succeeded();
   t.match(await phone.messages(), /Record-Route: <sip:relay-/);
-  t.equal((await link.command('status', {})).transactions, 0);
+  const { transactions, counters } = await link.command('status', {});
+  t.equal(transactions, 0);
+  t.equal(counters['ack-stray'], undefined, 'every ACK found its way');
 });
