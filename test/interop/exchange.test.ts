@@ -1,10 +1,13 @@
 import { join } from 'node:path';
 import t from 'tap';
+import { Baresip } from '#test/support/baresip.ts';
 import { startExchangeProcess } from '#test/support/exchange-process.ts';
+import { theirSpeech } from '#test/support/interop-house.ts';
+import { kamailioPassword, kamailioRealm } from '#test/support/kamailio.ts';
 import { Sipp } from '#test/support/sipp.ts';
 import { freePorts } from '../../scripts/free-ports.ts';
 
-/** Debian's SIPp registers at the exchange, calls its greeting, and calls itself through it. It knows MD5 alone. */
+/** The built exchange with Debian's SIPp and baresip, which know MD5 alone and fail when more is offered. */
 
 const sdp = `v=0
 o=sipp 1 1 IN IP4 127.0.0.1
@@ -126,4 +129,40 @@ t.test('SIPp and the exchange, over UDP and TCP', async (t) => {
   const { transactions, counters } = await link.command('status', {});
   t.equal(transactions, 0);
   t.equal(counters['ack-stray'], undefined, 'every ACK found its way');
+});
+
+t.test('two baresips call each other, nobody, and the echo test', async (t) => {
+  const { port, folder, link } = await startExchangeProcess(t, [], { domains: kamailioRealm, digest: 'md5' });
+  const phones: Baresip[] = [];
+  for (const [user, answer] of [
+    ['201', 'manual'],
+    ['202', 'auto'],
+  ] as const) {
+    await link.command('setUser', { user, password: kamailioPassword(user) });
+    const own = await freePorts(24);
+    const phone = await Baresip.start({ folder: join(folder, user), user, port: own, proxyPort: port, speech: theirSpeech, answer });
+    t.teardown(() => phone.stop());
+    phones.push(phone);
+  }
+  const [caller, callee] = phones;
+  if (!caller || !callee) return;
+  caller.command('dial', `sip:202@${kamailioRealm}`);
+  await caller.saw('CALL_ESTABLISHED');
+  await callee.saw('CALL_ESTABLISHED');
+  caller.command('hangup');
+  await callee.saw('CALL_CLOSED');
+
+  caller.forget();
+  caller.command('dial', `sip:nobody@${kamailioRealm}`);
+  t.match((await caller.saw('CALL_CLOSED')).param, /404/);
+
+  caller.command('dial', `sip:600@${kamailioRealm}`);
+  await caller.saw('CALL_ESTABLISHED');
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  caller.command('hangup');
+  await caller.saw('CALL_CLOSED');
+  const [call] = (await link.command('status', {})).extensionCalls;
+  t.ok((call?.packetsReceived ?? 0) > 80, `${call?.packetsReceived} packets heard`);
+  t.ok((call?.packetsSent ?? 0) >= (call?.packetsReceived ?? 0) - 1, `${call?.packetsSent} sent back`);
+  t.match(call?.from, /201@/);
 });
