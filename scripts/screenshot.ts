@@ -7,8 +7,8 @@ import { registerLine, startPhoneAndExchange } from './phone-with-exchange.ts';
 /** Takes the README's picture of the page anew, in a call: `node --import tsx scripts/screenshot.ts [FILE]` after `npm run build`. */
 
 const file = process.argv[2] ?? join(import.meta.dirname, '../docs/images/desk-phone.png');
-const data = mkdtempSync(join(tmpdir(), 'hookswitch-picture-'));
-const phone = await startPhoneAndExchange({ data, settings: { 'log.level': 'warn' } });
+const folder = mkdtempSync(join(tmpdir(), 'hookswitch-picture-'));
+const phone = await startPhoneAndExchange({ data: folder, settings: { 'log.level': 'warn' } });
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
 try {
   await registerLine(phone);
@@ -29,5 +29,5 @@ try {
 } finally {
   await browser.close();
   await phone.stop();
-  rmSync(data, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
 }

@@ -195,7 +195,7 @@ export class VirtualPhone {
 }
 
 /** Runs the built `hookswitch` command on a data directory. */
-export function hookswitch(data: string, args: readonly string[]): Promise<CommandOutcome> {
+function hookswitch(data: string, args: readonly string[]): Promise<CommandOutcome> {
   return new Promise((resolve) => {
     execFile(process.execPath, [program, '--data', data, ...args], { timeout: 30_000 }, (error, stdout, stderr) => {
       resolve({ code: error ? (typeof error.code === 'number' ? error.code : 1) : 0, stdout, stderr });

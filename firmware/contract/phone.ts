@@ -12,7 +12,7 @@ const dialStringSchema = v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLengt
 /** Wall-clock milliseconds since the epoch, for people; never for timers. */
 const wallTime = v.number();
 
-export const registrationStateSchema = v.picklist(['none', 'registering', 'registered', 'failed', 'rejected', 'unregistered']);
+const registrationStateSchema = v.picklist(['none', 'registering', 'registered', 'failed', 'rejected', 'unregistered']);
 
 const lineStatusSchema = v.object({
   line: word,

@@ -10,10 +10,10 @@ const calls = 15;
 
 /** The built phone with its exchange: how long registering and being accepted take, and the memory of each process. */
 export async function deviceRows(): Promise<BenchRow[]> {
-  const data = mkdtempSync(join(tmpdir(), 'hookswitch-bench-'));
+  const folder = mkdtempSync(join(tmpdir(), 'hookswitch-bench-'));
   try {
     const begun = performance.now();
-    const phone = await startPhoneAndExchange({ data, settings: { 'log.level': 'warn' } });
+    const phone = await startPhoneAndExchange({ data: folder, settings: { 'log.level': 'warn' } });
     try {
       const startMs = performance.now() - begun;
       await registerLine(phone);
@@ -31,7 +31,7 @@ export async function deviceRows(): Promise<BenchRow[]> {
       await phone.stop();
     }
   } finally {
-    rmSync(data, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -13,7 +13,7 @@ import { kamailioPassword, kamailioRealm, startKamailio } from './kamailio.ts';
 export const ourSpeech = speechFile('demo-instruct');
 export const theirSpeech = speechFile('priv-callee-options');
 
-export const rtpPorts = 40;
+const rtpPorts = 40;
 
 function speechFile(name: string): string {
   const path = `/usr/share/asterisk/sounds/en_US_f_Allison/${name}.wav`;
