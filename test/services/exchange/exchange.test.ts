@@ -42,6 +42,10 @@ class Surroundings implements Daemon {
     this.#steps.push(step);
   }
 
+  addHealthCheck(): void {}
+
+  ready(): void {}
+
   async stop(): Promise<void> {
     for (const step of this.#steps.splice(0).reverse()) await step();
   }
@@ -265,6 +269,38 @@ t.test('601 says its greeting and hangs up, to a caller over TCP too', async (t)
   t.ok(loud.length > 150, 'there is a voice in it');
   t.ok((extensionCall(exchange)?.seconds ?? 0) > 5);
 });
+
+t.test(
+  'a call to a user with two phones, over UDP and TCP: both ring, one accepts, the other stops; hanging up reaches the far end',
+  async (t) => {
+    const exchange = await startExchange(t);
+    await user(exchange, 'anna');
+    await user(exchange, 'bert');
+    const [anna, desk, kitchen] = [new Phone(exchange, 'anna'), new Phone(exchange, 'bert'), new Phone(exchange, 'bert')];
+    await anna.start(t, 'tcp');
+    await desk.start(t, 'udp');
+    await kitchen.start(t, 'tcp');
+    t.equal(exchange.service.status().users.find((one) => one.user === 'bert')?.bindings.length, 2);
+
+    const session = anna.call('bert', 9);
+    const [atDesk, atKitchen] = [await desk.event('incoming'), await kitchen.event('incoming')];
+    desk.endpoint.drive((now) => desk.userAgent.ring(now, atDesk.session));
+    t.equal((await anna.event('progress')).statusCode, 180);
+    t.equal(exchange.service.status().transactions, 1);
+    kitchen.endpoint.drive((now) => kitchen.userAgent.accept(now, atKitchen.session, sdp(9)));
+    await anna.event('accepted');
+    await kitchen.event('confirmed');
+    await desk.event('cancelled');
+    anna.endpoint.drive((now) => anna.userAgent.end(now, session));
+    t.equal((await kitchen.event('ended')).by, 'remote');
+
+    const again = anna.call('bert', 9);
+    const second = await desk.event('incoming', (event) => event.session !== atDesk.session);
+    anna.endpoint.drive((now) => anna.userAgent.end(now, again));
+    await desk.event('cancelled', (event) => event.session === second.session);
+    t.equal((await anna.event('failed')).statusCode, 487);
+  },
+);
 
 t.test('an offer of no use is refused with 488; so many calls at once and no more', async (t) => {
   const exchange = await startExchange(t);
