@@ -31,8 +31,8 @@ export class ExchangeHost implements SipCore<HostEvent> {
     this.#settle(now);
   }
 
-  transportFailed(now: Milliseconds, destination: Destination, reason: string): void {
-    this.#exchange.transportFailed(now, destination, reason);
+  transportFailed(now: Milliseconds, destination: Destination): void {
+    this.#exchange.transportFailed(now, destination);
     this.#settle(now);
   }
 

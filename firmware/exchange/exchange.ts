@@ -113,9 +113,8 @@ export class Exchange implements SipCore<ExchangeEvent> {
     this.#settle(now);
   }
 
-  transportFailed(now: Milliseconds, destination: Destination, reason: string): void {
+  transportFailed(now: Milliseconds, destination: Destination): void {
     this.#counters.add('transport-failed');
-    this.#log.warn(now, 'exchange-transport-failed', { host: destination.host, port: destination.port, reason });
     const { transport, host: address, port } = destination;
     this.#transactions.targetFailed(now, { transport, address, port });
     if (destination.flow && destination.transport !== 'udp') {
@@ -145,10 +144,10 @@ export class Exchange implements SipCore<ExchangeEvent> {
     return outputs;
   }
 
-  /** Adds a user or changes the password. Throws UsageError `too-many-users`, `name-taken`. */
+  /** Adds a user or changes the password, which ends what was registered with the old one. Throws UsageError `too-many-users`, `name-taken`. */
   setUser(name: string, password: string): void {
     if (this.#ports.extensions?.has(name)) throw new UsageError('name-taken', `${name} is an extension of the exchange itself`);
-    this.#users.setPassword(name, this.#settings.realm, password);
+    if (this.#users.setPassword(name, this.#settings.realm, password)) this.#location.removeAll(name);
   }
 
   /** Throws UsageError `unknown-user`. */

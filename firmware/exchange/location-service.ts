@@ -56,8 +56,6 @@ const instance = '+sip.instance';
 /** RFC 3261 §10: who can be reached where. Every change is handed out once, for the disk. */
 export class LocationService {
   readonly #byUser = new Map<string, Binding[]>();
-  /** By contact user, host and port: where a request inside a dialog finds the phone's present flow. */
-  readonly #byContact = new Map<string, Binding>();
   readonly #byAddress = new Map<string, number>();
   readonly #timers = new TimerTable<string>();
   readonly #byKey = new Map<string, Binding>();
@@ -86,9 +84,9 @@ export class LocationService {
     return this.bindingsOf(user).find((binding) => sameUri(binding.uri, uri));
   }
 
-  /** The binding a request inside a dialog is meant for, by its Request-URI. */
-  findByContact(uri: SipUri): Binding | undefined {
-    return this.#byContact.get(contactKey(uri));
+  /** The binding of that user that a request inside a dialog is meant for: parameters may differ from those that were registered. */
+  findByContact(user: string, uri: SipUri): Binding | undefined {
+    return this.bindingsOf(user).find(({ uri: own }) => own.user === uri.user && own.host === uri.host && own.port === uri.port);
   }
 
   /** True if some binding came from this IP address: no stranger. */
@@ -176,7 +174,6 @@ export class LocationService {
     const own = [binding, ...this.bindingsOf(binding.user)];
     own.sort((a, b) => b.q - a.q);
     this.#byUser.set(binding.user, own);
-    this.#byContact.set(contactKey(binding.uri), binding);
     this.#byKey.set(keyOf(binding), binding);
     this.#byAddress.set(binding.source.address, (this.#byAddress.get(binding.source.address) ?? 0) + 1);
     this.#timers.set(keyOf(binding), binding.expiresAt);
@@ -186,7 +183,6 @@ export class LocationService {
     const rest = this.bindingsOf(binding.user).filter((other) => other !== binding);
     if (rest.length > 0) this.#byUser.set(binding.user, rest);
     else this.#byUser.delete(binding.user);
-    if (this.#byContact.get(contactKey(binding.uri)) === binding) this.#byContact.delete(contactKey(binding.uri));
     this.#byKey.delete(keyOf(binding));
     this.#timers.clear(keyOf(binding));
     const left = (this.#byAddress.get(binding.source.address) ?? 1) - 1;
@@ -259,8 +255,4 @@ function recordOf(now: Milliseconds, binding: Binding): BindingRecord {
 
 function keyOf(binding: Binding): string {
   return `${binding.user} ${binding.uri}`;
-}
-
-function contactKey(uri: SipUri): string {
-  return `${uri.user ?? ''}@${uri.host}:${uri.port ?? ''}`;
 }

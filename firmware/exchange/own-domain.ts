@@ -44,7 +44,7 @@ export class OwnDomain {
 }
 
 /** An address as it stands in a URI. */
-export function bracketed(address: string): string {
+function bracketed(address: string): string {
   return address.includes(':') && !address.startsWith('[') ? `[${address}]` : address;
 }
 

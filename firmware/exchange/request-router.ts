@@ -164,7 +164,7 @@ export class RequestRouter {
     const next = request.routes[0]?.uri;
     const { requestUri } = request;
     if (requestUri.kind !== 'sip' || (next && next.kind !== 'sip')) return refuse(416);
-    const target = this.#targetWithinDialog(next ?? requestUri, flow, relay);
+    const target = this.#targetWithinDialog(request, next ?? requestUri, flow, relay);
     if (!target) return refuse(404);
     if (!next || next.isLooseRouter) return { type: 'forward', plans: [this.#copy(request, { requestUri, target, path: [] }, mark)] };
     const headers = request.headers.withoutFirstValue('Route').append('Route', `<${requestUri}>`);
@@ -172,8 +172,10 @@ export class RequestRouter {
   }
 
   /** The phone's present flow if it is registered; else where it was when the dialog began; else where its URI leads, if not to us. */
-  #targetWithinDialog(uri: SipUri, flow: Flow, relay: Relay): Target | undefined {
-    const binding = this.#parts.location.findByContact(uri);
+  #targetWithinDialog({ to }: Request, uri: SipUri, flow: Flow, relay: Relay): Target | undefined {
+    // Only a phone of the person it is for: another user may register the same Contact.
+    const user = to.uri.kind === 'sip' ? to.uri.user : undefined;
+    const binding = user === undefined ? undefined : this.#parts.location.findByContact(user, uri);
     if (binding) return targetOfBinding(binding);
     return relay.target ?? (this.#parts.domain.isOwn(uri, flow) ? undefined : targetOfUri(uri));
   }

@@ -33,12 +33,15 @@ export class UserDirectory {
     yield* this.#users.values();
   }
 
-  /** Throws `too-many-users`. */
-  setPassword(name: string, realm: string, password: string): void {
-    if (!this.#users.has(name) && this.#users.size >= this.#maximum) {
+  /** True if a known user has another password now. Throws `too-many-users`. */
+  setPassword(name: string, realm: string, password: string): boolean {
+    const known = this.#users.get(name);
+    if (!known && this.#users.size >= this.#maximum) {
       throw new UsageError('too-many-users', `the exchange has ${this.#maximum} users, which is its limit`);
     }
-    this.#store({ name, proofs: proofsOf(name, realm, password), forward: this.#users.get(name)?.forward });
+    const proofs = proofsOf(name, realm, password);
+    this.#store({ name, proofs, forward: known?.forward });
+    return known !== undefined && known.proofs['SHA-256'] !== proofs['SHA-256'];
   }
 
   /** Throws `unknown-user`. */

@@ -15,8 +15,8 @@ import type { Flow, Transport } from '#firmware/sip/transport/flow.ts';
 import type { Destination } from '#firmware/sip/transport/sip-core.ts';
 import { seededEntropy } from './seeded-entropy.ts';
 
-export const exchangeAddress = '192.0.2.1';
-export const exchangePort = 5070;
+const exchangeAddress = '192.0.2.1';
+const exchangePort = 5070;
 export const realm = 'house';
 
 /** The user of a name whose password is `NAME-password`, as the exchange keeps it. */
@@ -64,7 +64,7 @@ export class ExchangeHouse {
   remove(phone: ScriptedPhone): void {
     this.#phones.delete(placeOf(phone.transport, phone.address, phone.port));
     const destination = { transport: phone.transport, host: phone.address, port: phone.port, flow: phone.flow };
-    if (phone.transport !== 'udp') this.exchange.transportFailed(this.now, destination, 'closed');
+    if (phone.transport !== 'udp') this.exchange.transportFailed(this.now, destination);
     this.settle();
   }
 

@@ -403,6 +403,19 @@ t.test('a Contact that names a third party makes us call nobody but the phone', 
   t.strictSame(house.lost, []);
 });
 
+t.test('a user who registers the Contact of another gets none of the requests inside his dialogs', async (t) => {
+  const { house, anna, desk, kitchen } = houseOfThree();
+  const sent = anna.call('bert');
+  desk.respond(desk.one('INVITE'), 200);
+  kitchen.respond(kitchen.one('INVITE'), 486);
+  const accepted = anna.responses.filter(({ statusCode }) => statusCode === 200)[0] ?? last(anna);
+  const carl = house.phone('carl', '192.0.2.31');
+  carl.register({ contact: new NameAddr(desk.contact) });
+  anna.send(anna.withinAsCaller('BYE', sent, accepted));
+  t.equal(desk.requests('BYE').length, 1);
+  t.equal(carl.requests().length, 0);
+});
+
 t.test('RFC 3327 §5.4 a request follows the Path of its binding', async (t) => {
   const house = new ExchangeHouse();
   const anna = house.phone('anna', '192.0.2.11');
