@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import type { StateTable } from '#firmware/core/state-table.ts';
+import { branchTable } from '#firmware/exchange/branch-table.ts';
 import { alertTable } from '#firmware/phone/alert.ts';
 import { callTable } from '#firmware/phone/call-table.ts';
 import { doorTable } from '#firmware/phone/door.ts';
@@ -49,9 +50,15 @@ export const phoneTables: ReadonlyMap<string, AnyTable> = new Map<string, AnyTab
   ['Alert', alertTable],
 ]);
 
+const exchangeTables: ReadonlyMap<string, AnyTable> = new Map<string, AnyTable>([
+  ['Branch of a forked request (RFC 3261 §16.6 to §16.10)', branchTable],
+]);
+
 /** docs/state-machines.md. @internal */
 export function stateMachinesPage(): string {
-  const sections = [...drawnTables, ...phoneTables].map(([title, table]) => `## ${title}\n\n\`\`\`mermaid\n${drawTable(table)}\`\`\`\n`);
+  const sections = [...drawnTables, ...phoneTables, ...exchangeTables].map(
+    ([title, table]) => `## ${title}\n\n\`\`\`mermaid\n${drawTable(table)}\`\`\`\n`,
+  );
   return [heading, ...sections].join('\n');
 }
 
