@@ -4,9 +4,11 @@ import { parseArgs } from 'node:util';
 import type { Clock } from '../core/clock.ts';
 import type { Entropy } from '../core/entropy.ts';
 import { messageOf, ResourceError, UsageError } from '../core/errors.ts';
+import { type HealthCheck, Heartbeat } from './heartbeat.ts';
 import { nodeClock } from './node-clock.ts';
 import { nodeEntropy } from './node-entropy.ts';
 import { createLogger, type LeveledLogger, type LogLevel, logLevels } from './pino-logger.ts';
+import { findServiceManager, type ServiceManager } from './service-manager.ts';
 
 /** What every main gets: where it lives, what it logs to, and how it says what to undo at its end. */
 export interface Daemon {
@@ -20,6 +22,10 @@ export interface Daemon {
   readonly entropy: Entropy;
   /** Adds a step of the ordered stop. The last step added runs first, each once the one before has ended. */
   onStop(title: string, step: () => void | Promise<void>): void;
+  /** The service manager's watchdog is fed only while no check fails. Without a watchdog nobody looks. */
+  addHealthCheck(title: string, check: HealthCheck): void;
+  /** Says that the daemon has started although `start` goes on: what it still waits for may take long, such as another daemon. */
+  ready(): void;
   /** Stops as SIGTERM does, with this exit code. */
   stop(reason: string, exitCode?: number): void;
 }
@@ -28,6 +34,11 @@ export interface Daemon {
 const stopDeadlineMs = 8_000;
 
 const exitCodes = { failure: 1, usage: 2 } as const;
+
+/** Looks at its health for each time the watchdog would bite: one that fails is followed by two more. */
+const looksPerWatchdog = 3;
+/** A daemon that cannot start under a service manager waits this long before it ends, ms: it is tried for ever, and not given up. */
+const startAgainAfterMs = 5_000;
 
 /** The socket of the daemon `name`. */
 export function socketPathOf(runtimeDirectory: string, name: string): string {
@@ -41,13 +52,24 @@ export function socketPathOf(runtimeDirectory: string, name: string): string {
 export async function runDaemon(name: string, start: (daemon: Daemon) => Promise<void>): Promise<void> {
   const place = placeOf(name, process.argv.slice(2), process.env);
   const logger = createLogger({ daemon: name, level: place.level, pinned: place.pinned, journal: writesToJournal() });
-  const life = new DaemonLife(name, place, logger);
+  const life = new DaemonLife(name, place, logger, await findManager(logger));
   life.watch();
   try {
     await start(life);
     logger.announce('daemon-started', { pid: process.pid, runtimeDirectory: place.runtimeDirectory });
+    life.ready();
   } catch (thrown) {
-    life.fail('daemon-not-started', thrown);
+    life.notStarted(thrown);
+  }
+}
+
+/** A daemon runs without its service manager rather than not at all. */
+async function findManager(logger: LeveledLogger): Promise<ServiceManager | undefined> {
+  try {
+    return await findServiceManager(process.env);
+  } catch (thrown) {
+    logger.error('service-manager-not-reached', { reason: messageOf(thrown) });
+    return undefined;
   }
 }
 
@@ -108,13 +130,27 @@ class DaemonLife implements Daemon {
   readonly clock = nodeClock;
   readonly entropy = nodeEntropy;
   readonly #steps: { title: string; step: () => void | Promise<void> }[] = [];
+  readonly #manager: ServiceManager | undefined;
+  readonly #heartbeat: Heartbeat | undefined;
   #stopping = false;
 
-  constructor(name: string, place: Place, logger: LeveledLogger) {
+  constructor(name: string, place: Place, logger: LeveledLogger, manager: ServiceManager | undefined) {
     this.name = name;
     this.runtimeDirectory = place.runtimeDirectory;
     this.stateDirectory = place.stateDirectory;
     this.logger = logger;
+    this.#manager = manager;
+    this.#heartbeat = manager && heartbeatOf(manager, this.clock, logger);
+  }
+
+  addHealthCheck(title: string, check: HealthCheck): void {
+    this.#heartbeat?.add(title, check);
+  }
+
+  ready(): void {
+    if (this.#stopping) return;
+    this.#manager?.notify('READY=1', 'WATCHDOG=1', 'STATUS=runs');
+    this.#heartbeat?.start();
   }
 
   onStop(title: string, step: () => void | Promise<void>): void {
@@ -124,6 +160,8 @@ class DaemonLife implements Daemon {
   stop(reason: string, exitCode = 0): void {
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#heartbeat?.stop();
+    this.#manager?.notify('STOPPING=1', `STATUS=stops: ${reason}`);
     this.logger.info('daemon-stopping', { reason });
     const deadline = setTimeout(() => {
       this.logger.error('daemon-stop-too-slow', { deadlineMs: stopDeadlineMs });
@@ -136,18 +174,29 @@ class DaemonLife implements Daemon {
     });
   }
 
-  fail(event: string, thrown: unknown): void {
+  notStarted(thrown: unknown): void {
+    this.#complain('daemon-not-started', thrown);
+    if (!this.#manager) process.exit(exitCodes.failure);
+    this.#manager.notify(`STATUS=cannot start: ${messageOf(thrown)}`);
+    setTimeout(() => process.exit(exitCodes.failure), startAgainAfterMs);
+  }
+
+  #fail(thrown: unknown): void {
+    this.#complain('daemon-crashed', thrown);
+    process.exit(exitCodes.failure);
+  }
+
+  #complain(event: string, thrown: unknown): void {
     const ours = thrown instanceof ResourceError || thrown instanceof UsageError;
     const stack = !ours && thrown instanceof Error ? thrown.stack : undefined;
     this.logger.error(event, { reason: messageOf(thrown), stack });
-    process.exit(exitCodes.failure);
   }
 
   /** Signals, errors nobody caught, and the end of the supervisor, which is the end of the stdin that it holds open. */
   watch(): void {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.stop(signal));
-    process.on('uncaughtException', (thrown) => this.fail('daemon-crashed', thrown));
-    process.on('unhandledRejection', (thrown) => this.fail('daemon-crashed', thrown));
+    process.on('uncaughtException', (thrown) => this.#fail(thrown));
+    process.on('unhandledRejection', (thrown) => this.#fail(thrown));
     if (process.env.HOOKSWITCH_SUPERVISED !== '1') return;
     process.stdin.on('error', () => this.stop('the supervisor is gone'));
     process.stdin.on('close', () => this.stop('the supervisor is gone'));
@@ -167,4 +216,16 @@ class DaemonLife implements Daemon {
     }
     return clean;
   }
+}
+
+function heartbeatOf(manager: ServiceManager, clock: Clock, logger: LeveledLogger): Heartbeat | undefined {
+  const { watchdogMs } = manager;
+  if (watchdogMs === undefined) return undefined;
+  return new Heartbeat({
+    clock,
+    logger,
+    intervalMs: watchdogMs / looksPerWatchdog,
+    onWell: () => manager.notify('WATCHDOG=1', 'STATUS=runs'),
+    onIll: (reason) => manager.notify(`STATUS=ill: ${reason}`),
+  });
 }

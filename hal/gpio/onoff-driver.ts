@@ -8,6 +8,7 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import { messageOf, ResourceError } from '#firmware/core/errors.ts';
 import type { InputLine, LineDriver, LineFailure, OutputLine } from '../ports.ts';
 import { type GpioTree, kernelNumberOf } from './kernel-number.ts';
+import type { OutputJournal } from './output-journal.ts';
 
 export type GpioProfile = Extract<LineProfile, { driver: 'gpio' }>;
 
@@ -23,22 +24,38 @@ const lookEveryMs: Milliseconds = 20;
  */
 export class OnoffLines implements LineDriver<GpioProfile> {
   readonly #tree: GpioTree;
+  readonly #outputs: OutputJournal;
 
-  constructor(tree: GpioTree) {
+  /** Open outputs stand in `outputs`, for whoever comes after us. */
+  constructor(tree: GpioTree, outputs: OutputJournal) {
     this.#tree = tree;
+    this.#outputs = outputs;
   }
 
   async openInput(profile: GpioProfile, failed: LineFailure): Promise<InputLine> {
-    return new OnoffInput(await this.#open(profile, 'in'), profile.pin, failed);
+    const value = await this.#valueOf(profile.pin);
+    return new OnoffInput(await this.#open(profile, 'in', value), profile.pin, failed);
   }
 
   async openOutput(profile: GpioProfile, failed: LineFailure): Promise<OutputLine> {
-    return new OnoffOutput(await this.#open(profile, 'out'), profile.pin, failed);
+    const value = await this.#valueOf(profile.pin);
+    this.#outputs.opened(value.path);
+    try {
+      const line = await this.#open(profile, 'out', value);
+      return new OnoffOutput(line, profile.pin, failed, () => this.#outputs.closed(value.path));
+    } catch (thrown) {
+      this.#outputs.closed(value.path);
+      throw thrown;
+    }
   }
 
-  async #open(profile: GpioProfile, direction: 'in' | 'out'): Promise<Gpio> {
-    const number = await kernelNumberOf(profile.pin, this.#tree);
-    await this.#exportLine(profile.pin, number);
+  async #valueOf(pin: number): Promise<{ number: number; path: string }> {
+    const number = await kernelNumberOf(pin, this.#tree);
+    return { number, path: join(this.#tree.gpio, `gpio${number}`, 'value') };
+  }
+
+  async #open(profile: GpioProfile, direction: 'in' | 'out', { number, path }: { number: number; path: string }): Promise<Gpio> {
+    await this.#exportLine(profile.pin, number, path);
     const { Gpio } = await import('onoff');
     try {
       // `high` and `low` set direction and level in one step, and mean the wire: what is inactive depends on the polarity.
@@ -53,8 +70,7 @@ export class OnoffLines implements LineDriver<GpioProfile> {
     throw new ResourceError(`GPIO ${profile.pin} does not let itself be set up: another program exported it`);
   }
 
-  async #exportLine(pin: number, number: number): Promise<void> {
-    const value = join(this.#tree.gpio, `gpio${number}`, 'value');
+  async #exportLine(pin: number, number: number, value: string): Promise<void> {
     try {
       if (!(await isWritable(value))) await writeFile(join(this.#tree.gpio, 'export'), String(number));
     } catch (thrown) {
@@ -107,10 +123,12 @@ class OnoffInput implements InputLine {
 class OnoffOutput implements OutputLine {
   readonly #line: Gpio;
   readonly #fault: LineFault;
+  readonly #onClosed: () => void;
   #open = true;
 
-  constructor(line: Gpio, pin: number, failed: LineFailure) {
+  constructor(line: Gpio, pin: number, failed: LineFailure, onClosed: () => void) {
     this.#line = line;
+    this.#onClosed = onClosed;
     this.#fault = new LineFault(pin, failed);
   }
 
@@ -128,6 +146,7 @@ class OnoffOutput implements OutputLine {
     if (!this.#open) return;
     this.#open = false;
     this.#line.unexport();
+    this.#onClosed();
   }
 }
 

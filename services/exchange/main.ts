@@ -1,5 +1,6 @@
 import { exchangeContract } from '#firmware/contract/exchange.ts';
 import { runDaemon, socketPathOf } from '#firmware/platform/daemon.ts';
+import { contractCheck } from '#firmware/platform/self-checks.ts';
 import { serveContract } from '#firmware/platform/unix-socket.ts';
 import { ExchangeService } from './exchange-service.ts';
 
@@ -10,12 +11,14 @@ const statusIntervalMs = 1_000;
 await runDaemon('exchange', async (daemon) => {
   const { runtimeDirectory, clock, logger } = daemon;
   const service = await ExchangeService.start(daemon);
-  const served = await serveContract(socketPathOf(runtimeDirectory, 'exchange'), exchangeContract, service.commands, {
+  const socketPath = socketPathOf(runtimeDirectory, 'exchange');
+  const served = await serveContract(socketPath, exchangeContract, service.commands, {
     role: 'exchange',
     clock,
     logger,
   });
   daemon.onStop('exchange socket', () => served.stop());
+  daemon.addHealthCheck('socket', contractCheck(socketPath, exchangeContract, daemon));
   let timer: NodeJS.Timeout | undefined;
   service.onChange(() => {
     timer ??= setTimeout(() => {

@@ -1,10 +1,13 @@
 /** The daemon of keys, hook switch, lamps, relays and inputs: serves the hal contract on a board that its controller describes. */
+import { join } from 'node:path';
 import { halContract } from '#firmware/contract/hal.ts';
 import { runDaemon, socketPathOf } from '#firmware/platform/daemon.ts';
+import { contractCheck } from '#firmware/platform/self-checks.ts';
 import { type ServedContract, serveContract } from '#firmware/platform/unix-socket.ts';
 import { Board } from '#hal/board.ts';
 import { kernelTree } from '#hal/gpio/kernel-number.ts';
 import { OnoffLines } from '#hal/gpio/onoff-driver.ts';
+import { OutputJournal } from '#hal/gpio/output-journal.ts';
 import { NodeHidDriver } from '#hal/hid/node-hid-driver.ts';
 import { NodeAlarm } from '#hal/node-alarm.ts';
 import { HalService } from './hal-service.ts';
@@ -12,7 +15,11 @@ import { HalService } from './hal-service.ts';
 await runDaemon('hal', async (daemon) => {
   const { clock, logger } = daemon;
   let served: ServedContract<typeof halContract> | undefined;
-  const drivers = { gpio: new OnoffLines(kernelTree), hid: new NodeHidDriver() };
+  // systemd gives a directory that nobody else can write.
+  const outputs = new OutputJournal(join(process.env.RUNTIME_DIRECTORY ?? daemon.runtimeDirectory, 'outputs'));
+  const left = outputs.makeSafe();
+  if (left.length > 0) logger.warn('outputs-made-safe', { lines: left });
+  const drivers = { gpio: new OnoffLines(kernelTree, outputs), hid: new NodeHidDriver() };
   const board = new Board(drivers, clock, new NodeAlarm(clock), {
     hook: (position, at) => served?.emit('hook', { position, at }),
     key: (key, pressed, at) => served?.emit('key', { key, pressed, at }),
@@ -23,11 +30,13 @@ await runDaemon('hal', async (daemon) => {
   // A crash ends here too: sysfs keeps an output as it is when its process dies.
   process.on('exit', () => board.makeSafe());
   daemon.onStop('close the board', () => board.close());
-  served = await serveContract(socketPathOf(daemon.runtimeDirectory, 'hal'), halContract, service.commands(), {
+  const socketPath = socketPathOf(daemon.runtimeDirectory, 'hal');
+  served = await serveContract(socketPath, halContract, service.commands(), {
     role: 'hal',
     clock,
     logger,
     onPeerLost: (caller) => service.lost(caller),
   });
   daemon.onStop('close the socket', () => served?.stop());
+  daemon.addHealthCheck('socket', contractCheck(socketPath, halContract, daemon));
 });

@@ -32,6 +32,7 @@ export class EngineDriver {
   readonly #refused = new Map<string, number>();
   readonly #opening = new Set<string>();
   #frames = 0;
+  #framesMoved = 0;
 
   constructor(engine: MediaEngine, surroundings: EngineSurroundings) {
     this.#engine = engine;
@@ -42,6 +43,11 @@ export class EngineDriver {
   /** The sessions with their RTP ports. */
   get ports(): { session: string; rtpPort: number }[] {
     return [...this.#sockets].map(([session, { rtpPort }]) => ({ session, rtpPort }));
+  }
+
+  /** Frames since the start: they move at 50 a second, with sound devices or without. */
+  get framesMoved(): number {
+    return this.#framesMoved;
   }
 
   /** Binds ports and opens a session on them. */
@@ -95,6 +101,7 @@ export class EngineDriver {
       if (session) this.#flush(session, pair);
     }
     for (const event of this.#engine.drain()) this.#surroundings.onEvent(event);
+    this.#framesMoved++;
     if (++this.#frames < framesPerSecond) return;
     this.#frames = 0;
     if (this.#sockets.size > 0) this.#reportStatistics(now);

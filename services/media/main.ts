@@ -2,8 +2,10 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mediaContract } from '#firmware/contract/media.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
+import { ResourceError } from '#firmware/core/errors.ts';
 import { MediaEngine, type MediaEvent } from '#firmware/media/media-engine.ts';
 import { runDaemon, socketPathOf } from '#firmware/platform/daemon.ts';
+import { contractCheck } from '#firmware/platform/self-checks.ts';
 import { type ServedContract, serveContract } from '#firmware/platform/unix-socket.ts';
 import { DeviceSet } from './device-set.ts';
 import { EngineDriver } from './engine-driver.ts';
@@ -13,7 +15,7 @@ import { MediaService } from './media-service.ts';
 await runDaemon('media', async (daemon) => {
   const { runtimeDirectory, clock, entropy, logger } = daemon;
   let served: ServedContract<typeof mediaContract> | undefined;
-  const settings = { country: '', jitterBuffer: { minimum: 20, maximum: 200 }, silenceSeconds: 0 };
+  const settings = { country: '', jitterBuffer: { minimum: 20, start: 60, maximum: 200 }, silenceSeconds: 0 };
   // A CNAME that says nothing about the person (RFC 7022 §4.2).
   const engine = new MediaEngine(entropy, randomToken(entropy, 16), settings);
   const driver = new EngineDriver(engine, {
@@ -35,7 +37,8 @@ await runDaemon('media', async (daemon) => {
   daemon.onStop('sound devices', () => devices.stop());
   const service = new MediaService({ engine, driver, devices, clock, logger });
   daemon.onStop('sessions', () => service.stop());
-  served = await serveContract(socketPathOf(runtimeDirectory, 'media'), mediaContract, service.commands, {
+  const socketPath = socketPathOf(runtimeDirectory, 'media');
+  served = await serveContract(socketPath, mediaContract, service.commands, {
     role: 'media',
     clock,
     logger,
@@ -43,6 +46,13 @@ await runDaemon('media', async (daemon) => {
     onPeerLost: (caller) => service.peerLost(caller),
   });
   daemon.onStop('media socket', () => served?.stop());
+  let framesBefore = -1;
+  daemon.addHealthCheck('frames', () => {
+    const before = framesBefore;
+    framesBefore = driver.framesMoved;
+    if (framesBefore === before) throw new ResourceError('no sound moves');
+  });
+  daemon.addHealthCheck('socket', contractCheck(socketPath, mediaContract, daemon));
 });
 
 function emit(served: ServedContract<typeof mediaContract> | undefined, event: MediaEvent): void {

@@ -10,6 +10,7 @@ import type { PhoneEvent } from '#firmware/phone/outbox.ts';
 import { Phone } from '#firmware/phone/phone.ts';
 import { type Daemon, runDaemon, socketPathOf } from '#firmware/platform/daemon.ts';
 import { DnsResolver } from '#firmware/platform/dns-resolver.ts';
+import { optionsCheck } from '#firmware/platform/self-checks.ts';
 import { SipEndpoint } from '#firmware/platform/sip-endpoint.ts';
 import { openStore } from '#firmware/platform/sqlite-store.ts';
 import { type ServedContract, serveContract } from '#firmware/platform/unix-socket.ts';
@@ -82,6 +83,7 @@ await runDaemon('phone', async (daemon) => {
       media: links.media.describe(),
     }),
   });
+  daemon.addHealthCheck('sip', optionsCheck({ address: settings.current.get('sip.address'), port: endpoint.port }, daemon.entropy));
   served = await serveContract(socketPathOf(runtimeDirectory, 'phone'), phoneContract, commands, { role: 'phone', clock, logger });
   daemon.onStop('socket', () => served?.stop());
 });

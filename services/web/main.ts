@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { runDaemon } from '#firmware/platform/daemon.ts';
+import { httpCheck } from '#firmware/platform/self-checks.ts';
 import { type HttpServer, startHttpServer } from './http-server.ts';
 import { PhoneLink } from './phone-link.ts';
 
@@ -9,8 +10,12 @@ await runDaemon('web', async (daemon) => {
   const phone = new PhoneLink(daemon, (status) => server?.publish(status));
   daemon.onStop('phone link', () => phone.stop());
   const { clock, logger } = daemon;
-  const started = await startHttpServer({ ...(await phone.settings()), pages: join(import.meta.dirname, 'ui'), phone, clock, logger });
+  // However long the phone takes, this daemon has started.
+  daemon.ready();
+  const settings = await phone.settings();
+  const started = await startHttpServer({ ...settings, pages: join(import.meta.dirname, 'ui'), phone, clock, logger });
   server = started;
   daemon.onStop('http server', () => started.stop());
+  daemon.addHealthCheck('page', httpCheck({ address: settings.address, port: started.port }));
   logger.info('web-listening', { port: started.port });
 });

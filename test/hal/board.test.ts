@@ -8,6 +8,7 @@ import { ResourceError } from '#firmware/core/errors.ts';
 import { Board } from '#hal/board.ts';
 import { type GpioTree, kernelNumberOf } from '#hal/gpio/kernel-number.ts';
 import { type GpioProfile, OnoffLines } from '#hal/gpio/onoff-driver.ts';
+import { OutputJournal } from '#hal/gpio/output-journal.ts';
 import { activeUsages, parseReportDescriptor } from '#hal/hid/report-descriptor.ts';
 import { flashUsage, hookSwitchUsage, keyOfUsage } from '#hal/hid/usages.ts';
 import type { InputLine, LineDriver, LineFailure, OutputLine } from '#hal/ports.ts';
@@ -337,7 +338,7 @@ t.test('where a pin cannot be found, the reason is in plain words', async (t) =>
 
 t.test('a line that cannot be exported is a fault, found without blocking the process', async (t) => {
   const tree = gpioTree({ gpiochip512: { label: 'pinctrl-bcm2835', base: 512, ngpio: 54 } });
-  const lines = new OnoffLines(tree);
+  const lines = new OnoffLines(tree, new OutputJournal(join(tree.gpio, 'outputs')));
   let beats = 0;
   const beat = setInterval(() => beats++, 10);
   const profile: GpioProfile = { driver: 'gpio', pin: 17, activeLow: true, debounceMs: 10 };
@@ -348,9 +349,48 @@ t.test('a line that cannot be exported is a fault, found without blocking the pr
   clearInterval(beat);
   t.ok(beats > 20, `the loop went on meanwhile (${beats} beats)`);
   t.equal(readFileSync(join(tree.gpio, 'export'), 'utf8'), '529', 'the kernel was asked for its own number');
-  const none = new OnoffLines({ gpio: '/nowhere/gpio', model: '/nowhere/model' });
+  const none = new OnoffLines({ gpio: '/nowhere/gpio', model: '/nowhere/model' }, new OutputJournal(join(tree.gpio, 'outputs')));
   await t.rejects(
     none.openOutput(profile, () => {}),
     { name: 'ResourceError' },
   );
+});
+
+t.test('outputs of a hal that was killed', async (t) => {
+  const tree = gpioTree({ gpiochip512: { label: 'pinctrl-bcm2835', base: 512, ngpio: 54 } });
+  const valuePath = (number: number) => join(tree.gpio, `gpio${number}`, 'value');
+  for (const number of [529, 530]) {
+    mkdirSync(join(tree.gpio, `gpio${number}`));
+    writeFileSync(valuePath(number), '1');
+  }
+  const path = join(tree.gpio, 'outputs');
+
+  t.test('are made safe by the next one, unless they were given back', async (t) => {
+    const killed = new OutputJournal(path);
+    for (const number of [529, 530, 531]) killed.opened(valuePath(number));
+    killed.closed(valuePath(530));
+    t.same(new OutputJournal(path).makeSafe(), [valuePath(529)], 'the line that is not there is passed over');
+    t.equal(readFileSync(valuePath(529), 'utf8'), '0');
+    t.equal(readFileSync(valuePath(530), 'utf8'), '1');
+    t.same(new OutputJournal(path).makeSafe(), [], 'once');
+  });
+
+  t.test('are paths of lines: anything else in the file is left alone', async (t) => {
+    const other = join(tree.gpio, 'other');
+    writeFileSync(other, 'whole');
+    writeFileSync(path, `${other}\n\n${'x'.repeat(10_000)}\n`);
+    t.same(new OutputJournal(path).makeSafe(), []);
+    t.equal(readFileSync(other, 'utf8'), 'whole');
+  });
+
+  t.test('stand in the file before they are set up, and not after that failed', async (t) => {
+    const lines = new OnoffLines(tree, new OutputJournal(path));
+    const profile: GpioProfile = { driver: 'gpio', pin: 20, activeLow: false, debounceMs: 0 };
+    const opening = lines.openOutput(profile, () => {});
+    const refused = t.rejects(opening, { name: 'ResourceError' });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    t.equal(readFileSync(path, 'utf8'), `${valuePath(532)}\n`);
+    await refused;
+    t.equal(readFileSync(path, 'utf8'), '');
+  });
 });

@@ -4,9 +4,10 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { createLogger, type LoggerOptions } from '#firmware/platform/pino-logger.ts';
 import { bundle } from '../support/bundle.ts';
+import { NotifySocket } from '../support/notify-socket.ts';
 
 t.test('a log line', async (t) => {
   const logged = (options: Partial<LoggerOptions>, write: (logger: ReturnType<typeof createLogger>) => void): string[] => {
@@ -128,6 +129,76 @@ t.test('a daemon', async (t) => {
       t.match(daemon.errors, message);
       t.equal(daemon.errors.trim().split('\n').length, 1, 'one line');
     }
+  });
+});
+
+t.test('a daemon under a service manager', async (t) => {
+  const managed = (t: Test, how: string, watchdogMs: number, kind: 'path' | 'abstract' = 'path') => {
+    const manager = new NotifySocket(kind);
+    t.teardown(() => manager.close());
+    const daemon = new FakeDaemon([how], { NOTIFY_SOCKET: manager.name, WATCHDOG_USEC: String(watchdogMs * 1000) });
+    t.teardown(() => daemon.process.kill('SIGKILL'));
+    return { manager, daemon };
+  };
+  const feedings = (manager: NotifySocket) => manager.messages.filter((message) => message.startsWith('WATCHDOG=1')).length;
+
+  t.test('says when it has started and when it stops, and feeds the watchdog meanwhile', async (t) => {
+    for (const kind of ['path', 'abstract'] as const) {
+      const { manager, daemon } = managed(t, 'normal', 300, kind);
+      t.equal(await manager.saw('READY=1'), 'READY=1\nWATCHDOG=1\nSTATUS=runs\n');
+      while (feedings(manager) < 3) await new Promise((resolve) => setTimeout(resolve, 10));
+      daemon.process.kill('SIGTERM');
+      t.match(await manager.saw('STOPPING=1'), 'STATUS=stops: SIGTERM');
+      t.match(await daemon.ended(), { code: 0 });
+    }
+  });
+
+  t.test('does not feed it while a check fails or hangs or its event loop comes late', async (t) => {
+    for (const [how, reason] of [
+      ['ill', 'STATUS=ill: patient: fever'],
+      ['hanging', 'STATUS=ill: patient: no answer within 100 ms'],
+      ['busy', /STATUS=ill: the event loop is \d{4} ms late/],
+    ] as const) {
+      const { manager, daemon } = managed(t, how, 300);
+      t.match(await manager.saw('STATUS=ill'), reason);
+      t.match(await daemon.saw('health-check-failed'), { level: 'warn' });
+      t.equal(feedings(manager), 0);
+      daemon.process.kill('SIGKILL');
+      await daemon.ended();
+    }
+  });
+
+  t.test('that waits for another has started all the same', async (t) => {
+    const { manager, daemon } = managed(t, 'waits-for-ever', 300);
+    await manager.saw('READY=1');
+    await manager.saw('WATCHDOG=1\nSTATUS=runs');
+    t.same(daemon.events(), []);
+    daemon.process.kill('SIGTERM');
+    await daemon.ended();
+  });
+
+  t.test('that cannot start says why, and ends only after a while, so that it is tried for ever', async (t) => {
+    const begun = performance.now();
+    const { manager, daemon } = managed(t, 'no-start', 0);
+    await manager.saw('STATUS=cannot start: port 5060 is taken');
+    t.match(await daemon.ended(), { code: 1 });
+    t.ok(performance.now() - begun > 4_000);
+    t.notOk(manager.messages.some((message) => message.includes('READY')));
+  });
+
+  t.test('speaks for itself alone: its children do not see the socket', async (t) => {
+    const { daemon } = managed(t, 'child', 0);
+    t.match(await daemon.saw('child-sees'), { socket: 'nothing' });
+    daemon.process.kill('SIGTERM');
+    await daemon.ended();
+  });
+
+  t.test('whose socket is none runs without it', async (t) => {
+    const daemon = new FakeDaemon(['normal'], { NOTIFY_SOCKET: 'relative/path' });
+    t.match(await daemon.saw('service-manager-not-reached'), { level: 'error', reason: 'NOTIFY_SOCKET is no socket: relative/path' });
+    await daemon.saw('daemon-started');
+    daemon.process.kill('SIGTERM');
+    t.match(await daemon.ended(), { code: 0 });
   });
 });
 

@@ -17,6 +17,16 @@ await runDaemon('fake', async (daemon) => {
     await new Promise((resolve) => setImmediate(resolve));
     daemon.logger.info('step-second');
   });
+  daemon.addHealthCheck('patient', async () => {
+    if (how === 'ill') throw new ResourceError('fever');
+    if (how === 'hanging') await new Promise(() => undefined);
+  });
+  if (how === 'waits-for-ever') {
+    daemon.ready();
+    await new Promise(() => undefined);
+  }
+  if (how === 'busy') setInterval(() => block(1_500), 1);
+  if (how === 'child') daemon.logger.info('child-sees', { socket: process.env.NOTIFY_SOCKET ?? 'nothing' });
   if (how === 'throw-later') {
     setImmediate(() => {
       throw new TypeError('a bug');
@@ -24,3 +34,8 @@ await runDaemon('fake', async (daemon) => {
   }
   if (how === 'reject-later') void Promise.reject(new TypeError('a bug'));
 });
+
+function block(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}

@@ -38,10 +38,49 @@ t.test('the units', async (t) => {
       t.same(values(text, 'Group'), ['hookswitch'], 'its socket opens to the others');
       t.same(values(text, 'Restart'), ['always']);
       t.same(values(text, 'RestartPreventExitStatus'), ['2']);
+      t.same(values(text, 'Type'), ['notify'], 'it says itself when it has started');
+      t.same([values(text, 'WatchdogSec'), values(text, 'WatchdogSignal')], [['10'], ['SIGKILL']]);
+      for (const limit of ['MemoryMax', 'CPUWeight', 'IOWeight', 'StartLimitBurst']) t.equal(values(text, limit).length, 1, limit);
       t.ok(Number(values(text, 'TimeoutStopSec')[0]) > 8, 'longer than a daemon gives its own stop');
       t.same(values(text, 'WantedBy'), ['hookswitch.target']);
       t.same(values(text, 'PartOf'), ['hookswitch.target']);
     }
+  });
+
+  t.test('wait neither for the network nor for the time', async (t) => {
+    for (const name of names) {
+      const order = ['After', 'Wants', 'Requires'].flatMap((key) => values(textOf(name), key)).join(' ');
+      t.notMatch(order, /network-online|time-sync|systemd-time-wait-sync/, name);
+    }
+  });
+
+  t.test('are exposed at most 1.5, which systemd-analyze calls OK', async (t) => {
+    if (!present('systemd-analyze')) return t.comment('systemd-analyze is not here: the exposure was not measured');
+    for (const unit of services) {
+      const { stdout } = spawnSync('systemd-analyze', ['security', '--offline=true', '--no-pager', join(folder, unit)], {
+        encoding: 'utf8',
+      });
+      const exposure = /Overall exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1];
+      t.ok(Number(exposure) <= 1.5, `${unit}: ${exposure}`);
+    }
+  });
+
+  t.test('make the outputs of a killed hal safe', async (t) => {
+    const runtime = temporary(t);
+    for (const name of ['a', 'b', 'c']) writeFileSync(join(runtime, name), '1');
+    writeFileSync(join(runtime, 'outputs'), `${join(runtime, 'a')}\n${join(runtime, 'gone')}\n${join(runtime, 'c')}\n`);
+    const [command = ''] = values(textOf('hookswitch-hal.service'), 'ExecStopPost');
+    // As systemd reads it: a minus for failures that count for nothing, quotes, and $$ for a $ of the shell.
+    const [, script = ''] = /^-\/bin\/sh -c '([^']*)'$/.exec(command) ?? [];
+    const { stderr } = spawnSync('/bin/sh', ['-c', script.replaceAll('$$', '$')], {
+      env: { RUNTIME_DIRECTORY: runtime },
+      encoding: 'utf8',
+    });
+    t.equal(stderr, '');
+    t.same(
+      ['a', 'b', 'c'].map((name) => readFileSync(join(runtime, name), 'utf8').trim()),
+      ['0', '1', '0'],
+    );
   });
 
   t.test('give devices only to those who drive them', async (t) => {
