@@ -185,19 +185,12 @@ export class Exchange implements SipCore<ExchangeEvent> {
     return this.#location.bindingsOf(user);
   }
 
-  /** INVITEs that wait for their final answer. */
-  get pendingInvites(): number {
-    return this.#forking.pendingInvites;
-  }
-
-  describe(): {
-    readonly realm: string;
-    readonly bindings: number;
-    readonly pendingInvites: number;
-    readonly counters: Record<string, number>;
-  } {
+  /** Live state; `pendingInvites` wait for their final answer. */
+  describe() {
     const { realm } = this.#settings;
-    return { realm, bindings: this.#location.size, pendingInvites: this.pendingInvites, counters: this.#counters.describe() };
+    const { branches, pendingInvites } = this.#forking;
+    const live = { bindings: this.#location.size, pendingInvites, branches, transactions: this.#transactions.describe() };
+    return { realm, ...live, counters: this.#counters.describe() };
   }
 
   /** Before anything is read: a flood costs as little as can be. */

@@ -66,6 +66,11 @@ export class Forking {
     return this.#timers.deadline;
   }
 
+  /** Copies that are still known. */
+  get branches(): number {
+    return this.#branches.size;
+  }
+
   /** Calls that ring or wait for their answer. */
   get pendingInvites(): number {
     let pending = 0;

@@ -35,7 +35,7 @@ t.test('§16.7 a forked call: all phones ring, the first to accept has it, the o
   t.not(atDesk.topVia.branch, atKitchen.topVia.branch);
   t.equal(new TextDecoder().decode(atDesk.body), 'v=0');
   t.notOk(atDesk.headers.has('Proxy-Authorization'), '§22.3 credentials stay here');
-  t.equal(house.exchange.pendingInvites, 1);
+  t.equal(house.exchange.describe().pendingInvites, 1);
 
   desk.respond(atDesk, 180);
   kitchen.respond(atKitchen, 183);
@@ -48,7 +48,7 @@ t.test('§16.7 a forked call: all phones ring, the first to accept has it, the o
   desk.respond(desk.one('CANCEL'), 200);
   desk.respond(atDesk, 487);
   t.strictSame(names(desk.requests()), ['INVITE', 'CANCEL', 'ACK']);
-  t.equal(house.exchange.pendingInvites, 0);
+  t.equal(house.exchange.describe().pendingInvites, 0);
 
   anna.send(anna.withinAsCaller('ACK', sent, last(anna)));
   t.equal(kitchen.one('ACK').requestUri.toString(), 'sip:bert-phone@192.0.2.22:5060', 'the ACK of the 2xx passes');
@@ -190,7 +190,7 @@ t.test(
     house.advance(40_000);
     t.ok(desk.requests('MESSAGE').length > 1);
     t.strictSame(anna.codes, [407]);
-    t.strictSame(house.exchange.pendingInvites, 0);
+    t.strictSame(house.exchange.describe().pendingInvites, 0);
 
     anna.inbox.length = 0;
     anna.ask('MESSAGE', 'sip:bert@house.example');
@@ -302,7 +302,7 @@ t.test('§16.3 what can not be forwarded: no hops left, loops, unknown options, 
     anna.send(anna.build('INVITE', uri, { to: new NameAddr(sipUri('sip:bert@house.example')) }));
     t.equal(last(anna).statusCode, 416, uri);
   }
-  t.equal(house.exchange.pendingInvites, 0);
+  t.equal(house.exchange.describe().pendingInvites, 0);
 
   const looping = houseOfThree();
   looping.desk.inbox.length = 0;
@@ -414,6 +414,27 @@ t.test('a user who registers the Contact of another gets none of the requests in
   anna.send(anna.withinAsCaller('BYE', sent, accepted));
   t.equal(desk.requests('BYE').length, 1);
   t.equal(carl.requests().length, 0);
+});
+
+t.test('of a thousand calls, accepted, cancelled, refused and unheard, nothing is left', async (t) => {
+  const { house, anna, desk, kitchen } = houseOfThree({ settings: { requestsAtOnce: 1e9 } });
+  for (let call = 0; call < 1000; call++) {
+    const sent = anna.call('bert');
+    const atDesk = desk.requests('INVITE').at(-1) ?? sent;
+    const atKitchen = kitchen.requests('INVITE').at(-1) ?? sent;
+    desk.respond(atDesk, 180);
+    if (call % 4 === 0) anna.cancel(sent);
+    if (call % 4 === 1) desk.respond(atDesk, 200);
+    if (call % 4 === 2) desk.respond(atDesk, 486);
+    if (call % 4 !== 3) kitchen.respond(atKitchen, 486);
+    if (call % 100 === 99) house.advance(5_000);
+    for (const phone of [anna, desk, kitchen]) phone.inbox.length = 0;
+  }
+  house.advance(300_000);
+  const { pendingInvites, branches, transactions } = house.exchange.describe();
+  t.strictSame([pendingInvites, branches], [0, 0]);
+  t.strictSame(transactions, { clientTransactions: 0, serverTransactions: 0, timers: 0 });
+  t.equal(house.exchange.bindingsOf('anna').length, 1);
 });
 
 t.test('RFC 3327 §5.4 a request follows the Path of its binding', async (t) => {
