@@ -11,6 +11,7 @@ import { incomingInviteTable } from '#firmware/sip/dialog/incoming-invite-table.
 import { inviteSessionTable } from '#firmware/sip/dialog/invite-session-table.ts';
 import { offerExchangeTable } from '#firmware/sip/dialog/offer-exchange-table.ts';
 import { outgoingInviteTable } from '#firmware/sip/dialog/outgoing-invite-table.ts';
+import { sessionTimerTable } from '#firmware/sip/dialog/session-timer-table.ts';
 import { subscriptionTable } from '#firmware/sip/dialog/subscription-table.ts';
 import { registrationTable } from '#firmware/sip/registration-table.ts';
 import { inviteClientTable } from '#firmware/sip/transaction/invite-client.ts';
@@ -38,6 +39,7 @@ export const drawnTables: ReadonlyMap<string, AnyTable> = new Map<string, AnyTab
   ['Accepted call (RFC 3261 §13, §15)', inviteSessionTable],
   ['Offers within a call (RFC 3261 §14, RFC 3311)', offerExchangeTable],
   ['2xx that waits for its ACK (RFC 3261 §13.3.1.4)', awaitedAckTable],
+  ['Session timer (RFC 4028 §10)', sessionTimerTable],
   ['Subscription (RFC 6665 §4.1)', subscriptionTable],
 ]);
 

@@ -28,6 +28,27 @@ export const callingSettings = {
     restart: true,
     default: false,
   }),
+  'sip.sessionExpires': duration({
+    title: 'Session timer',
+    description:
+      'A call is refreshed at least this often, so that a far end that has vanished is noticed (RFC 4028); 0 = only for those who ask for it.',
+    owner: 'phone',
+    restart: true,
+    unit: 's',
+    default: 1800,
+    minimum: 0,
+    maximum: 86_400,
+  }),
+  'sip.minimumSessionExpires': duration({
+    title: 'Shortest session timer',
+    description: 'Calls that would have to be refreshed more often are answered 422 with this time.',
+    owner: 'phone',
+    restart: true,
+    unit: 's',
+    default: 90,
+    minimum: 90,
+    maximum: 3600,
+  }),
   'sip.trace': flag({
     title: 'SIP trace',
     description: 'Write every SIP message to the log, credentials masked.',

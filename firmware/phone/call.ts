@@ -232,6 +232,7 @@ export class Call {
     else if (event.type === 'failed') this.#failed(now, event);
     else if (event.type === 'reoffered') this.#reoffered(now, event.body);
     else if (event.type === 'reofferAnswered') this.#negotiation.offerAnswered(now, event.statusCode, event.body);
+    else if (event.type === 'refreshed') this.#negotiation.refreshed(now, event.body);
     else if (event.type === 'info') this.#digits.takeInfo(now, event.body);
     else if (event.type === 'infoAnswered') this.#digits.infoAnswered(now, event.statusCode);
     else if (event.type === 'cancelled') {

@@ -163,6 +163,14 @@ export class Negotiation {
     else if (statusCode >= 300 || !body || this.applyAnswer(now, body) !== undefined) this.#machine.input(now, 'refused');
   }
 
+  /** An offer that repeated what they know was answered; the answer may have changed (RFC 4028 §7.4). */
+  refreshed(now: Milliseconds, body: Body): void {
+    const told = this.#told;
+    if (!told || this.#machine.state !== 'stable') return;
+    this.#exchange.offer(this.#local(told));
+    if (this.applyAnswer(now, body) !== undefined) this.#exchange.withdrawOffer();
+  }
+
   #settle(now: Milliseconds, audio: NegotiatedAudio): void {
     this.#ports.agreed(audio);
     this.#machine.input(now, 'agreed');

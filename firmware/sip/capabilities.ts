@@ -7,13 +7,13 @@ export const infoTypes: readonly string[] = ['application/dtmf-relay', 'applicat
 /** RFC 3842: the one event package we subscribe to. */
 export const messageSummary = { event: 'message-summary', contentType: 'application/simple-message-summary' } as const;
 
-/** Option tags of extensions (RFC 3261 §19.2): none yet, so each Require is refused. */
-export const supportedOptions: readonly string[] = [];
+/** Option tags of extensions (RFC 3261 §19.2) that a peer may require of us. */
+export const supportedOptions: readonly string[] = ['timer'];
 
 export const allowLine = ['Allow', allowedMethods.join(', ')] as const;
 
 /** What we can do, in requests and responses that make a dialog or refresh it. */
-export const dialogLines = [allowLine] as const;
+export const dialogLines: readonly (readonly [name: string, value: string])[] = [allowLine, ['Supported', supportedOptions.join(', ')]];
 
 /** RFC 3261 §11.2: what an OPTIONS is told. */
 export const capabilityLines: readonly (readonly [name: string, value: string])[] = [

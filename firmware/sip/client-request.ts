@@ -17,7 +17,9 @@ export interface ClientRequestParts {
   /** Every response but the challenges that were answered. */
   readonly onResponse: (now: Milliseconds, response: Response, request: ClientRequest, flow: Flow) => void;
   readonly onFailure: (now: Milliseconds, cause: 'timeout' | 'transport') => void;
-  /** A challenge was answered: the request is on its way anew. */
+  /** True if a refusal has been made up for, so that the request is to be built and sent again (RFC 4028 §7.4). */
+  readonly amends?: (response: Response) => boolean;
+  /** A challenge was answered or a refusal amended: the request is on its way anew. */
   readonly onRetry?: (now: Milliseconds) => void;
 }
 
@@ -26,7 +28,7 @@ export class ClientRequest implements TransactionUser {
   readonly #parts: ClientRequestParts;
   readonly #tries: AuthenticationTries = new Map();
   #transaction: ClientTransaction;
-  #answersChallenges = true;
+  #isWanted = true;
 
   constructor(now: Milliseconds, parts: ClientRequestParts) {
     this.#parts = parts;
@@ -42,17 +44,18 @@ export class ClientRequest implements TransactionUser {
     return this.#parts.destination;
   }
 
-  /** Nobody wants the answer so much any more as to be asked for a password: challenges are reported like other refusals. */
+  /** Nobody wants the answer so much any more as to send the request again: challenges are reported like other refusals. */
   stopTrying(): void {
-    this.#answersChallenges = false;
+    this.#isWanted = false;
   }
 
   responded(now: Milliseconds, response: Response, flow: Flow): void {
-    const { identity, destination, onResponse } = this.#parts;
+    const { identity, destination, onResponse, amends } = this.#parts;
     identity.answeredBy(destination, flow);
     if (response.isSuccess) identity.authenticator?.succeeded(this.#transaction.request, response);
     const challenged = response.statusCode === 401 || response.statusCode === 407;
-    if (challenged && this.#answersChallenges && this.#mayAnswer(response)) {
+    const again = this.#isWanted && (challenged ? this.#mayAnswer(response) : response.isFinal && amends?.(response));
+    if (again) {
       this.#transaction = this.#send(now);
       this.#parts.onRetry?.(now);
     } else onResponse(now, response, this, flow);

@@ -1,6 +1,8 @@
 import { allowedMethods, allowLine, messageSummary, supportedOptions } from './capabilities.ts';
+import { tooBriefFor } from './dialog/session-terms.ts';
 import type { Request } from './message/message.ts';
 import { mediaTypeOf } from './message-body.ts';
+import type { UserAgentSettings } from './user-agent-settings.ts';
 
 /** Why a request is refused before anybody looks at what it wants. */
 export interface Refused {
@@ -21,6 +23,13 @@ export function inspectHeaders(request: Request): Refused | undefined {
   if (requestUri.kind !== 'sip' || requestUri.scheme !== 'sip') return { statusCode: 416 };
   const unsupported = request.require.filter((option) => !supportedOptions.includes(option));
   return unsupported.length > 0 ? { statusCode: 420, headers: [['Unsupported', unsupported.join(', ')]] } : undefined;
+}
+
+/** RFC 4028 §9: whether the call would have to be refreshed more often than we like. */
+export function inspectSessionTimer(request: Request, settings: UserAgentSettings): Refused | undefined {
+  const isOffer = request.method === 'INVITE' || request.method === 'UPDATE';
+  const minimum = isOffer ? tooBriefFor(request, settings) : undefined;
+  return minimum === undefined ? undefined : { statusCode: 422, headers: [['Min-SE', String(minimum)]] };
 }
 
 /** RFC 3261 §8.2.3: whether we can read the body. INFO and NOTIFY have types of their own. */

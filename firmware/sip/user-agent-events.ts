@@ -73,6 +73,8 @@ export type UserAgentEvent =
   | { readonly type: 'reoffered'; readonly session: SessionId; readonly body?: Body }
   /** What became of our `reoffer`; the call goes on unchanged unless it is 2xx. */
   | { readonly type: 'reofferAnswered'; readonly session: SessionId; readonly statusCode: number; readonly body?: Body }
+  /** A re-INVITE that only kept the call alive was answered; `body` is the far end's media, mostly as it was (RFC 4028). */
+  | { readonly type: 'refreshed'; readonly session: SessionId; readonly body: Body }
   /** An INFO, already answered with 200. */
   | { readonly type: 'info'; readonly session: SessionId; readonly body: Body }
   | { readonly type: 'infoAnswered'; readonly session: SessionId; readonly statusCode: number }

@@ -8,7 +8,7 @@ import { messageSummaryOf } from './dialog/message-summary.ts';
 import type { Identity } from './identity.ts';
 import type { Request, Response } from './message/message.ts';
 import { isKnownMethod } from './message/methods.ts';
-import { inspectBody, inspectHeaders, inspectMethod, type Refused } from './request-inspection.ts';
+import { inspectBody, inspectHeaders, inspectMethod, inspectSessionTimer, type Refused } from './request-inspection.ts';
 import type { ServerTransaction } from './transaction/transaction-layer.ts';
 
 /** Who may be called: all accounts, and nobody in particular. */
@@ -42,7 +42,7 @@ export class UserAgentServer {
     const { request } = transaction;
     const usage =
       this.#core.dialogs.get(dialogKeyOf(request)) ?? this.#core.dialogs.get(dialogKey(request.callId, request.to.tag, undefined));
-    const refused = usage ? (inspectHeaders(request) ?? inspectBody(request)) : this.#inspect(transaction, merged);
+    const refused = usage ? this.#inspectInside(request) : this.#inspect(transaction, merged);
     if (refused) this.#refuse(now, transaction, refused);
     else if (usage) usage.receive(now, transaction);
     else if (request.method === 'INVITE') this.#invited(now, transaction);
@@ -84,6 +84,11 @@ export class UserAgentServer {
     this.#core.respond(now, transaction, statusCode, { ...(reasonPhrase !== undefined && { reasonPhrase }), ...(headers && { headers }) });
   }
 
+  /** A request within a dialog of ours. */
+  #inspectInside(request: Request): Refused | undefined {
+    return inspectHeaders(request) ?? inspectSessionTimer(request, this.#core.settings) ?? inspectBody(request);
+  }
+
   /** A request outside any dialog of ours. */
   #inspect({ request, flow }: ServerTransaction, merged: boolean): Refused | undefined {
     const strayed = request.to.tag !== undefined && isKnownMethod(request.method);
@@ -106,10 +111,11 @@ export class UserAgentServer {
   }
 
   /** A peer of RFC 2543, which knows no From tags, need not say a Contact: it is called back at its From. */
-  #inspectInvite({ contacts, from }: Request): Refused | undefined {
+  #inspectInvite(request: Request): Refused | undefined {
+    const { contacts, from } = request;
     if (contacts === '*' || (contacts.length === 0 && from.tag !== undefined)) return { statusCode: 400, reasonPhrase: 'Missing Contact' };
     const full = this.#closed || this.#core.calls.size >= this.#core.settings.maximumSessions;
-    return full ? { statusCode: 503, headers: [['Retry-After', '5']] } : undefined;
+    return full ? { statusCode: 503, headers: [['Retry-After', '5']] } : inspectSessionTimer(request, this.#core.settings);
   }
 
   #inspectNotify(request: Request, ownServer: boolean): Refused | undefined {

@@ -21,6 +21,10 @@ export interface UserAgentSettings {
   /** The same for a registration the registrar refused, such as for a wrong password. */
   readonly rejectedRetryBase: Milliseconds;
   readonly rejectedRetryMaximum: Milliseconds;
+  /** How long a call lives without a refresh, s (RFC 4028); 0: we ask for no timer, but grant one to a peer that does. */
+  readonly sessionExpires: number;
+  /** The shortest such time that a peer may ask for, s; less than 90 counts as 90. */
+  readonly minimumSessionExpires: number;
   /** True: an event `message` for every message sent and received. */
   readonly trace: boolean;
 }
@@ -37,5 +41,7 @@ export const defaultUserAgentSettings: UserAgentSettings = {
   retryMaximum: 300_000,
   rejectedRetryBase: 300_000,
   rejectedRetryMaximum: 3_600_000,
+  sessionExpires: 1_800,
+  minimumSessionExpires: 90,
   trace: false,
 };

@@ -98,7 +98,12 @@ function buildPhone({ clock, entropy, logger }: Daemon, settings: SettingsKeeper
     addresses: [current.get('sip.address')],
     port: current.get('sip.port'),
   });
-  const userAgentSettings = { acceptDirectCalls: current.get('sip.acceptDirectCalls'), trace: current.get('sip.trace') };
+  const userAgentSettings = {
+    acceptDirectCalls: current.get('sip.acceptDirectCalls'),
+    sessionExpires: current.get('sip.sessionExpires'),
+    minimumSessionExpires: current.get('sip.minimumSessionExpires'),
+    trace: current.get('sip.trace'),
+  };
   const ports = { clock, entropy, logger, addresses: endpoint, version: manifest.version, userAgentSettings };
   return { endpoint, phone: new Phone(ports, settings.phoneSettings, memory) };
 }

@@ -6,7 +6,7 @@ import type { Identity } from '../identity.ts';
 import type { ResponseParts } from '../message/build.ts';
 import type { Response } from '../message/message.ts';
 import type { NameAddr } from '../message/name-addr.ts';
-import { typedBody } from '../message-body.ts';
+import { bodyOf, typedBody } from '../message-body.ts';
 import { StateMachine } from '../state-machine.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import { destinationAlong } from '../transport/transport-layer.ts';
@@ -21,6 +21,7 @@ import {
   type IncomingInviteTimer as Timer,
 } from './incoming-invite-table.ts';
 import { InviteSession } from './invite-session.ts';
+import { grantLines, SessionTerms } from './session-terms.ts';
 
 export interface IncomingInviteParts {
   readonly core: AgentCore;
@@ -137,8 +138,11 @@ export class IncomingInvite implements Call, DialogUsage {
 
   #sendSuccess(now: Milliseconds, wanted: Wanted): void {
     const { core, id, identity, transaction } = this.#parts;
-    const response = this.#respond(now, wanted);
-    new InviteSession({ core, id, identity, dialog: this.#dialog, ownsCallId: false }).weAccepted(now, transaction, response);
+    const terms = new SessionTerms(core.settings);
+    const grant = terms.grant(transaction.request);
+    const response = this.#respond(now, { ...wanted, parts: { ...wanted.parts, headers: grantLines(grant) } });
+    const parts = { core, id, identity, dialog: this.#dialog, ownsCallId: false, terms, described: bodyOf(response) };
+    new InviteSession(parts).weAccepted(now, transaction, { response, grant });
   }
 
   #respond(now: Milliseconds, { statusCode, parts }: Wanted): Response {

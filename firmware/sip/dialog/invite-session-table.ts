@@ -1,11 +1,12 @@
 import type { StateTable } from '#firmware/core/state-table.ts';
 
 export type InviteSessionState = 'fresh' | 'unacknowledged' | 'leaving' | 'confirmed' | 'terminated';
-export type InviteSessionInput = 'weAccepted' | 'theyAccepted' | 'acknowledged' | 'noAck' | 'hangUp' | 'bye' | 'lost';
+export type InviteSessionInput = 'weAccepted' | 'theyAccepted' | 'acknowledged' | 'noAck' | 'hangUp' | 'bye' | 'lost' | 'expired';
 export type InviteSessionAction =
   | 'awaitAck'
   | 'sendBye'
   | 'sendByeForNoAck'
+  | 'sendByeForExpiry'
   | 'reportConfirmed'
   | 'reportLocal'
   | 'reportRemote'
@@ -43,6 +44,7 @@ export const inviteSessionTable: StateTable<InviteSessionState, InviteSessionInp
       hangUp: { to: 'terminated', do: ['sendBye', 'reportLocal', 'close'] },
       bye: { to: 'terminated', do: ['reportRemote', 'close'] },
       lost: { to: 'terminated', do: ['sendBye', 'reportTimeout', 'close'] },
+      expired: { to: 'terminated', do: ['sendByeForExpiry', 'reportTimeout', 'close'] },
     },
   },
   terminated: { timers: [], on: {} },

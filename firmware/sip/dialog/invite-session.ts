@@ -1,5 +1,6 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { AgentCore, Call, DialogUsage } from '../agent-core.ts';
+import { dialogLines } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
 import type { Identity } from '../identity.ts';
 import type { Request, Response } from '../message/message.ts';
@@ -18,6 +19,8 @@ import {
 } from './invite-session-table.ts';
 import { OfferExchange, type ReofferAnswer } from './offer-exchange.ts';
 import { SentAcks } from './sent-acks.ts';
+import type { SessionGrant, SessionTerms } from './session-terms.ts';
+import { SessionTimer } from './session-timer.ts';
 
 export interface InviteSessionParts {
   readonly core: AgentCore;
@@ -26,6 +29,9 @@ export interface InviteSessionParts {
   readonly dialog: Dialog;
   /** True for the caller. */
   readonly ownsCallId: boolean;
+  readonly terms: SessionTerms;
+  /** What we said of our media in the INVITE or its answer. */
+  readonly described: Body | undefined;
 }
 
 /** What an input is about, for the actions it leads to. */
@@ -42,12 +48,21 @@ export class InviteSession implements Call, DialogUsage {
   readonly #awaitedAck: AwaitedAck;
   readonly #acks = new SentAcks();
   readonly #offers: OfferExchange;
+  readonly #timer: SessionTimer;
+  /** RFC 4028 §7.4: UPDATE refreshes a call without touching its media, where the far end knows it. */
+  #theyTakeUpdate = false;
 
   constructor(parts: InviteSessionParts) {
     this.#parts = parts;
-    const { core, id, identity, dialog, ownsCallId } = parts;
+    const { core, id, identity, dialog, ownsCallId, terms, described } = parts;
     this.#machine = new StateMachine(inviteSessionTable, 'fresh', core.timers, { durationOf: () => 0, timedOut: () => undefined });
     this.#awaitedAck = new AwaitedAck(core, (now) => this.#step(now, 'noAck', { reason: 'no ACK' }));
+    this.#timer = new SessionTimer({
+      core,
+      terms,
+      onRefreshDue: (now) => this.#refresh(now),
+      onExpired: (now) => this.#step(now, 'expired', { reason: 'the far end no longer refreshes the call' }),
+    });
     this.#offers = new OfferExchange({
       core,
       session: id,
@@ -55,20 +70,30 @@ export class InviteSession implements Call, DialogUsage {
       dialog,
       ownsCallId,
       acks: this.#acks,
+      timer: this.#timer,
+      described,
       onLost: (now, reason) => this.#step(now, 'lost', { reason }),
     });
   }
 
   /** We have just sent this 2xx. */
-  weAccepted(now: Milliseconds, transaction: ServerTransaction, response: Response): void {
+  weAccepted(
+    now: Milliseconds,
+    transaction: ServerTransaction,
+    sent: { readonly response: Response; readonly grant?: SessionGrant | undefined },
+  ): void {
     this.#open();
-    this.#step(now, 'weAccepted', { accepted: { transaction, response } });
+    this.#theyTakeUpdate = transaction.request.allow.includes('UPDATE');
+    this.#timer.apply(now, sent.grant);
+    this.#step(now, 'weAccepted', { accepted: { transaction, response: sent.response } });
   }
 
   /** They sent a 2xx, which has been acknowledged; `again` sends the ACK of CSeq `sequence` once more. */
-  theyAccepted(now: Milliseconds, sequence: number, again: () => void): void {
-    this.#acks.add(sequence, again);
+  theyAccepted(now: Milliseconds, response: Response, ack: { readonly sequence: number; readonly again: () => void }): void {
+    this.#acks.add(ack.sequence, ack.again);
     this.#open();
+    this.#theyTakeUpdate = response.allow.includes('UPDATE');
+    this.#timer.accepted(now, response);
     this.#step(now, 'theyAccepted');
   }
 
@@ -129,13 +154,19 @@ export class InviteSession implements Call, DialogUsage {
   }
 
   describe(): object {
-    return { state: this.#machine.state, offers: this.#offers.describe(), dialog: this.#parts.dialog.describe() };
+    return {
+      state: this.#machine.state,
+      timer: this.#timer.describe(),
+      offers: this.#offers.describe(),
+      dialog: this.#parts.dialog.describe(),
+    };
   }
 
   static readonly #actions: Readonly<Record<Action, (self: InviteSession, now: Milliseconds, subject: Subject) => void>> = {
     awaitAck: (self, now, { accepted }) => accepted && self.#awaitedAck.sent(now, accepted.transaction, accepted.response),
     sendBye: (self, now) => self.#sendBye(now),
     sendByeForNoAck: (self, now) => self.#sendBye(now, 'SIP;cause=408;text="no ACK"'),
+    sendByeForExpiry: (self, now) => self.#sendBye(now, 'SIP;cause=408;text="session expired"'),
     reportConfirmed: (self, _now, { request }) => request && self.#reportConfirmed(request),
     reportLocal: (self) => self.#reportEnd('local'),
     reportRemote: (self, _now, { request }) => self.#reportEnd('remote', request?.header('Reason')),
@@ -151,6 +182,35 @@ export class InviteSession implements Call, DialogUsage {
     const { core, id, dialog } = this.#parts;
     core.calls.set(id, this);
     core.dialogs.set(dialog.key, this);
+  }
+
+  #refresh(now: Milliseconds): void {
+    const { core, identity, dialog } = this.#parts;
+    const { destination } = dialog;
+    if (this.#machine.state !== 'confirmed' || !destination) return;
+    if (!this.#theyTakeUpdate) {
+      this.#offers.refresh(now);
+      return;
+    }
+    const lost = (at: Milliseconds, reason: string): void => this.#step(at, 'lost', { reason });
+    new ClientRequest(now, {
+      core,
+      identity,
+      destination,
+      inDialog: true,
+      build: () =>
+        dialog.request('UPDATE', { contact: identity.contact(destination), headers: [...dialogLines, ...this.#timer.requestLines()] }),
+      amends: (response) => this.#timer.raise(response),
+      onResponse: (at, response) => {
+        const { statusCode } = response;
+        if (response.isSuccess) {
+          dialog.refresh(response);
+          this.#timer.accepted(at, response);
+        } else if (statusCode === 405 || statusCode === 501) this.#theyTakeUpdate = false;
+        else if (statusCode === 481 || statusCode === 408) lost(at, `${statusCode} to a session refresh`);
+      },
+      onFailure: (at, cause) => cause === 'timeout' && lost(at, 'no answer to a session refresh'),
+    });
   }
 
   #sendBye(now: Milliseconds, reason?: string): void {
@@ -170,6 +230,7 @@ export class InviteSession implements Call, DialogUsage {
     const { core, id, dialog } = this.#parts;
     this.#awaitedAck.stop(now);
     this.#offers.close(now);
+    this.#timer.close(now);
     core.calls.delete(id);
     core.dialogs.delete(dialog.key);
   }

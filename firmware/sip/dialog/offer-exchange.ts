@@ -21,6 +21,7 @@ import {
   type OfferExchangeTimer as Timer,
 } from './offer-exchange-table.ts';
 import type { SentAcks } from './sent-acks.ts';
+import type { SessionTimer } from './session-timer.ts';
 
 export type ReofferAnswer = { readonly body: Body } | { readonly statusCode: number };
 
@@ -32,6 +33,9 @@ export interface OfferExchangeParts {
   /** RFC 3261 §14.1: who chose the Call-ID waits longer after a glare. */
   readonly ownsCallId: boolean;
   readonly acks: SentAcks;
+  readonly timer: SessionTimer;
+  /** What the far end knows of our media. */
+  readonly described: Body | undefined;
   /** The far end does not know the call any more, or does not answer. */
   readonly onLost: (now: Milliseconds, reason: string) => void;
 }
@@ -50,11 +54,15 @@ export class OfferExchange {
   readonly #machine: StateMachine<State, Input, Action, Timer>;
   readonly #awaitedAck: AwaitedAck;
   #ours: Body | undefined;
+  #described: Body | undefined;
+  /** Our offer says what they know already: it only keeps the call alive (RFC 4028 §7.4). */
+  #isRefresh = false;
   #request: ClientRequest | undefined;
   #theirs: ServerTransaction | undefined;
 
   constructor(parts: OfferExchangeParts) {
     this.#parts = parts;
+    this.#described = parts.described;
     const { core, ownsCallId } = parts;
     const glarePause = (): Milliseconds =>
       ownsCallId ? 2_100 + 1_900 * randomFraction(core.entropy) : 2_000 * randomFraction(core.entropy);
@@ -69,8 +77,15 @@ export class OfferExchange {
   offer(now: Milliseconds, body: Body): boolean {
     if (!this.#machine.accepts('offer')) return false;
     this.#ours = body;
+    this.#isRefresh = false;
     this.#step(now, 'offer');
     return true;
+  }
+
+  /** A re-INVITE that changes nothing; not needed while another offer is under way, for that refreshes the call as well. */
+  refresh(now: Milliseconds): void {
+    if (!this.#described || !this.offer(now, this.#described)) return;
+    this.#isRefresh = true;
   }
 
   /** A re-INVITE or an UPDATE; an UPDATE without an offer only moves the target. */
@@ -80,7 +95,7 @@ export class OfferExchange {
     if (request.method === 'INVITE' || request.body.length > 0) this.#step(now, 'theirOffer', { transaction });
     else {
       dialog.refresh(request);
-      core.respond(now, transaction, 200, this.#ourPart());
+      core.respond(now, transaction, 200, this.#ourPart(now, request));
     }
   }
 
@@ -110,7 +125,7 @@ export class OfferExchange {
   static readonly #actions: Readonly<Record<Action, (self: OfferExchange, now: Milliseconds, subject: Subject) => void>> = {
     sendOffer: (self, now) => self.#sendOffer(now),
     sendCancel: (self, now) => self.#request && self.#parts.core.cancel(now, self.#request.transaction),
-    acknowledge: (self, _now, { response }) => response && self.#acknowledge(response),
+    acknowledge: (self, now, { response }) => response && self.#acknowledge(now, response),
     reportAnswer: (self, _now, { response, statusCode }) => self.#reportAnswer(statusCode ?? 408, response),
     reportGlare: (self) => self.#reportAnswer(491),
     reportOffer: (self, _now, { transaction }) => transaction && self.#reportOffer(transaction),
@@ -138,7 +153,13 @@ export class OfferExchange {
       identity,
       destination,
       inDialog: true,
-      build: () => dialog.request('INVITE', { contact: identity.contact(destination), headers: dialogLines, body }),
+      build: () =>
+        dialog.request('INVITE', {
+          contact: identity.contact(destination),
+          headers: [...dialogLines, ...this.#parts.timer.requestLines()],
+          body,
+        }),
+      amends: (response) => this.#parts.timer.raise(response),
       onResponse: (at, response, request) => this.#responded(at, response, request),
       onFailure: (at, cause) => this.#fail(at, cause === 'timeout' ? 408 : 503, 'no answer to an offer'),
     });
@@ -160,13 +181,17 @@ export class OfferExchange {
 
   #reportAnswer(statusCode: number, response?: Response): void {
     const { core, session } = this.#parts;
-    core.emit({ type: 'reofferAnswered', session, statusCode, ...(response && withBodyOf(response)) });
+    const body = response ? withBodyOf(response) : {};
+    if (!this.#isRefresh) core.emit({ type: 'reofferAnswered', session, statusCode, ...body });
+    else if (body.body && statusCode < 300) core.emit({ type: 'refreshed', session, body: body.body });
   }
 
-  #acknowledge(response: Response): void {
-    const { core, dialog, acks } = this.#parts;
+  #acknowledge(now: Milliseconds, response: Response): void {
+    const { core, dialog, acks, timer } = this.#parts;
     const invite = this.#request?.transaction.request;
     dialog.refresh(response);
+    timer.accepted(now, response);
+    this.#described = this.#ours;
     const { destination } = dialog;
     if (invite && destination) acks.add(invite.cSeq.number, core.acknowledge(dialog.ack(invite), destination));
   }
@@ -185,14 +210,18 @@ export class OfferExchange {
     const transaction = this.#theirs;
     if (!transaction) return;
     dialog.refresh(transaction.request);
-    const response = core.respond(now, transaction, 200, { ...this.#ourPart(), body: typedBody(body) });
+    this.#described = body;
+    const response = core.respond(now, transaction, 200, { ...this.#ourPart(now, transaction.request), body: typedBody(body) });
     if (transaction.request.method === 'INVITE') this.#awaitedAck.sent(now, transaction, response);
   }
 
   /** What every 2xx that moves the remote target tells of us. */
-  #ourPart(): ResponseParts {
-    const { identity, dialog } = this.#parts;
+  #ourPart(now: Milliseconds, request: Request): ResponseParts {
+    const { identity, dialog, timer } = this.#parts;
     const { destination } = dialog;
-    return { headers: dialogLines, ...(destination && { contact: identity.contact(destination) }) };
+    return {
+      headers: [...dialogLines, ...timer.answerLines(now, request)],
+      ...(destination && { contact: identity.contact(destination) }),
+    };
   }
 }

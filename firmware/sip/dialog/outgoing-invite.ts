@@ -23,6 +23,7 @@ import {
   type OutgoingInviteState as State,
   type OutgoingInviteTimer as Timer,
 } from './outgoing-invite-table.ts';
+import { SessionTerms } from './session-terms.ts';
 
 export interface OutgoingInviteParts {
   readonly core: AgentCore;
@@ -53,6 +54,7 @@ export class OutgoingInvite implements Call {
   readonly #machine: StateMachine<State, Input, Action, Timer>;
   readonly #from: NameAddr;
   readonly #callId: string;
+  readonly #terms: SessionTerms;
   readonly #early = new Map<string, Dialog>();
   /** How to send the ACK of each 2xx once more, by To tag. */
   readonly #acks = new Map<string, () => void>();
@@ -65,6 +67,7 @@ export class OutgoingInvite implements Call {
     const { core, identity, destination } = parts;
     this.#from = identity.from(destination).withParam('tag', randomToken(core.entropy, 10));
     this.#callId = randomToken(core.entropy, 22);
+    this.#terms = new SessionTerms(core.settings);
     this.#machine = new StateMachine(outgoingInviteTable, 'calling', core.timers, {
       durationOf: (timer) => (timer === 'noAnswer' ? core.settings.noAnswer : core.patience),
       timedOut: (now, timer) => this.#step(now, `timer ${timer}`),
@@ -83,6 +86,7 @@ export class OutgoingInvite implements Call {
       onResponse: (at, response) => this.#responded(at, response),
       onFailure: (at, cause) => this.#step(at, 'failed', { cause }),
       onRetry: (at) => this.#step(at, 'retried'),
+      amends: (response) => this.#terms.raise(response),
     });
   }
 
@@ -126,7 +130,7 @@ export class OutgoingInvite implements Call {
       sequence: this.#sequence,
       routes,
       contact: identity.contact(destination),
-      headers: [...dialogLines, ...headers],
+      headers: [...dialogLines, ...this.#terms.requestLines(), ...headers],
       ...(body && { body: typedBody(body) }),
     });
   }
@@ -182,7 +186,8 @@ export class OutgoingInvite implements Call {
     if (!accepted) return;
     const { dialog, sequence, again } = accepted;
     this.#forgetEarlyDialogs();
-    new InviteSession({ core, id, identity, dialog, ownsCallId: true }).theyAccepted(now, sequence, again);
+    const session = new InviteSession({ core, id, identity, dialog, ownsCallId: true, terms: this.#terms, described: this.#parts.body });
+    session.theyAccepted(now, response, { sequence, again });
     core.emit({ type: 'accepted', session: id, remote: dialog.remote, ...withBodyOf(response) });
   }
 

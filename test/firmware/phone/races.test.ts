@@ -176,3 +176,41 @@ t.test('calls that come and go by the hundred leave nothing behind', async (t) =
   const described = JSON.stringify(phone.phone.describe(house.network.now));
   t.ok(described.length < 5_000, `what is left to describe has ${described.length} characters`);
 });
+
+t.test('RFC 4028 §10 a far end that vanishes in a call is noticed, although no sound is missed', async (t) => {
+  const { house, phone, peer } = atHome({ 'rtp.silenceSeconds': '0' });
+  phone.lift();
+  phone.do((core, now) => core.call(now, peer.uri));
+  house.run(100);
+  peer.accept();
+  house.run(100);
+  peer.host.detach();
+  house.run(940_000);
+  t.strictSame(phone.callStates, []);
+  t.equal(phone.ear, 'congestion');
+  t.match(phone.factsOf('call.state').at(-1), { state: 'ended', reason: 'no answer to a session refresh' });
+  t.equal(phone.callLog[0]?.outcome, 'accepted');
+});
+
+t.test('RFC 4028 §7.4 the answer to a refresh by re-INVITE may name another port: our sound follows, our description stays', async (t) => {
+  const { house, phone, peer } = atHome({ 'rtp.silenceSeconds': '0' });
+  house.network.intercept(({ from, text }) => {
+    if (from !== `${peer.address}:5060` || !text.includes(', UPDATE')) return undefined;
+    peer.host.sendText(phone.host, text.replace(', UPDATE', ''));
+    return 'drop';
+  });
+  phone.do((core, now) => core.call(now, peer.uri));
+  house.run(100);
+  peer.accept();
+  house.run(901_000);
+  const offers = house.network.packets.filter(({ text }) => text.startsWith('INVITE')).map(({ text }) => text.slice(text.indexOf('v=0')));
+  t.equal(offers.length, 2);
+  t.equal(offers[1], offers[0]);
+  peer.do((agent, now) => agent.answerReoffer(now, peer.incoming, { body: peer.sdp({ port: 44_000 }) }));
+  house.run(100);
+  const update = phone.media.commands.findLast((command) => command.name === 'updateSession');
+  t.match(update?.args, { parameters: { remote: { rtpPort: 44_000 } } });
+  phone.do((core, now) => core.hold(now));
+  house.run(100);
+  t.match(house.network.packets.findLast(({ text }) => text.startsWith('INVITE'))?.text, /a=sendonly/, 'and the next offer is as ever');
+});

@@ -192,7 +192,7 @@ t.test('§11.2 OPTIONS tells what we can do', async (t) => {
   t.equal(response.kind === 'response' && response.statusCode, 200);
   t.same(response.allow, ['INVITE', 'ACK', 'CANCEL', 'BYE', 'OPTIONS', 'INFO', 'UPDATE', 'NOTIFY']);
   t.match(response.header('Accept'), /^application\/sdp, application\/dtmf-relay/);
-  t.same(response.supported, []);
+  t.same(response.supported, ['timer']);
   t.equal(response.header('Server'), undefined, 'no product unless asked for');
   t.ok(response.to.tag);
 });
