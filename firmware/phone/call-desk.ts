@@ -156,6 +156,10 @@ export class CallDesk {
     }
   }
 
+  describe(): object {
+    return { calls: this.#calls.size, sessions: this.#sessions.size };
+  }
+
   #begin(now: Milliseconds, plan: CallPlan): Call {
     const { userAgent, media, alarms, entropy } = this.#ports;
     const { calls, sound } = this.#ports.settings();

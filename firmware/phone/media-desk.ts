@@ -283,7 +283,7 @@ export class MediaDesk {
       if (!isAdopted(name, this.#legs.get(name))) this.#tellClosed(name);
     }
     for (const [name, leg] of this.#legs) {
-      if (isAdopted(name, leg)) this.#tellLeg(name, leg);
+      if (isAdopted(name, leg)) this.#tellAdopted(name, leg);
       else this.#open(name, leg);
     }
     for (const [device, tone] of this.#tones) this.#tellTone({ kind: 'device', device }, tone);
@@ -310,6 +310,13 @@ export class MediaDesk {
     if (leg.device !== null) this.#plain({ name: 'connectSession', args: { session: name, device: leg.device } });
     if (leg.tone) this.#tellTone({ kind: 'session', session: name }, leg.tone);
     if (leg.playback) this.#startPlayback(name, leg.playback);
+  }
+
+  /** As above, to a media that has been doing something all the while: what ended meanwhile must be said too. */
+  #tellAdopted(name: string, leg: Leg): void {
+    this.#tellLeg(name, leg);
+    if (leg.device === null) this.#plain({ name: 'connectSession', args: { session: name, device: null } });
+    if (leg.tone === null) this.#tellTone({ kind: 'session', session: name }, null);
   }
 
   #closed(name: string, result: ResultOf<Media, 'closeSession'>): void {

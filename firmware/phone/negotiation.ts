@@ -17,22 +17,24 @@ import type { SoundSettings } from './phone-settings.ts';
 
 const sdpType = 'application/sdp';
 
-type State = 'opening' | 'stable' | 'offering' | 'backingOff';
+type State = 'opening' | 'settling' | 'stable' | 'offering' | 'backingOff';
 type Input = 'agreed' | 'changed' | 'refused' | 'glare';
 type Action = 'sendOffer' | 'withdraw' | 'forget' | 'compare';
-type Timer = 'glare';
+type Timer = 'settle' | 'glare';
 
 /**
  * Whose offer is under way within one call (RFC 3261 §14). What is wanted (on hold or not, on which port) may change at any time; it is
  * compared with what was agreed whenever the exchange has come to rest, so a wish made in the middle of another is never lost.
  */
 export const negotiationTable: StateTable<State, Input | `timer ${Timer}`, Action, Timer> = {
-  opening: { timers: [], on: { agreed: { to: 'stable', do: ['compare'] } } },
+  opening: { timers: [], on: { agreed: { to: 'settling', do: [] } } },
+  /** An offer right behind the ACK of the one before could overtake it on UDP, and would be refused. */
+  settling: { timers: ['settle'], on: { 'timer settle': { to: 'stable', do: ['compare'] } } },
   stable: { timers: [], on: { changed: { to: 'offering', do: ['sendOffer'] } } },
   offering: {
     timers: [],
     on: {
-      agreed: { to: 'stable', do: ['compare'] },
+      agreed: { to: 'settling', do: [] },
       refused: { to: 'stable', do: ['withdraw'] },
       glare: { to: 'backingOff', do: ['forget'] },
     },
@@ -40,6 +42,8 @@ export const negotiationTable: StateTable<State, Input | `timer ${Timer}`, Actio
   /** An offer of theirs that we answer meanwhile may tell them what we want, and then nothing is left to send. */
   backingOff: { timers: ['glare'], on: { 'timer glare': { to: 'stable', do: ['compare'] } } },
 };
+
+const settleMs = 100;
 
 /** Where our sound is to be sent, and whether the far end is on hold. */
 export interface LocalWish {
@@ -78,9 +82,7 @@ export class Negotiation {
     this.#entropy = entropy;
     this.#exchange = new OfferAnswer(startOfferAnswer(String(randomUint32(entropy))));
     this.#machine = new Machine<State, Input, Action, Timer>(negotiationTable, 'opening', alarms, {
-      // RFC 3261 §14.1 has two ranges so that the sides do not meet again: 2.1 to 4 s for who made the Call-ID, up to 2 s for the other.
-      // The user agent does not tell which we are; any time between keeps the odds.
-      delayOf: () => 500 + 3500 * randomFraction(this.#entropy),
+      delayOf: (timer) => this.#delayOf(timer),
       actions: {
         sendOffer: (now) => this.#sendOffer(now),
         withdraw: () => this.#exchange.withdrawOffer(),
@@ -174,6 +176,13 @@ export class Negotiation {
   #settle(now: Milliseconds, audio: NegotiatedAudio): void {
     this.#ports.agreed(audio);
     this.#machine.input(now, 'agreed');
+  }
+
+  #delayOf(timer: Timer): Milliseconds {
+    if (timer === 'settle') return settleMs;
+    // RFC 3261 §14.1 has two ranges so that the sides do not meet again: 2.1 to 4 s for who made the Call-ID, up to 2 s for the other.
+    // The user agent does not tell which we are; any time between keeps the odds.
+    return 500 + 3500 * randomFraction(this.#entropy);
   }
 
   #sendOffer(now: Milliseconds): void {

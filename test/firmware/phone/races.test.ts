@@ -86,6 +86,49 @@ t.test('§14.1 both sides hold at once', async (t) => {
   t.strictSame(phone.callStates, ['held']);
 });
 
+t.test('a wish that changes while its offer is under way is offered next', async (t) => {
+  const { house, phone, peer, session } = talking();
+  const directions = () =>
+    peer.eventsOf('reoffered').map(({ body }) => /a=(sendonly|sendrecv)/.exec(new TextDecoder().decode(body?.bytes))?.[1]);
+  phone.do((core, now) => core.hold(now));
+  house.run(50);
+  phone.do((core, now) => core.resume(now));
+  house.run(50);
+  t.strictSame(directions(), ['sendonly'], 'one at a time');
+  peer.do((agent, now) => agent.answerReoffer(now, session, { body: peer.sdp({ direction: 'recvonly' }) }));
+  house.run(200);
+  t.strictSame(directions(), ['sendonly', 'sendrecv']);
+  peer.do((agent, now) => agent.answerReoffer(now, session, { body: peer.sdp() }));
+  house.run(50);
+  const update = phone.media.commands.findLast((command) => command.name === 'updateSession');
+  t.match(update?.args, { parameters: { direction: 'sendrecv' } });
+});
+
+t.test('what was wished while the link to media was broken is told when it is back', async (t) => {
+  const { house, phone, peer, session } = talking();
+  phone.loseMediaLink();
+  phone.do((core, now) => core.hold(now));
+  house.run(100);
+  peer.do((agent, now) => agent.answerReoffer(now, session, { body: peer.sdp({ direction: 'recvonly', port: 49_000 }) }));
+  house.run(100);
+  const before = phone.media.commands.length;
+  phone.connectMedia();
+  const told = phone.media.commands.slice(before);
+  t.match(told.find(({ name }) => name === 'updateSession')?.args, { parameters: { direction: 'sendonly', remote: { rtpPort: 49_000 } } });
+  t.match(told.find(({ name }) => name === 'connectSession')?.args, { device: null });
+});
+
+t.test('a report of silence that comes late, when the call is held, ends nothing', async (t) => {
+  const { house, phone, peer, session } = talking();
+  phone.do((core, now) => core.hold(now));
+  house.run(100);
+  peer.do((agent, now) => agent.answerReoffer(now, session, { body: peer.sdp({ direction: 'recvonly' }) }));
+  house.run(100);
+  const fields = { session: phone.calls[0]?.call ?? '', seconds: 30 };
+  phone.do((core, now) => core.mediaEvent(now, { name: 'rtpSilence', fields }));
+  t.strictSame(phone.callStates, ['held']);
+});
+
 t.test('§8.1.3.1 a far end that is gone in the middle of a call is noticed when it is asked something', async (t) => {
   const { house, phone, peer } = talking();
   peer.host.detach();
@@ -174,6 +217,7 @@ t.test('calls that come and go by the hundred leave nothing behind', async (t) =
   t.equal(phone.callLog.length, 150);
   isAtRest(t, phone);
   const described = JSON.stringify(phone.phone.describe(house.network.now));
+  t.match(phone.phone.describe(house.network.now), { calls: { calls: 0, sessions: 0 }, timers: 0 });
   t.ok(described.length < 5_000, `what is left to describe has ${described.length} characters`);
 });
 
