@@ -292,6 +292,7 @@ export class Phone implements SipCore<PhoneEvent> {
   describe(now: Milliseconds): object {
     return {
       status: this.status(now),
+      calls: this.#desk.describe(),
       handset: this.#handset.describe(),
       board: this.#board.describe(),
       media: this.#media.describe(),
