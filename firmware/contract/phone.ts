@@ -93,6 +93,8 @@ export const phoneStatusSchema = v.object({
   /** The tone or bell that sounds now. */
   tone: v.nullable(v.string()),
   missedCalls: v.number(),
+  /** What people should know of the device and mend, in plain words. */
+  notices: v.array(v.string()),
   counters: v.record(v.string(), v.number()),
 });
 export type PhoneStatus = v.InferOutput<typeof phoneStatusSchema>;

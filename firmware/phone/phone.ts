@@ -34,6 +34,8 @@ export interface PhonePorts {
   /** Of the firmware, for the status. */
   readonly version: string;
   readonly userAgentSettings?: Partial<UserAgentSettings>;
+  /** What the driver knows that people should know and mend, in plain words. */
+  readonly notices?: () => readonly string[];
 }
 
 /** What was kept on disk. */
@@ -284,6 +286,7 @@ export class Phone implements SipCore<PhoneEvent> {
       lines: this.#lines.all,
       alerts: this.#alerts,
       missedCalls: this.#missedCalls,
+      notices: this.#ports.notices?.() ?? [],
       tone: this.#tone,
       counters: this.#counters,
     });

@@ -22,6 +22,7 @@ export interface Observed {
   readonly lines: readonly Line[];
   readonly alerts: AlertDesk;
   readonly missedCalls: number;
+  readonly notices: readonly string[];
   /** What sounds now, the bell before the ear. */
   readonly tone: string | null;
   readonly counters: Counters;
@@ -29,7 +30,7 @@ export interface Observed {
 
 /** The whole device at one moment, for people and programs. */
 export function statusOf(now: Milliseconds, observed: Observed): PhoneStatus {
-  const { version, startedAt, board, media, desk, handset, lines, alerts, missedCalls, tone, counters } = observed;
+  const { version, startedAt, board, media, desk, handset, lines, alerts, missedCalls, notices, tone, counters } = observed;
   const daemons = { hal: board.up, media: media.up };
   const state: BoardState | undefined = board.state;
   return {
@@ -45,6 +46,7 @@ export function statusOf(now: Milliseconds, observed: Observed): PhoneStatus {
     daemons,
     tone,
     missedCalls,
+    notices: [...notices],
     counters: counters.describe(),
   };
 }

@@ -1,6 +1,9 @@
 import { closeSync, openSync } from 'node:fs';
 import sqlite3 from 'sqlite3';
 import { InvariantError, messageOf, ResourceError } from '../core/errors.ts';
+import { type Logger, silentLogger } from '../core/logger.ts';
+import { hasCopy, isLost, LastGoodCopy, restoreCopy } from './last-good-copy.ts';
+import { nodeClock } from './node-clock.ts';
 
 export type SqlValue = string | number | null | Uint8Array;
 export type Row = Readonly<Record<string, SqlValue>>;
@@ -16,8 +19,18 @@ export interface Statements {
 export interface SqliteStore extends Statements {
   /** All of `work` or nothing. `work` must use the statements it is given: calls on the store itself wait until it has ended. */
   transaction<T>(work: (statements: Statements) => Promise<T>): Promise<T>;
-  /** Waits for what was asked before, then closes. */
+  /** Writes the database anew without what was deleted or replaced, which else stays readable in its file. */
+  compact(): Promise<void>;
+  /** Set when the database was damaged and its last good copy is in its place. */
+  readonly restored: Restored | undefined;
+  /** Waits for what was asked before, makes the last good copy, then closes. */
   close(): Promise<void>;
+}
+
+/** How a database came to be its last good copy. */
+export interface Restored {
+  readonly reason: string;
+  readonly copiedAt: Date;
 }
 
 /** The statements that take a database from version `n - 1` to `n`; migration 1 stands first. Never changed once released. */
@@ -27,21 +40,38 @@ export type Migrations = readonly (readonly string[])[];
 const maximumWaiting = 2000;
 const busyTimeoutMs = 5000;
 
+/** The file holds no database any more. */
+class DamageError extends ResourceError {}
+
 /**
- * Opens or makes the database `path` (mode 0600: it holds secrets), checks it and migrates it. Throws ResourceError when it is damaged,
- * comes from a newer firmware, or cannot be opened.
+ * Opens or makes the database `path` (mode 0600: it holds secrets), checks it and migrates it. One that is damaged or lost is replaced by its
+ * last good copy. Throws ResourceError when there is none, and when it comes from a newer firmware, another process has it open, or it cannot
+ * be opened.
  */
-export async function openStore(path: string, migrations: Migrations): Promise<SqliteStore> {
-  const database = await openDatabase(path);
-  const store = new Store(path, database);
+export async function openStore(path: string, migrations: Migrations, logger: Logger = silentLogger): Promise<SqliteStore> {
+  try {
+    if (isLost(path)) throw new DamageError(`the database ${path} is lost`);
+    return await openSound(path, migrations, logger, undefined);
+  } catch (thrown) {
+    if (!(thrown instanceof DamageError) || !hasCopy(path)) throw thrown;
+    const restored = { reason: thrown.message, copiedAt: restoreCopy(path) };
+    const store = await openSound(path, migrations, logger, restored);
+    logger.error('database-restored', { reason: restored.reason, copiedAt: restored.copiedAt.toISOString(), kept: `${path}.damaged` });
+    return store;
+  }
+}
+
+async function openSound(path: string, migrations: Migrations, logger: Logger, restored: Restored | undefined): Promise<SqliteStore> {
+  const store = new Store(path, await openDatabase(path), logger, restored);
   try {
     await store.configure();
     await store.check();
     await store.migrate(migrations);
   } catch (thrown) {
-    await store.close();
+    await store.abandon();
     throw thrown;
   }
+  store.startCopies();
   return store;
 }
 
@@ -61,8 +91,9 @@ async function openDatabase(path: string): Promise<sqlite3.Database> {
 }
 
 function failureOf(path: string, error: Error): ResourceError {
-  const damaged = /SQLITE_(?:NOTADB|CORRUPT)/.test(error.message);
-  return new ResourceError(damaged ? `the database ${path} is damaged: ${error.message}` : `database ${path}: ${error.message}`);
+  if (/SQLITE_(?:NOTADB|CORRUPT)/.test(error.message)) return new DamageError(`the database ${path} is damaged: ${error.message}`);
+  if (error.message.includes('SQLITE_BUSY')) return new ResourceError(`the database ${path} is in use by another process`);
+  return new ResourceError(`database ${path}: ${error.message}`);
 }
 
 class Store implements SqliteStore {
@@ -70,16 +101,27 @@ class Store implements SqliteStore {
   readonly #database: sqlite3.Database;
   /** Ends when all that was asked so far has been done. */
   #tail: Promise<unknown> = Promise.resolve();
+  readonly restored: Restored | undefined;
+  readonly #copy: LastGoodCopy;
   #waiting = 0;
   #closed = false;
 
-  constructor(path: string, database: sqlite3.Database) {
+  constructor(path: string, database: sqlite3.Database, logger: Logger, restored: Restored | undefined) {
     this.#path = path;
     this.#database = database;
+    this.restored = restored;
+    const write = (target: string) => this.#queued(() => this.#run('VACUUM INTO ?', [target]));
+    this.#copy = new LastGoodCopy({ path, write, clock: nodeClock, logger });
   }
 
-  run(sql: string, values: readonly SqlValue[] = []): Promise<{ changes: number; lastId: number }> {
-    return this.#queued(() => this.#run(sql, values));
+  startCopies(): void {
+    this.#copy.start();
+  }
+
+  async run(sql: string, values: readonly SqlValue[] = []): Promise<{ changes: number; lastId: number }> {
+    const outcome = await this.#queued(() => this.#run(sql, values));
+    this.#copy.changed();
+    return outcome;
   }
 
   all(sql: string, values: readonly SqlValue[] = []): Promise<readonly Row[]> {
@@ -90,11 +132,26 @@ class Store implements SqliteStore {
     return (await this.all(sql, values))[0];
   }
 
-  transaction<T>(work: (statements: Statements) => Promise<T>): Promise<T> {
-    return this.#queued(() => this.#transaction(work));
+  async transaction<T>(work: (statements: Statements) => Promise<T>): Promise<T> {
+    const result = await this.#queued(() => this.#transaction(work));
+    this.#copy.changed();
+    return result;
+  }
+
+  async compact(): Promise<void> {
+    await this.run('VACUUM');
+    await this.all('PRAGMA wal_checkpoint(TRUNCATE)');
+    await this.#copy.make();
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return;
+    await this.#copy.make();
+    await this.abandon();
+  }
+
+  /** Closes without a copy. */
+  async abandon(): Promise<void> {
     if (this.#closed) return;
     const closing = this.#queued(
       () =>
@@ -105,14 +162,18 @@ class Store implements SqliteStore {
   }
 
   async configure(): Promise<void> {
-    const pragmas = [`busy_timeout = ${busyTimeoutMs}`, 'journal_mode = WAL', 'synchronous = FULL', 'foreign_keys = ON'];
+    // Exclusive: another process, a second writer by mistake, is refused (docs/decisions/0008).
+    const pragmas = [
+      ...[`busy_timeout = ${busyTimeoutMs}`, 'locking_mode = EXCLUSIVE', 'journal_mode = WAL', 'synchronous = FULL'],
+      ...['foreign_keys = ON', 'secure_delete = ON'],
+    ];
     for (const pragma of pragmas) await this.#all(`PRAGMA ${pragma}`, []);
   }
 
   async check(): Promise<void> {
     const rows = await this.#all('PRAGMA quick_check(3)', []);
     const problems = rows.map((row) => String(row.quick_check)).filter((text) => text !== 'ok');
-    if (problems.length > 0) throw new ResourceError(`the database ${this.#path} is damaged: ${problems.join('; ')}`);
+    if (problems.length > 0) throw new DamageError(`the database ${this.#path} is damaged: ${problems.join('; ')}`);
   }
 
   async migrate(migrations: Migrations): Promise<void> {

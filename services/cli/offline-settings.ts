@@ -4,6 +4,7 @@ import type { SettingStore } from '#firmware/config/settings.ts';
 import { UsageError } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
 import { socketPathOf } from '#firmware/platform/daemon.ts';
+import { DeviceKey } from '#firmware/platform/device-key.ts';
 import { isServed } from '#firmware/platform/socket-path.ts';
 import { openStore } from '#firmware/platform/sqlite-store.ts';
 import { exchangeDatabaseName, exchangeMigrations } from '#services/exchange/migrations.ts';
@@ -30,9 +31,9 @@ export async function openSettings(
   makeStateDirectory(directory);
   const path = join(directory, name);
   giveToOwner(path, directory);
-  const database = await openStore(path, migrations);
+  const database = await openStore(path, migrations, logger);
   try {
-    return { repository: await SettingsRepository.load(database, store, logger), close: () => database.close() };
+    return { repository: await SettingsRepository.load(database, store, DeviceKey.load(directory), logger), close: () => database.close() };
   } catch (thrown) {
     await database.close();
     throw thrown;

@@ -16,6 +16,7 @@ export function statusLines(status: PhoneStatus): string[] {
     ...status.alerts
       .filter(({ state }) => state !== 'idle')
       .map(({ alert, state, round, person }) => alertLine(alert, state, round, person)),
+    ...status.notices.map((notice) => `notice: ${notice}`),
     ...(board?.faults ?? []).map(({ element, reason }) => `fault: ${element}: ${reason}`),
   ];
 }

@@ -8,6 +8,7 @@ import { ExchangeHost, type HostEvent } from '#firmware/exchange/exchange-host.t
 import { extensionAddresses, extensionsFor } from '#firmware/exchange/extensions.ts';
 import { secondsLeft } from '#firmware/exchange/registrar.ts';
 import type { Daemon } from '#firmware/platform/daemon.ts';
+import { DeviceKey } from '#firmware/platform/device-key.ts';
 import { DnsResolver } from '#firmware/platform/dns-resolver.ts';
 import { SipEndpoint } from '#firmware/platform/sip-endpoint.ts';
 import { openStore } from '#firmware/platform/sqlite-store.ts';
@@ -61,9 +62,9 @@ export class ExchangeService {
   /** Throws ResourceError when the database or the SIP port is not to be had. */
   static async start(daemon: Daemon): Promise<ExchangeService> {
     const { clock, entropy, logger, stateDirectory } = daemon;
-    const store = await openStore(join(stateDirectory, exchangeDatabaseName), exchangeMigrations);
+    const store = await openStore(join(stateDirectory, exchangeDatabaseName), exchangeMigrations, logger);
     daemon.onStop('database', () => store.close());
-    const settings = await SettingsRepository.load(store, 'exchange', logger);
+    const settings = await SettingsRepository.load(store, 'exchange', DeviceKey.load(stateDirectory), logger);
     const now = settings.current;
     const wallTime = (): number => clock.wallTime();
     const repository = new ExchangeRepository({ store, logger, entropy, wallTime, realm: now.get('exchange.realm') });

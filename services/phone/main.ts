@@ -9,10 +9,11 @@ import { messageOf } from '#firmware/core/errors.ts';
 import type { PhoneEvent } from '#firmware/phone/outbox.ts';
 import { Phone } from '#firmware/phone/phone.ts';
 import { type Daemon, runDaemon, socketPathOf } from '#firmware/platform/daemon.ts';
+import { DeviceKey } from '#firmware/platform/device-key.ts';
 import { DnsResolver } from '#firmware/platform/dns-resolver.ts';
 import { optionsCheck } from '#firmware/platform/self-checks.ts';
 import { SipEndpoint } from '#firmware/platform/sip-endpoint.ts';
-import { openStore } from '#firmware/platform/sqlite-store.ts';
+import { openStore, type SqliteStore } from '#firmware/platform/sqlite-store.ts';
 import { type ServedContract, serveContract } from '#firmware/platform/unix-socket.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { LeafLink } from './leaf-link.ts';
@@ -30,9 +31,9 @@ const quietFacts = new Set(['hook', 'key', 'input', 'call.digit', 'call.media', 
 
 await runDaemon('phone', async (daemon) => {
   const { clock, logger, stateDirectory, runtimeDirectory } = daemon;
-  const database = await openStore(join(stateDirectory, phoneDatabaseName), phoneMigrations);
+  const database = await openStore(join(stateDirectory, phoneDatabaseName), phoneMigrations, logger);
   daemon.onStop('database', () => database.close());
-  const repository = await SettingsRepository.load(database, 'phone', logger);
+  const repository = await SettingsRepository.load(database, 'phone', DeviceKey.load(stateDirectory), logger);
   const records = new RecordKeeper(database, clock, logger, () => ({
     callLog: repository.current.get('callLog.maximum'),
     doorLog: repository.current.get('doorLog.maximum'),
@@ -40,7 +41,9 @@ await runDaemon('phone', async (daemon) => {
   const settings = new SettingsKeeper(repository, logger, (next) => drive((phone, now) => phone.changeSettings(now, next)));
   await settings.start();
 
-  const { endpoint, phone } = buildPhone(daemon, settings, await records.recall());
+  const { endpoint, phone } = buildPhone(daemon, settings, await records.recall(repository.current.names('alert')), () =>
+    noticesOf(database, repository),
+  );
   const drive = <T>(input: (phone: Phone, now: Milliseconds) => T): T => driveThrough(endpoint, phone, input);
   const links = connectLeaves(daemon, drive);
   let served: ServedContract<typeof phoneContract> | undefined;
@@ -88,7 +91,19 @@ await runDaemon('phone', async (daemon) => {
   daemon.onStop('socket', () => served?.stop());
 });
 
-function buildPhone({ clock, entropy, logger }: Daemon, settings: SettingsKeeper, memory: Awaited<ReturnType<RecordKeeper['recall']>>) {
+/** What became of the data of this phone, for people. */
+function noticesOf({ restored }: SqliteStore, repository: SettingsRepository): string[] {
+  if (!restored) return repository.notices;
+  const copiedAt = restored.copiedAt.toISOString().slice(0, 16).replace('T', ' ');
+  return [`${restored.reason}; its copy of ${copiedAt} UTC is in use: later changes of settings and logs are lost`, ...repository.notices];
+}
+
+function buildPhone(
+  { clock, entropy, logger }: Daemon,
+  settings: SettingsKeeper,
+  memory: Awaited<ReturnType<RecordKeeper['recall']>>,
+  notices: () => readonly string[],
+) {
   const { current } = settings;
   const resolver = new DnsResolver(clock);
   const endpoint = new SipEndpoint({
@@ -104,7 +119,7 @@ function buildPhone({ clock, entropy, logger }: Daemon, settings: SettingsKeeper
     minimumSessionExpires: current.get('sip.minimumSessionExpires'),
     trace: current.get('sip.trace'),
   };
-  const ports = { clock, entropy, logger, addresses: endpoint, version: manifest.version, userAgentSettings };
+  const ports = { clock, entropy, logger, addresses: endpoint, version: manifest.version, userAgentSettings, notices };
   return { endpoint, phone: new Phone(ports, settings.phoneSettings, memory) };
 }
 

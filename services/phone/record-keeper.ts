@@ -36,8 +36,11 @@ export class RecordKeeper {
     this.#limits = limits;
   }
 
-  /** What was kept before the last stop. */
-  async recall(): Promise<PhoneMemory> {
+  /** What was kept before the last stop. Alerts that are no longer in `alertNames`, the settings, are forgotten. */
+  async recall(alertNames: readonly string[]): Promise<PhoneMemory> {
+    const places = alertNames.map(() => '?').join(', ');
+    const forgotten = await this.#database.get(`SELECT count(*) AS n FROM alerts WHERE alert NOT IN (${places})`, alertNames);
+    if (Number(forgotten?.n) > 0) await this.#database.run(`DELETE FROM alerts WHERE alert NOT IN (${places})`, alertNames);
     const alerts = await this.#database.all('SELECT * FROM alerts');
     const missed = await this.#database.get("SELECT value FROM tallies WHERE name = 'missedCalls'");
     const last = await this.#database.get(
@@ -112,7 +115,7 @@ export class RecordKeeper {
       case 'call':
         return this.#append('call_log', callRow(record.entry), this.#limits().callLog);
       case 'door':
-        return this.#append('door_log', { ...record.entry }, this.#limits().doorLog);
+        return this.#append('door_log', doorRow(record.entry), this.#limits().doorLog);
       case 'alert':
         return this.#replace('alerts', alertRow(record.entry));
       case 'missedCalls':
@@ -144,9 +147,17 @@ function insertOf(verb: string, table: string, row: Readonly<Record<string, SqlV
   return { sql, values: Object.values(row) };
 }
 
+/** Names and addresses are what strangers say: a row is bounded whatever they send. */
+const charactersAtMost = 512;
+
 function callRow(entry: Omit<CallLogEntry, 'id'>): Readonly<Record<string, SqlValue>> {
-  const { displayName, statusCode, at, ...rest } = entry;
-  return { ...rest, at: Math.round(at), display_name: displayName, status_code: statusCode };
+  const { displayName, remote, statusCode, at, ...rest } = entry;
+  const said = { remote: remote.slice(0, charactersAtMost), display_name: displayName.slice(0, charactersAtMost) };
+  return { ...rest, ...said, at: Math.round(at), status_code: statusCode };
+}
+
+function doorRow(entry: Omit<DoorLogEntry, 'id'>): Readonly<Record<string, SqlValue>> {
+  return { ...entry, by: entry.by.slice(0, charactersAtMost), detail: entry.detail.slice(0, charactersAtMost) };
 }
 
 function alertRow({ startedAt, acknowledgedBy, ...rest }: AlertRecord): Readonly<Record<string, SqlValue>> {

@@ -1,8 +1,21 @@
-import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { InvariantError } from '#firmware/core/errors.ts';
+import { type Logger, silentLogger } from '#firmware/core/logger.ts';
 import { type Migrations, openStore } from '#firmware/platform/sqlite-store.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'hs-store-'));
@@ -67,9 +80,117 @@ t.test('what cannot be used is refused in plain words', async (t) => {
   await store.run('PRAGMA wal_checkpoint(TRUNCATE)');
   await store.close();
   overwrite(torn, 3 * 4096, 4096);
+  rmSync(`${torn}.good`);
   await t.rejects(openStore(torn, migrations), { name: 'ResourceError', message: /is damaged/ });
 
   await t.rejects(openStore(join(directory, 'nowhere', 'x.db'), migrations), { name: 'ResourceError', message: /cannot open/ });
+});
+
+t.test('a second process that opens a database is refused: one writes each', async (t) => {
+  const path = freshPath();
+  const store = await openStore(path, migrations);
+  await t.rejects(openStore(path, migrations), { name: 'ResourceError', message: /is in use by another process/ });
+  t.same(await store.run("INSERT INTO people (name) VALUES ('bob')"), { changes: 1, lastId: 2 }, 'the first goes on');
+  await store.close();
+  await (await openStore(path, migrations)).close();
+});
+
+t.test('the last good copy', async (t) => {
+  const names = async (store: Awaited<ReturnType<typeof openStore>>) =>
+    (await store.all('SELECT name FROM people')).map(({ name }) => name);
+  const filled = async (): Promise<string> => {
+    const path = freshPath();
+    const store = await openStore(path, migrations);
+    for (let i = 0; i < 100; i++) await store.run('INSERT INTO people (name) VALUES (?)', [`${i}`.repeat(200)]);
+    await store.close();
+    return path;
+  };
+  const opened = async (path: string) => {
+    const errors: unknown[] = [];
+    const logger: Logger = { ...silentLogger, error: (event, fields) => errors.push({ event, ...fields }) };
+    const store = await openStore(path, migrations, logger);
+    return { store, errors };
+  };
+
+  t.test('takes the place of a database that is damaged, empty, no database, or gone, and says so', async (t) => {
+    const damages: Readonly<Record<string, (path: string) => void>> = {
+      'torn pages': (path) => overwrite(path, 3 * 4096, 8 * 4096),
+      'a torn first page': (path) => overwrite(path, 20, 2000),
+      'cut off': (path) => writeFileSync(path, readFileSync(path).subarray(0, 6000)),
+      empty: (path) => writeFileSync(path, ''),
+      'a letter': (path) => writeFileSync(path, 'Dear Sir or Madam, '.repeat(100)),
+      gone: (path) => rmSync(path),
+    };
+    for (const [title, damage] of Object.entries(damages)) {
+      const path = await filled();
+      const good = readFileSync(`${path}.good`);
+      damage(path);
+      // What a process that was killed leaves.
+      writeFileSync(`${path}-wal`, 'left over');
+      const { store, errors } = await opened(path);
+      t.equal((await names(store)).length, 101, title);
+      t.match(errors, [{ event: 'database-restored', reason: path, copiedAt: /^\d{4}-/ }]);
+      t.ok(store.restored);
+      await store.run("INSERT INTO people (name) VALUES ('after')");
+      await store.close();
+      t.notSame(readFileSync(`${path}.good`), good, 'and is made anew');
+      t.ok(title === 'gone' || existsSync(`${path}.damaged`), 'what was damaged is kept');
+      const again = await opened(path);
+      t.same(again.errors, []);
+      t.equal(again.store.restored, undefined);
+      t.ok((await names(again.store)).includes('after'));
+      await again.store.close();
+    }
+  });
+
+  t.test('is private, made after changes only, and never half of one', async (t) => {
+    const path = await filled();
+    t.equal(statSync(`${path}.good`).mode & 0o077, 0);
+    const before = new Date(Date.now() + 60_000);
+    utimesSync(`${path}.good`, before, before);
+    await (await opened(path)).store.close();
+    t.same(statSync(`${path}.good`).mtime, before, 'nothing changed: nothing written');
+    // Cut off while the copy was being made, and while it was being put back.
+    writeFileSync(`${path}.fresh`, 'half');
+    rmSync(path);
+    const { store } = await opened(path);
+    t.equal((await names(store)).length, 101);
+    await store.run("DELETE FROM people WHERE name = 'ada'");
+    await store.close();
+    t.notOk(existsSync(`${path}.fresh`));
+  });
+
+  t.test('that is damaged too does not hide it', async (t) => {
+    const path = await filled();
+    for (const file of [path, `${path}.good`]) overwrite(file, 3 * 4096, 8 * 4096);
+    await t.rejects(openStore(path, migrations), { name: 'ResourceError', message: /is damaged/ });
+  });
+
+  t.test('that cannot be put in place is said, and the store lives on', async (t) => {
+    const path = freshPath();
+    const warnings: unknown[] = [];
+    const store = await openStore(path, migrations, { ...silentLogger, warn: (event, fields) => warnings.push({ event, ...fields }) });
+    mkdirSync(`${path}.good`);
+    await store.compact();
+    t.match(warnings, [{ event: 'database-copy-failed', database: path, reason: /EISDIR/ }]);
+    t.notOk(existsSync(`${path}.fresh`));
+    rmSync(`${path}.good`, { recursive: true });
+    t.same(await names(store), ['ada']);
+    await store.close();
+    t.ok(existsSync(`${path}.good`), 'made as soon as it can be');
+  });
+});
+
+t.test('what was deleted is not left in the file', async (t) => {
+  const path = freshPath();
+  const store = await openStore(path, migrations);
+  await store.run("INSERT INTO people (name) VALUES ('hunter2-hunter2')");
+  await store.run("UPDATE people SET name = 'sealed' WHERE name = 'hunter2-hunter2'");
+  await store.compact();
+  for (const file of [path, `${path}-wal`, `${path}.good`]) {
+    if (existsSync(file)) t.notOk(readFileSync(file).includes('hunter2-hunter2'), file);
+  }
+  await store.close();
 });
 
 t.test('a transaction is all or nothing and nobody sees half of it', async (t) => {

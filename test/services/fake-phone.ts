@@ -110,5 +110,6 @@ const sampleStatus: PhoneStatus = {
   daemons: { hal: true, media: false },
   tone: 'dial',
   missedCalls: 3,
+  notices: [],
   counters: {},
 };

@@ -1,14 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import t from 'tap';
-import { changeSettings } from '#firmware/config/changes.ts';
+import { changeSettings, exportSettings } from '#firmware/config/changes.ts';
 import { Settings } from '#firmware/config/settings.ts';
 import type { LogFields } from '#firmware/core/logger.ts';
 import { silentLogger } from '#firmware/core/logger.ts';
+import { DeviceKey } from '#firmware/platform/device-key.ts';
 import { openStore } from '#firmware/platform/sqlite-store.ts';
 import { openSettings } from '#services/cli/offline-settings.ts';
 import { findPlace, makePlace } from '#services/cli/place.ts';
@@ -95,14 +96,14 @@ t.test('the settings in the database', async (t) => {
   const logger = { ...silentLogger, warn: (_event: string, fields: LogFields = {}) => warnings.push(fields) };
 
   t.test('are there again when it is opened anew', async (t) => {
-    const repository = await SettingsRepository.load(database, 'phone', logger);
+    const repository = await SettingsRepository.load(database, 'phone', DeviceKey.load(directory), logger);
     await Promise.all([
       repository.change({ set: { 'line.1.aor': 'sip:a@b', 'line.1.password': 'hunter2' } }),
       repository.change({ set: { 'phone.digitMode': 'both' } }),
     ]);
     const change = await repository.change({ set: { 'phone.interDigitMs': '3 s' }, unset: ['line.1.aor'] });
     t.same(change.changed, ['line.1.aor', 'phone.interDigitMs']);
-    const again = await SettingsRepository.load(database, 'phone', logger);
+    const again = await SettingsRepository.load(database, 'phone', DeviceKey.load(directory), logger);
     t.same(again.current.entries(), repository.current.entries());
     t.equal(again.current.get('phone.digitMode'), 'both');
     t.equal(again.current.get('phone.interDigitMs'), 3000);
@@ -111,7 +112,7 @@ t.test('the settings in the database', async (t) => {
   });
 
   t.test('stay as they were when a change is refused', async (t) => {
-    const repository = await SettingsRepository.load(database, 'phone', logger);
+    const repository = await SettingsRepository.load(database, 'phone', DeviceKey.load(directory), logger);
     const before = repository.current.entries();
     await t.rejects(repository.change({ set: { 'sip.trace': 'on', 'sip.port': 'x' } }), { code: 'invalid-setting' });
     await t.rejects(repository.import('{}'), { code: 'invalid-document' });
@@ -122,6 +123,50 @@ t.test('the settings in the database', async (t) => {
     t.same(repository.current.entries(), changeSettings(new Settings(), { set: { 'sip.port': '5066' } }, 'phone').next.entries());
   });
 
+  t.test('keep secrets sealed by the key of the device', async (t) => {
+    const stored = async () => String((await database.get("SELECT value FROM settings WHERE key = 'line.1.password'"))?.value);
+    const load = (folder = directory) => SettingsRepository.load(database, 'phone', DeviceKey.load(folder), logger);
+    const repository = await load();
+    await repository.change({ set: { 'line.1.password': 'hunter2-hunter2' } });
+    t.match(await stored(), /^sealed:1:/);
+    t.equal(statSync(join(directory, 'device.key')).mode & 0o777, 0o600);
+    t.equal((await load()).current.get('line.*.password', '1'), 'hunter2-hunter2');
+    t.match(exportSettings(repository.current, { reveal: true }), 'hunter2-hunter2');
+
+    // As a firmware before this one left it.
+    await database.run("UPDATE settings SET value = 'plain-old-secret' WHERE key = 'line.1.password'");
+    t.equal((await load()).current.get('line.*.password', '1'), 'plain-old-secret');
+    t.match(await stored(), /^sealed:1:/, 'sealed when it is first read');
+    for (const file of [path, `${path}-wal`, `${path}.good`]) {
+      if (existsSync(file)) t.notOk(readFileSync(file).includes('plain-old-secret'), `${file} has nothing of it`);
+    }
+
+    // Moved from one setting to another it opens nothing.
+    await database.run('INSERT INTO settings VALUES (?, ?)', ['line.2.password', await stored()]);
+    t.equal((await load()).current.get('line.*.password', '2'), '');
+    await database.run("DELETE FROM settings WHERE key = 'line.2.password'");
+    warnings.length = 0;
+
+    const elsewhere = mkdtempSync(join(tmpdir(), 'hs-key-'));
+    t.teardown(() => rmSync(elsewhere, { recursive: true }));
+    const other = await load(elsewhere);
+    t.equal(other.current.get('line.*.password', '1'), '');
+    const advice = /another device key than .*device\.key: put that one back there and start again, or set it anew/;
+    t.match(warnings, [{ setting: 'line.1.password', reason: advice }]);
+    t.match(other.notices, [/^line\.1\.password cannot be read: /]);
+    t.match(await stored(), /^sealed:1:/, 'it waits for its key');
+    t.same((await load()).notices, []);
+    await other.change({ set: { 'line.1.password': 'new' } });
+    t.same(other.notices, []);
+    t.same((await load(elsewhere)).current.get('line.*.password', '1'), 'new');
+    await (await load(elsewhere)).change({ set: {}, unset: ['line.1.password'] });
+    warnings.length = 0;
+
+    writeFileSync(join(elsewhere, 'device.key'), 'no key');
+    t.throws(() => DeviceKey.load(elsewhere), { name: 'ResourceError', message: /it is no key: put its backup there, or delete it/ });
+    t.throws(() => DeviceKey.load(join(elsewhere, 'nowhere')), { name: 'ResourceError' });
+  });
+
   t.test('that another firmware wrote are left alone and not used', async (t) => {
     const rows = [
       ['sip.colour', 'red'],
@@ -129,7 +174,7 @@ t.test('the settings in the database', async (t) => {
       ['exchange.port', '5080'],
     ];
     for (const row of rows) await database.run('INSERT INTO settings VALUES (?, ?)', row);
-    const repository = await SettingsRepository.load(database, 'phone', logger);
+    const repository = await SettingsRepository.load(database, 'phone', DeviceKey.load(directory), logger);
     t.same(repository.current.get('phone.ringSeconds'), 60);
     t.same(warnings.map(({ setting }) => setting).sort(), ['exchange.port', 'phone.ringSeconds', 'sip.colour']);
     await repository.change({ set: { 'phone.country': 'de' } });

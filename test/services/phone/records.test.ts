@@ -7,6 +7,7 @@ import type { CallLogEntry, DoorLogEntry } from '#firmware/contract/phone.ts';
 import type { Logger } from '#firmware/core/logger.ts';
 import { silentLogger } from '#firmware/core/logger.ts';
 import type { PhoneSettings } from '#firmware/phone/phone-settings.ts';
+import { DeviceKey } from '#firmware/platform/device-key.ts';
 import { nodeClock } from '#firmware/platform/node-clock.ts';
 import { openStore, type SqliteStore } from '#firmware/platform/sqlite-store.ts';
 import { loadBoardProfile } from '#services/phone/board-profiles.ts';
@@ -87,7 +88,7 @@ t.test('what the phone has to remember is there after a restart', async (t) => {
   const path = join(folder, 'restart.db');
   const before = await openStore(path, phoneMigrations);
   const keeper = keeperOf(before);
-  t.strictSame(await keeper.recall(), { alerts: [], missedCalls: 0, lastDialed: undefined });
+  t.strictSame(await keeper.recall(['fire']), { alerts: [], missedCalls: 0, lastDialed: undefined });
   const alert = { alert: 'fire', startedAt: 1_893_456_000_000, round: 2, person: 1, attempts: 3, acknowledgedBy: null };
   keeper.keep({ kind: 'alert', entry: { ...alert, state: 'queued' } });
   keeper.keep({ kind: 'alert', entry: { ...alert, state: 'calling' } });
@@ -97,10 +98,24 @@ t.test('what the phone has to remember is there after a restart', async (t) => {
   keeper.keep({ kind: 'call', entry: call('sip:visit@x.example', { owner: 'door' }) });
   keeper.keep({ kind: 'call', entry: call('sip:caller@x.example', { direction: 'incoming' }) });
   await before.close();
-  const again = await keeperOf(await openDatabase(t, path)).recall();
+  const again = await keeperOf(await openDatabase(t, path)).recall(['fire', 'water']);
   t.strictSame(again.alerts, [{ ...alert, state: 'calling' }]);
   t.equal(again.missedCalls, 5);
   t.strictSame(again.lastDialed, { dialString: 'sip:last@x.example', line: '1' });
+});
+
+t.test('what no longer exists or is endless is not kept', async (t) => {
+  const database = await openDatabase(t);
+  const keeper = keeperOf(database);
+  const alert = { startedAt: 1, round: 1, person: 0, attempts: 0, acknowledgedBy: null, state: 'queued' as const };
+  for (const name of ['fire', 'renamed']) keeper.keep({ kind: 'alert', entry: { ...alert, alert: name } });
+  t.match((await keeper.recall(['fire'])).alerts, [{ alert: 'fire' }]);
+  t.equal((await database.all('SELECT * FROM alerts')).length, 1);
+  t.strictSame((await keeper.recall([])).alerts, []);
+  keeper.keep({ kind: 'call', entry: call(`sip:${'x'.repeat(60_000)}@x.example`, { displayName: 'y'.repeat(60_000) }) });
+  keeper.keep({ kind: 'door', entry: { ...visit('refused'), by: 'z'.repeat(60_000) } });
+  t.match([(await keeper.callLog(1))[0]?.remote.length, (await keeper.callLog(1))[0]?.displayName.length], [512, 512]);
+  t.equal((await keeper.doorLog(1))[0]?.by.length, 512);
 });
 
 t.test('a disk that takes nothing more is counted and logged, and stops nobody', async (t) => {
@@ -134,7 +149,7 @@ t.test('a flood of calls is not written call by call', async (t) => {
 });
 
 async function keeperOfSettings(t: TestLife) {
-  const repository = await SettingsRepository.load(await openDatabase(t), 'phone', silentLogger);
+  const repository = await SettingsRepository.load(await openDatabase(t), 'phone', DeviceKey.load(folder), silentLogger);
   const applied: PhoneSettings[] = [];
   const levels: string[] = [];
   const logger = { ...silentLogger, setLevel: (level: string) => void levels.push(level) };
@@ -173,7 +188,7 @@ t.test('a board profile is read by its name or its path, and a wrong one is refu
 });
 
 t.test('a board profile that is gone at the start leaves a phone without keys', async (t) => {
-  const repository = await SettingsRepository.load(await openDatabase(t), 'phone', silentLogger);
+  const repository = await SettingsRepository.load(await openDatabase(t), 'phone', DeviceKey.load(folder), silentLogger);
   const errors: string[] = [];
   const logger = { ...silentLogger, error: (event: string) => void errors.push(event), setLevel: () => undefined };
   const path = join(folder, 'soon-gone.json');
