@@ -109,6 +109,15 @@ export const deviceSettings = {
     minimum: 0,
     maximum: 500,
   }),
+  'jitterBuffer.startMs': duration({
+    title: 'Delay at the start',
+    description: 'The jitter buffer begins a call with this delay and shortens it once it knows the network.',
+    owner: 'media',
+    unit: 'ms',
+    default: 60,
+    minimum: 0,
+    maximum: 500,
+  }),
   'jitterBuffer.maximumMs': duration({
     title: 'Greatest delay',
     description: 'The jitter buffer never holds back more; packets that come later are lost.',

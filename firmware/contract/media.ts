@@ -101,7 +101,7 @@ export const mediaContract = defineContract({
         rtpPorts: v.object({ from: port, to: port }),
         /** ISO 3166 country of the call progress tones, lower case. */
         country: v.pipe(v.string(), v.length(2)),
-        jitterBuffer: v.object({ minimumMs: v.number(), maximumMs: v.number() }),
+        jitterBuffer: v.object({ minimumMs: v.number(), startMs: v.number(), maximumMs: v.number() }),
         /** Sessions end this long after the controller went away, s. */
         graceSeconds: v.number(),
         /** `rtpSilence` is reported after this long without a packet where one is due, s; 0 = never. */

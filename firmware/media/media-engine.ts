@@ -186,8 +186,7 @@ export class MediaEngine {
   tick(now: Milliseconds): void {
     this.#route.tick();
     for (const [name, session] of this.#sessions) {
-      const { deadline } = session;
-      if (deadline !== undefined && deadline <= now) session.handleTimeout(now);
+      session.moved(now);
       this.#gather(now, name, session);
     }
     for (const [node, player] of this.#players) if (player.ended) this.#finish(node);

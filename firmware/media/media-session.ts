@@ -1,6 +1,6 @@
-import type { AudioCodec, AudioDecoder, AudioEncoder } from '../audio/codec.ts';
+import type { AudioCodec, AudioEncoder } from '../audio/codec.ts';
 import { pcmaCodec, pcmuCodec } from '../audio/g711.ts';
-import { crossFade, fade, LevelMeter, levelOf } from '../audio/pcm.ts';
+import { LevelMeter } from '../audio/pcm.ts';
 import type { Milliseconds } from '../core/clock.ts';
 import type { Entropy } from '../core/entropy.ts';
 import type { JitterBufferLimits } from '../rtp/jitter-buffer.ts';
@@ -8,7 +8,8 @@ import type { TransportAddress } from '../rtp/remote-address.ts';
 import type { OutgoingPacket } from '../rtp/rtp-sender.ts';
 import { RtpSession, type RtpStatistics } from '../rtp/rtp-session.ts';
 import type { EventDigit, ReceivedDigit } from '../rtp/telephone-event.ts';
-import { type AudioSink, type AudioSource, blockMs, blockSamples, sampleRate } from './sound-format.ts';
+import { Playout } from './playout.ts';
+import { type AudioSink, type AudioSource, sampleRate } from './sound-format.ts';
 
 /** What offer and answer agreed on for one leg. */
 export interface LegParameters {
@@ -42,34 +43,18 @@ const staticCodecs = new Map<number, AudioCodec>([
 ]);
 const comfortNoise = 13;
 
-/** Longest packet that is decoded, ms: more than any ptime, less than what could stall the frame. */
-const longestPacket = 200;
-/** A gap is filled with the last block, ever fainter, for this many blocks; then it is silent. */
-const concealedBlocks = 6;
-/** Quiet enough to leave out a block unnoticed, dBFS. */
-const quiet = -45;
-/** Delay beyond the target that is cut even in loud speech, ms. */
-const intolerableExcess: Milliseconds = 100;
-
 /**
  * One leg of a call: sound in blocks on this side, RTP on the other. As a source it is the far end's voice, as a sink its ear.
  *
- *   datagrams ─► RtpSession (order, delay) ─► decoder ─► #decoded ─► pull
+ *   datagrams ─► RtpSession (order, delay) ─► Playout ─► pull
  *   push ─► #collected (one ptime) ─► encoder ─► RtpSession ─► datagrams
  */
 export class MediaSession implements AudioSource, AudioSink {
   readonly #rtp: RtpSession;
-  readonly #decoders = new Map<AudioCodec, AudioDecoder>();
+  readonly #playout: Playout;
   readonly #received = new Map<number, AudioCodec>(staticCodecs);
-  readonly #decoded = new Int16Array(((longestPacket + blockMs) * sampleRate) / 1000);
-  readonly #last = new Int16Array(blockSamples);
-  readonly #spare = new Int16Array(blockSamples);
   readonly #meterIn = new LevelMeter();
   readonly #meterOut = new LevelMeter();
-  #decodedCount = 0;
-  /** Blocks since the last real one; more than `concealedBlocks` is silence. */
-  #gapBlocks = concealedBlocks + 1;
-  #concealed: Milliseconds = 0;
   #digits = 0;
   #codec: AudioCodec = pcmuCodec;
   #encoder: AudioEncoder = pcmuCodec.createEncoder();
@@ -80,10 +65,7 @@ export class MediaSession implements AudioSource, AudioSink {
 
   constructor(entropy: Entropy, cname: string, limits: JitterBufferLimits) {
     this.#rtp = new RtpSession(entropy, pcmuCodec.clockRate, cname, limits);
-  }
-
-  get deadline(): Milliseconds | undefined {
-    return this.#rtp.deadline;
+    this.#playout = new Playout(this.#rtp, (payloadType) => this.#received.get(payloadType));
   }
 
   /** Starts the leg or changes it; nothing that stays the same is interrupted. */
@@ -107,7 +89,7 @@ export class MediaSession implements AudioSource, AudioSink {
       payloadType: parameters.codec.payloadType,
       eventPayloadType: telephoneEvent?.send,
       payloads: {
-        ticksOf: (payloadType, length) => this.#ticksOf(payloadType, length),
+        ticksOf: (payloadType, length) => this.#playout.ticksOf(payloadType, length),
         telephoneEvents: this.#eventTypes(telephoneEvent),
         silent: comfortNoise,
       },
@@ -127,13 +109,9 @@ export class MediaSession implements AudioSource, AudioSink {
     return this.#rtp.sendDigit(digit, duration);
   }
 
-  handleTimeout(now: Milliseconds): void {
-    this.#rtp.handleTimeout(now);
-  }
-
-  /** The far end's next block; gaps are filled with what was heard last, ever fainter. */
+  /** The far end's next block. */
   pull(block: Int16Array): boolean {
-    const audible = this.#nextBlock(block) ? this.#playReal(block) : this.#conceal(block);
+    const audible = this.#playout.pull(block);
     if (audible) this.#meterIn.add(block);
     return audible;
   }
@@ -145,8 +123,15 @@ export class MediaSession implements AudioSource, AudioSink {
       this.#collected[this.#collectedCount++] = block[index] ?? 0;
       if (this.#collectedCount < this.#collected.length) continue;
       this.#collectedCount = 0;
-      this.#rtp.send(this.#ticksIn(this.#collected.length), this.#write);
+      this.#rtp.send(this.#collected.length, this.#write);
     }
+  }
+
+  /** All blocks up to `now` are pulled and pushed. */
+  moved(now: Milliseconds): void {
+    this.#playout.played(now);
+    const { deadline } = this.#rtp;
+    if (deadline !== undefined && deadline <= now) this.#rtp.handleTimeout(now);
   }
 
   /** Datagrams to send now, valid until the next call. */
@@ -180,7 +165,7 @@ export class MediaSession implements AudioSource, AudioSink {
   statistics(): LegStatistics {
     return {
       ...this.#rtp.statistics(),
-      concealedMs: this.#concealed,
+      concealedMs: this.#playout.concealedMs,
       levelIn: this.#meterIn.take(),
       levelOut: this.#meterOut.take(),
       digitsReceived: this.#digits,
@@ -191,78 +176,9 @@ export class MediaSession implements AudioSource, AudioSink {
     return { codec: this.#codec.name, ptime: this.#collected.length / (sampleRate / 1000), ...this.#rtp.describe() };
   }
 
-  /** Takes one block of decoded sound; false when not enough has come in time. */
-  #nextBlock(block: Int16Array): boolean {
-    while (this.#decodedCount < blockSamples) {
-      const packet = this.#rtp.take();
-      const codec = packet && this.#received.get(packet.payloadType);
-      if (!packet || !codec) return false;
-      this.#decodedCount += this.#decoderOf(codec).decode(packet.bytes, 0, packet.length, this.#decoded, this.#decodedCount);
-    }
-    block.set(this.#decoded.subarray(0, blockSamples));
-    this.#decoded.copyWithin(0, blockSamples, this.#decodedCount);
-    this.#decodedCount -= blockSamples;
-    return true;
-  }
-
-  #playReal(block: Int16Array): true {
-    const excess = this.#rtp.excessDelay;
-    if (excess > 0 && (excess > intolerableExcess || levelOf(block) < quiet) && this.#nextBlock(this.#spare)) {
-      crossFade(block, this.#spare);
-      this.#rtp.skipped(this.#ticksIn(blockSamples));
-    }
-    if (this.#gapBlocks > 0) this.#fadeIn(block);
-    this.#last.set(block);
-    this.#gapBlocks = 0;
-    return true;
-  }
-
-  /** After a gap the real sound takes over from what was made up for it. */
-  #fadeIn(block: Int16Array): void {
-    this.#spare.set(block);
-    if (!this.#makeUp(block)) block.fill(0);
-    crossFade(block, this.#spare);
-  }
-
-  #conceal(block: Int16Array): boolean {
-    this.#rtp.pass(this.#ticksIn(blockSamples));
-    // While a digit is on the wire there is no voice to make up for.
-    const audible = !this.#rtp.digitUnderWay && this.#makeUp(block);
-    if (audible) this.#concealed += blockMs;
-    this.#gapBlocks++;
-    return audible;
-  }
-
-  #makeUp(block: Int16Array): boolean {
-    if (this.#gapBlocks >= concealedBlocks) return false;
-    block.set(this.#last);
-    fade(block, 1 - this.#gapBlocks / concealedBlocks, 1 - (this.#gapBlocks + 1) / concealedBlocks);
-    return true;
-  }
-
-  #ticksIn(samples: number): number {
-    return (samples * this.#codec.clockRate) / this.#codec.sampleRate;
-  }
-
-  #ticksOf(payloadType: number, length: number): number {
-    const codec = this.#received.get(payloadType);
-    if (!codec) return 0;
-    const samples = this.#decoderOf(codec).samplesIn(length);
-    return samples * 1000 > longestPacket * codec.sampleRate ? 0 : (samples * codec.clockRate) / codec.sampleRate;
-  }
-
   /** RFC 3264 §6.1 has each side sent what it said; peers that use their own number both ways are understood where it is free. */
   #eventTypes(events: LegParameters['telephoneEvent']): number[] {
     if (!events) return [];
     return this.#received.has(events.send) ? [events.receive] : [events.receive, events.send];
-  }
-
-  #decoderOf(codec: AudioCodec): AudioDecoder {
-    let decoder = this.#decoders.get(codec);
-    if (!decoder) {
-      decoder = codec.createDecoder();
-      this.#decoders.set(codec, decoder);
-    }
-    return decoder;
   }
 }

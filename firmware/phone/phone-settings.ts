@@ -58,7 +58,7 @@ export interface SoundSettings {
   readonly volumes: Readonly<Record<string, number>>;
   readonly rtpPorts: { readonly from: number; readonly to: number };
   readonly country: string;
-  readonly jitterBuffer: { readonly minimumMs: number; readonly maximumMs: number };
+  readonly jitterBuffer: { readonly minimumMs: number; readonly startMs: number; readonly maximumMs: number };
   readonly graceSeconds: number;
   readonly silenceSeconds: number;
   readonly codecs: readonly ('PCMU' | 'PCMA')[];
@@ -184,7 +184,11 @@ function soundOf(settings: Settings): SoundSettings {
     volumes: Object.fromEntries(names.map((name) => [name, settings.get('audio.*.volume', name)])),
     rtpPorts: { from: settings.get('rtp.portFrom'), to: settings.get('rtp.portTo') },
     country: settings.get('phone.country'),
-    jitterBuffer: { minimumMs: settings.get('jitterBuffer.minimumMs'), maximumMs: settings.get('jitterBuffer.maximumMs') },
+    jitterBuffer: {
+      minimumMs: settings.get('jitterBuffer.minimumMs'),
+      startMs: settings.get('jitterBuffer.startMs'),
+      maximumMs: settings.get('jitterBuffer.maximumMs'),
+    },
     graceSeconds: settings.get('rtp.graceSeconds'),
     silenceSeconds: settings.get('rtp.silenceSeconds'),
     codecs: settings.get('rtp.codecs').flatMap((name) => (name === 'PCMU' || name === 'PCMA' ? [name] : [])),

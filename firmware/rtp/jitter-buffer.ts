@@ -5,6 +5,8 @@ import { TransitHistogram } from './transit-histogram.ts';
 /** Bounds on the delay the buffer may add, ms. */
 export interface JitterBufferLimits {
   readonly minimum: Milliseconds;
+  /** Until the network is known. */
+  readonly start: Milliseconds;
   readonly maximum: Milliseconds;
 }
 
@@ -27,9 +29,19 @@ const recentPackets = 256;
 const starvedRestart: Milliseconds = 100;
 /** A packet this far from where it should be belongs to another time line, ms. */
 const timelineJump: Milliseconds = 3000;
-/** The delay must exceed its target by this much, for this many packets in a row, before it is cut: every cut can be heard. */
-const excessTolerated: Milliseconds = 40;
-const excessPackets = 100;
+/** Packets after which the network counts as known: 10 s of them. */
+const acquainted = 500;
+/** The delay is cut where no packet of a while (one such window and the one before) found it nearer to its target than this, ms. */
+const excessTolerated: Milliseconds = 15;
+const excessWindow: Milliseconds = 200;
+/** The delay is stretched once it has been short of its target by this much for so many packets. */
+const shortfallOf = { begin: 8, packets: 3 } as const;
+/** With nothing else to play a packet this late is still played, and the delay grows by as much, ms. */
+const lateTolerated: Milliseconds = 45;
+/** Callers move their playout clock in steps of this at most, unless they are late, ms. */
+const longestBeat: Milliseconds = 20;
+/** Beyond the maximum the oldest goes, but not for a packet or two. */
+const overflowTolerated: Milliseconds = 40;
 
 /**
  * Puts packets in order and holds them for as long as the network needs.
@@ -38,12 +50,14 @@ const excessPackets = 100;
  *                          └── slack of a packet at arrival: how long before its turn it came ──┘
  *
  * The playout clock is the caller's: each 10 ms it takes a packet or passes time. The target delay is the spread of transit times (network
- * and sender jitter) that nearly all packets stay within. When packets come late the clock is held back while nothing is playing anyway;
- * when the delay stays above target the caller is told the `excess` and may skip.
+ * and sender jitter) that nearly all packets stay within; before anything is known of the network it is a cautious guess. When packets
+ * come late the clock is held back while nothing is playing anyway. Where the delay stays off its target the caller is told the `excess`
+ * or the `shortfall`, leaves out or draws out sound where that cannot be heard, and says so with `adjusted`.
  */
 export class JitterBuffer {
   readonly #ticksPerMs: number;
   readonly #minimum: Milliseconds;
+  readonly #start: Milliseconds;
   readonly #maximum: Milliseconds;
   readonly #transits: TransitHistogram;
   /** Extended sequence numbers seen lately, by their low bits. */
@@ -56,8 +70,17 @@ export class JitterBuffer {
   #starved = 0;
   /** Delay of the quickest packets, ms, smoothed. */
   #depth = 0;
-  /** Packets in a row that found the delay too long. */
-  #excessRun = 0;
+  /** Sound that was taken but not played yet, ms, and when that was so. */
+  #held = 0;
+  #heldAt: Milliseconds | undefined;
+  /** By how much the delay was too long at least, in the window under way and in the one before. */
+  #excess = 0;
+  #excessBefore = 0;
+  #excessWindowEnds: Milliseconds = 0;
+  /** Packets in a row that found it too short. */
+  #shortRun = 0;
+  /** Packets since `reset`. */
+  #met = 0;
   #late = 0;
   #duplicates = 0;
   #discarded = 0;
@@ -66,6 +89,7 @@ export class JitterBuffer {
     this.#ticksPerMs = clockRate / 1000;
     this.#minimum = Math.max(0, limits.minimum);
     this.#maximum = Math.max(this.#minimum, limits.maximum);
+    this.#start = limits.start;
     this.#transits = new TransitHistogram(this.#maximum);
   }
 
@@ -84,7 +108,8 @@ export class JitterBuffer {
 
   /** The delay aimed at, ms. */
   get target(): Milliseconds {
-    return Math.min(this.#maximum, Math.max(this.#minimum, this.#transits.spread));
+    const least = this.#met < acquainted ? Math.max(this.#minimum, this.#start) : this.#minimum;
+    return Math.min(this.#maximum, Math.max(least, this.#transits.spread));
   }
 
   /** The delay the quickest packets get now, ms. */
@@ -94,7 +119,13 @@ export class JitterBuffer {
 
   /** By how much the delay has been longer than it should be for a while, ms; 0 within tolerance. */
   get excess(): Milliseconds {
-    return this.#excessRun >= excessPackets ? Math.max(0, this.#depth - this.target) : 0;
+    const least = Math.min(this.#excess, this.#excessBefore);
+    return least > excessTolerated ? least : 0;
+  }
+
+  /** By how much the delay has been shorter than it should be for a while, ms; 0 within tolerance. */
+  get shortfall(): Milliseconds {
+    return this.#shortRun >= shortfallOf.packets ? Math.max(0, this.target - this.#depth) : 0;
   }
 
   /** Milliseconds of sound from the next to be played to the end of the newest. */
@@ -102,6 +133,11 @@ export class JitterBuffer {
     const newest = this.#slots.at(-1);
     if (!newest || this.#next === undefined) return 0;
     return Math.max(0, timestampDifference(newest.timestamp + newest.ticks, this.#next) / this.#ticksPerMs);
+  }
+
+  /** Packets whose turn has not come yet. */
+  get waiting(): number {
+    return this.#slots.length;
   }
 
   /** Stores a copy of a payload. `sequence` is the extended sequence number, `ticks` the length of its sound. */
@@ -121,7 +157,7 @@ export class JitterBuffer {
       return 'duplicate';
     }
     this.#recent[place] = sequence;
-    if (!this.#makeTimely(timestamp, ticks, this.#delayBehindQuickest(now, timestamp))) {
+    if (!this.#makeTimely(now, timestamp, ticks, this.#delayBehindQuickest(now, timestamp))) {
       this.#late++;
       return 'late';
     }
@@ -144,21 +180,33 @@ export class JitterBuffer {
   /** Time goes by without a packet. While the delay is short of its target the playout clock waits, which makes the delay longer. */
   pass(ticks: number): void {
     if (this.#next === undefined) return;
-    this.#starved += ticks / this.#ticksPerMs;
+    // Waiting for the turn of a packet that is here is no want of packets.
+    if (this.#slots.length === 0) this.#starved += ticks / this.#ticksPerMs;
     const wait = this.#slots.length === 0 && this.target - this.#depth >= ticks / this.#ticksPerMs;
     if (wait) this.#depth += ticks / this.#ticksPerMs;
     else this.#next = (this.#next + ticks) >>> 0;
   }
 
-  /** The caller dropped `ticks` of sound that it had taken, to be sooner. */
-  skipped(ticks: number): void {
-    this.#depth -= ticks / this.#ticksPerMs;
+  /** At `now` the caller has taken `ticks` that it has not played yet. Between two calls the clock is thought to run evenly. */
+  holds(now: Milliseconds, ticks: number): void {
+    this.#held = ticks / this.#ticksPerMs;
+    this.#heldAt = now;
+  }
+
+  /** The caller made the delay longer by `ticks` (drew out sound) or shorter (less than 0: left out sound it had taken). */
+  adjusted(ticks: number): void {
+    this.#depth += ticks / this.#ticksPerMs;
+    this.#excess += ticks / this.#ticksPerMs;
+    this.#excessBefore += ticks / this.#ticksPerMs;
+    if (this.#depth >= this.target) this.#shortRun = 0;
   }
 
   /** Forgets what is buffered; the next packet starts a new time line. */
   reset(): void {
     this.#recent.fill(-1);
     this.#forget();
+    this.#transits.reset();
+    this.#met = 0;
   }
 
   describe() {
@@ -170,35 +218,61 @@ export class JitterBuffer {
   #delayBehindQuickest(now: Milliseconds, timestamp: number): Milliseconds {
     const transit = now - timestamp / this.#ticksPerMs;
     const wrap = 2 ** 32 / this.#ticksPerMs;
-    if (Math.abs(this.#slackOf(timestamp)) > timelineJump) this.#forget();
+    if (Math.abs(this.#slackOf(timestamp)) > timelineJump) {
+      this.#forget();
+      this.#transits.rebase();
+    }
+    this.#met++;
     const behind = this.#transits.add(now, transit, wrap);
     if (this.#starved < starvedRestart) return behind;
     this.#next = undefined;
     if (behind < starvedRestart) return behind;
     this.#forget();
+    this.#transits.rebase();
     return this.#transits.add(now, transit, wrap);
   }
 
   /** Sets or corrects the playout clock so that a packet with `timestamp` can be played; false when it is too late for that. */
-  #makeTimely(timestamp: number, ticks: number, behind: Milliseconds): boolean {
+  #makeTimely(now: Milliseconds, timestamp: number, ticks: number, behind: Milliseconds): boolean {
     if (this.#next === undefined) {
       // The first waits for the target delay, less what it already lost on its way.
-      this.#next = (timestamp - Math.max(0, this.target - behind) * this.#ticksPerMs) >>> 0;
+      const wait = Math.max(0, this.target - behind) + Math.min(longestBeat, this.#sinceMove(now));
+      this.#next = (timestamp - wait * this.#ticksPerMs) >>> 0;
       this.#depth = this.target;
       this.#starved = 0;
       return true;
     }
     const slack = this.#slackOf(timestamp);
     if (slack >= 0) {
-      this.#depth += (slack + behind - this.#depth) / 16;
-      this.#excessRun = this.#depth - this.target > excessTolerated ? this.#excessRun + 1 : 0;
+      const delay = slack + this.#held - this.#sinceMove(now) + behind;
+      this.#depth += (delay - this.#depth) / 16;
+      this.#weigh(now, Math.min(delay, this.#depth));
       return true;
     }
-    // Partly over: played whole, a little later than planned. Wholly over: too late.
-    if (slack * this.#ticksPerMs + ticks <= 0 || this.#depth - slack > this.#maximum) return false;
+    // Partly over, or all that there is: played whole, a little later than planned.
+    const tolerated = this.#slots.length === 0 ? Math.max(lateTolerated, ticks / this.#ticksPerMs) : ticks / this.#ticksPerMs;
+    if (-slack >= tolerated) return false;
     this.#next = timestamp;
-    this.#depth -= slack;
+    this.#depth = Math.min(this.#maximum, this.#depth - slack);
     return true;
+  }
+
+  /** Milliseconds since the caller moved its playout clock. */
+  #sinceMove(now: Milliseconds): Milliseconds {
+    return this.#heldAt === undefined ? 0 : now - this.#heldAt;
+  }
+
+  /** A packet that came in time has found this delay. */
+  #weigh(now: Milliseconds, delay: Milliseconds): void {
+    const over = delay - this.target;
+    this.#shortRun = over < -shortfallOf.begin ? this.#shortRun + 1 : 0;
+    if (now < this.#excessWindowEnds) {
+      this.#excess = Math.min(this.#excess, over);
+      return;
+    }
+    this.#excessBefore = this.#excess;
+    this.#excess = over;
+    this.#excessWindowEnds = now + excessWindow;
   }
 
   /** How long before its turn a packet is here, ms. */
@@ -211,7 +285,10 @@ export class JitterBuffer {
     this.#slots.length = 0;
     this.#next = undefined;
     this.#starved = 0;
-    this.#transits.reset();
+    this.#excess = 0;
+    this.#excessBefore = 0;
+    this.#excessWindowEnds = 0;
+    this.#shortRun = 0;
   }
 
   #store(sequence: number, timestamp: number, ticks: number, payloadType: number, bytes: Uint8Array, start: number, end: number): void {
@@ -229,16 +306,24 @@ export class JitterBuffer {
     this.#slots.splice(place, 0, slot);
   }
 
-  /** Never more delay than the maximum: what is oldest goes. */
+  /** Never more delay than the maximum, nor more packets than there is room for: what is oldest goes. */
   #bound(): void {
     const newest = this.#slots.at(-1);
     if (!newest || this.#next === undefined) return;
-    const slack = this.#slackOf(newest.timestamp);
-    if (slack <= this.#maximum + excessTolerated && this.#slots.length < slotsAtMost) return;
-    this.#next = (newest.timestamp - this.target * this.#ticksPerMs) >>> 0;
-    this.#depth = this.target;
-    for (let first = this.#slots[0]; first && timestampDifference(first.timestamp, this.#next) < 0; first = this.#slots[0]) {
-      this.#slots.shift();
+    let tooOld = Math.max(0, this.#slots.length - slotsAtMost);
+    if (this.#slackOf(newest.timestamp) > this.#maximum + overflowTolerated) {
+      const oldest = newest.timestamp - (this.#maximum + overflowTolerated) * this.#ticksPerMs;
+      while (timestampDifference(this.#slots[tooOld]?.timestamp ?? oldest, oldest) < 0) tooOld++;
+      this.#next = this.#slots[tooOld]?.timestamp ?? newest.timestamp;
+      this.#depth = Math.min(this.#depth, this.#maximum);
+    }
+    this.#discard(tooOld);
+  }
+
+  #discard(count: number): void {
+    for (let left = count; left > 0; left--) {
+      const first = this.#slots.shift();
+      if (!first) return;
       this.#free.push(first);
       this.#discarded++;
     }

@@ -163,9 +163,19 @@ export class RtpSession {
     return this.#receiver.buffer.excess;
   }
 
-  /** `ticks` of taken sound were left out to shorten the delay. */
-  skipped(ticks: number): void {
-    this.#receiver.buffer.skipped(ticks);
+  /** Milliseconds by which the delay is shorter than it should be. */
+  get delayShortfall(): Milliseconds {
+    return this.#receiver.buffer.shortfall;
+  }
+
+  /** At `now` `ticks` of what was taken are still to be played. */
+  holds(now: Milliseconds, ticks: number): void {
+    this.#receiver.buffer.holds(now, ticks);
+  }
+
+  /** The sound was drawn out by `ticks`, or as much of it left out (less than 0), to correct the delay. */
+  delayAdjusted(ticks: number): void {
+    this.#receiver.buffer.adjusted(ticks);
   }
 
   handleTimeout(now: Milliseconds): void {

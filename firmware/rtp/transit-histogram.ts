@@ -2,11 +2,11 @@ import type { Milliseconds } from '../core/clock.ts';
 
 const binWidth: Milliseconds = 5;
 /** The quickest packet of this long sets the zero, so that clocks may drift against each other, ms. */
-const windowLength: Milliseconds = 5000;
+const windowLength: Milliseconds = 1000;
 /** Packets after which what was seen counts half. */
 const halveAfter = 200;
 /** The share of packets that may be later than the spread; of a few packets as many as of this many. */
-const lateShare = 0.03;
+const lateShare = 0.01;
 const countAtLeast = 100;
 
 /** How far behind the quickest packets the others arrive: a histogram that slowly forgets. */
@@ -32,11 +32,11 @@ export class TransitHistogram {
 
   /** Adds a packet that took `transit` ms on any origin, modulo `wrap`; returns how far it is behind the quickest, ms. */
   add(now: Milliseconds, transit: number, wrap: number): Milliseconds {
-    this.#origin ??= transit;
-    const turned = (transit - this.#origin) % wrap;
+    const turned = (transit - (this.#origin ?? transit)) % wrap;
     const relative = turned > wrap / 2 ? turned - wrap : turned < -wrap / 2 ? turned + wrap : turned;
-    if (this.#count === 0) this.#startWindow(now, relative, relative);
+    if (this.#origin === undefined) this.#startWindow(now, relative, relative);
     else if (now >= this.#windowEnds) this.#startWindow(now, relative, this.#least);
+    this.#origin ??= transit;
     this.#least = Math.min(this.#least, relative);
     const behind = relative - Math.min(this.#least, this.#leastBefore);
     const bin = Math.min(this.#bins.length - 1, Math.floor(behind / binWidth));
@@ -45,6 +45,11 @@ export class TransitHistogram {
     if (++this.#sinceHalving >= halveAfter) this.#halve();
     this.#spread = this.#quantile();
     return behind;
+  }
+
+  /** The next packet sets the zero anew; what is known of the spread is kept. */
+  rebase(): void {
+    this.#origin = undefined;
   }
 
   reset(): void {

@@ -53,7 +53,7 @@ async function arrivalsOf(directory: string, receiver: Socket, count: number): P
     devices: { handset: silence },
     rtpPorts: { from: 30_000, to: 31_000 },
     country: 'us',
-    jitterBuffer: { minimumMs: 20, maximumMs: 200 },
+    jitterBuffer: { minimumMs: 20, startMs: 60, maximumMs: 200 },
     graceSeconds: 1,
     silenceSeconds: 0,
   });

@@ -34,7 +34,7 @@ const reorderWindow = 3;
 /** Silence that is skipped at most to get to the next packet, in steps of 10 ms: 3 s. */
 const stepsAtMost = 300;
 const stepTicks = clockRate / 100;
-const jitterBuffer = { minimum: 0, maximum: 500 };
+const jitterBuffer = { minimum: 0, start: 0, maximum: 500 };
 
 /**
  * Sends what it hears straight back, untouched but for SSRC, sequence and time stamp, in order and without a delay of its own: what the caller
@@ -131,7 +131,7 @@ export class GreetingMedia implements ExtensionMedia {
   readonly #heard = new Int16Array(blockSamples);
 
   constructor(entropy: Entropy, cname: string, recording: { readonly bytes: Uint8Array; readonly layout: WavLayout }) {
-    this.#session = new MediaSession(entropy, cname, { minimum: 20, maximum: 200 });
+    this.#session = new MediaSession(entropy, cname, { minimum: 20, start: 60, maximum: 200 });
     this.#player = new WavPlayer(new WavReader(recording.bytes, recording.layout), 1, 0);
   }
 
@@ -152,13 +152,13 @@ export class GreetingMedia implements ExtensionMedia {
   }
 
   frame(now: Milliseconds): void {
-    this.#session.handleTimeout(now);
     for (let block = 0; block < 2; block++) {
       // What the caller says is heard for its digits and counts only.
       this.#session.pull(this.#heard);
       if (!this.#player.pull(this.#block)) this.#block.fill(0);
       this.#session.push(this.#block);
     }
+    this.#session.moved(now);
   }
 
   close(now: Milliseconds): void {

@@ -115,7 +115,7 @@ export class MediaService {
   async #configure({ devices, rtpPorts, country, jitterBuffer, graceSeconds, silenceSeconds }: ArgsOf<Contract, 'configure'>) {
     this.#ports = rtpPorts;
     this.#graceSeconds = graceSeconds;
-    const limits = { minimum: jitterBuffer.minimumMs, maximum: jitterBuffer.maximumMs };
+    const limits = { minimum: jitterBuffer.minimumMs, start: jitterBuffer.startMs, maximum: jitterBuffer.maximumMs };
     this.#parts.engine.configure({ country, jitterBuffer: limits, silenceSeconds });
     return { devices: await this.#parts.devices.configure(devices) };
   }

@@ -93,7 +93,7 @@ const configuration: ArgsOf<typeof mediaContract, 'configure'> = {
   devices: { handset: { driver: 'silence' } },
   rtpPorts: { from: 21_000, to: 25_000 },
   country: 'de',
-  jitterBuffer: { minimumMs: 20, maximumMs: 200 },
+  jitterBuffer: { minimumMs: 20, startMs: 60, maximumMs: 200 },
   graceSeconds: 20,
   silenceSeconds: 0,
 };

@@ -180,7 +180,7 @@ export class SimulatedMedia {
   }
 
   #configure({ devices, country, jitterBuffer, silenceSeconds }: Extract<MediaCommand, { name: 'configure' }>['args']): unknown {
-    const limits = { minimum: jitterBuffer.minimumMs, maximum: jitterBuffer.maximumMs };
+    const limits = { minimum: jitterBuffer.minimumMs, start: jitterBuffer.startMs, maximum: jitterBuffer.maximumMs };
     this.#engine.configure({ country, jitterBuffer: limits, silenceSeconds });
     for (const name of Object.keys(devices)) {
       const device = this.devices.get(name) ?? new SimulatedDevice();
@@ -242,7 +242,11 @@ export class SimulatedMedia {
   }
 
   #newEngine(): MediaEngine {
-    return new MediaEngine(seededEntropy(7), 'cname', { country: 'us', jitterBuffer: { minimum: 20, maximum: 200 }, silenceSeconds: 0 });
+    return new MediaEngine(seededEntropy(7), 'cname', {
+      country: 'us',
+      jitterBuffer: { minimum: 20, start: 60, maximum: 200 },
+      silenceSeconds: 0,
+    });
   }
 }
 

@@ -15,7 +15,7 @@ export interface Impairment {
 
 const perfectNetwork: Impairment = { delayMs: 10, jitterMs: 0, loss: 0, duplication: 0 };
 
-export const phoneSettings: MediaSettings = { country: 'de', jitterBuffer: { minimum: 20, maximum: 200 }, silenceSeconds: 5 };
+export const phoneSettings: MediaSettings = { country: 'de', jitterBuffer: { minimum: 20, start: 60, maximum: 200 }, silenceSeconds: 5 };
 
 /** A handset whose microphone and loudspeaker are arrays. */
 export class SimulatedHandset implements PlaybackPort {

@@ -26,7 +26,7 @@ const parameters: RtpParameters = {
 };
 
 function session(changes: Partial<RtpParameters> = {}, seed = 1): RtpSession {
-  const session = new RtpSession(seededEntropy(seed), 8000, 'cname', { minimum: 20, maximum: 200 });
+  const session = new RtpSession(seededEntropy(seed), 8000, 'cname', { minimum: 20, start: 20, maximum: 200 });
   session.update(0, { ...parameters, ...changes });
   return session;
 }
