@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { callRows } from './calls.ts';
 import { deviceRows } from './device.ts';
+import { liveStateRows } from './live-state.ts';
 import type { BenchRow } from './row.ts';
 import { rtpPacingRows } from './rtp-pacing.ts';
 import { sipMessageRows } from './sip-messages.ts';
@@ -12,6 +13,7 @@ import { sipMessageRows } from './sip-messages.ts';
 
 const areas: Readonly<Record<string, () => Promise<readonly BenchRow[]> | readonly BenchRow[]>> = {
   messages: sipMessageRows,
+  state: liveStateRows,
   calls: callRows,
   device: deviceRows,
   pacing: rtpPacingRows,

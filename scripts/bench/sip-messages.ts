@@ -1,10 +1,13 @@
 import { serializeMessage } from '#firmware/sip/message/build.ts';
 import type { Message } from '#firmware/sip/message/message.ts';
 import { parseMessage, splitMessage } from '#firmware/sip/message/parse.ts';
+import { rivalParsers } from './rival-parsers.ts';
 import { type BenchRow, median } from './row.ts';
 
 const rounds = 5;
-const timesPerRound = 40_000;
+const timesPerRound = 20_000;
+/** A rival takes up to a thousand times as long. */
+const rivalMsPerRound = 150;
 
 const sdp = [
   'v=0',
@@ -67,22 +70,50 @@ const subjects: readonly (readonly [name: string, bytes: Uint8Array])[] = [
   ['REGISTER', registerLines],
 ].map(([name, lines]) => [String(name), new TextEncoder().encode([...(lines ?? [])].join('\r\n'))]);
 
-/** CPU time of the message parser and serialiser per message, in this process. */
+/** CPU time of the message parser and serialiser per message, in this process, and how far npm's parsers are behind in the same run. */
 export async function sipMessageRows(): Promise<BenchRow[]> {
+  const rivals = await rivalParsers();
   return subjects.flatMap(([name, bytes]) => {
     const message = messageIn(bytes);
-    const works: readonly (readonly [string, () => unknown])[] = [
-      ['headers only', () => splitMessage(bytes)],
-      ['full parse', () => valuesOf(messageIn(bytes))],
-      ['serialise', () => serializeMessage(message)],
-    ];
-    return works.map(([work, run]) => ({
+    const row = (work: string, value: number, unit: string): BenchRow => ({
       area: 'sip message',
       name: `${name} of ${bytes.length} B, ${work}`,
-      value: microseconds(run),
-      unit: 'µs',
-    }));
+      value,
+      unit,
+    });
+    const headersOnly = microseconds(() => splitMessage(bytes), timesPerRound);
+    const fullParse = microseconds(() => valuesOf(messageIn(bytes)), timesPerRound);
+    const theirs = rivals.map(
+      ({ name: rival, parse }) =>
+        [
+          rival,
+          microseconds(
+            () => parse(bytes),
+            timesFor(() => parse(bytes)),
+          ),
+        ] as const,
+    );
+    const best = Math.min(...theirs.map(([, figure]) => figure));
+    return [
+      row('headers only', headersOnly, 'µs'),
+      row('full parse', fullParse, 'µs'),
+      row(
+        'serialise',
+        microseconds(() => serializeMessage(message), timesPerRound),
+        'µs',
+      ),
+      ...theirs.map(([rival, figure]) => row(`npm ${rival}`, figure, 'µs')),
+      row('full parse ahead of the best npm parser', best / fullParse, '×'),
+      row('headers only ahead of the best npm parser', best / headersOnly, '×'),
+    ];
   });
+}
+
+/** How often it runs in the time of a rival's round. */
+function timesFor(run: () => unknown): number {
+  let times = 0;
+  for (const end = performance.now() + rivalMsPerRound; performance.now() < end; times++) run();
+  return times;
 }
 
 function messageIn(bytes: Uint8Array): Message {
@@ -98,12 +129,12 @@ function valuesOf(message: Message): unknown {
 }
 
 /** Median of the rounds after one to warm up. */
-function microseconds(run: () => unknown): number {
+function microseconds(run: () => unknown, times: number): number {
   const figures = Array.from({ length: rounds + 1 }, () => {
     const before = process.cpuUsage();
-    for (let i = 0; i < timesPerRound; i++) run();
+    for (let i = 0; i < times; i++) run();
     const { user, system } = process.cpuUsage(before);
-    return (user + system) / timesPerRound;
+    return (user + system) / times;
   });
   return median(figures.slice(1));
 }
