@@ -14,6 +14,8 @@ import {
   type SettingsAccess,
 } from './config-commands.ts';
 import { NotRunningError } from './contract-call.ts';
+import { diagnose, findingLines } from './doctor.ts';
+import { examine } from './examination.ts';
 import { exchangeStatus, forwardUser, listUsers, removeUser, setUser } from './exchange-commands.ts';
 import * as phone from './phone-commands.ts';
 import { findPlace, type Place } from './place.ts';
@@ -89,6 +91,18 @@ function addPhoneCommands(): void {
     .description('lines, calls, hook and faults')
     .option('--json', 'everything, for programs', false)
     .action(printing((place, options) => phone.status(place, options)));
+  program
+    .command('doctor')
+    .description('what is wrong with this phone, in plain words, and how to mend it')
+    .option('--json', 'for programs', false)
+    .addHelpText('after', '\nExit codes: 0 nothing is wrong, 1 something is. Run as root it sees everything.')
+    .action(
+      printing(async (place, options) => {
+        const findings = diagnose(await examine(place));
+        if (findings.some(({ trouble }) => trouble)) process.exitCode = exitCodes.failure;
+        return options.json ? [JSON.stringify(findings, null, 2)] : findingLines(findings);
+      }),
+    );
   program
     .command('dnd')
     .description('do not disturb')

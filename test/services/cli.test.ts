@@ -47,6 +47,7 @@ t.test('without a daemon', async (t) => {
     for (const word of [
       'run',
       'status',
+      'doctor',
       'call',
       'accept',
       'hangup',

@@ -73,7 +73,7 @@ const sampleLogEntry = {
   seconds: 65,
 };
 
-const sampleStatus: PhoneStatus = {
+export const sampleStatus: PhoneStatus = {
   version: '0.1.0',
   startedAt: 1_700_000_000_000,
   hook: 'offHook',
