@@ -31,7 +31,7 @@ export const exchangeSettings = {
   'exchange.digest': choice({
     title: 'Digest algorithms',
     description:
-      'How phones may prove their password: strongest offers SHA-256 and then MD5; md5 is for old phones that fail at the first algorithm they do not know; sha256 accepts nothing weaker.',
+      'How phones may prove their password: strongest offers SHA-256 and then MD5, and MD5 alone to phones that fail at the first algorithm they do not know; sha256 accepts nothing weaker.',
     owner: 'exchange',
     choices: ['strongest', 'sha256', 'md5'],
     default: 'strongest',

@@ -4,6 +4,7 @@ import { type DigestAlgorithm, digestAlgorithms, digestHash } from '#firmware/si
 import { type AuthValue, formatAuth } from '#firmware/sip/message/auth.ts';
 import type { Request } from '#firmware/sip/message/message.ts';
 import { parseUri } from '#firmware/sip/message/uri.ts';
+import type { AlgorithmChoice } from './algorithm-choice.ts';
 import { type Nonces, sameText } from './nonces.ts';
 import type { SourceLimits } from './source-limits.ts';
 import type { PasswordProofs, User, UserDirectory } from './user-directory.ts';
@@ -20,8 +21,7 @@ export type Verdict =
 
 export interface CredentialCheckerParts {
   readonly realm: string;
-  /** Offered in this order, and no others accepted. */
-  readonly algorithms: () => readonly DigestAlgorithm[];
+  readonly algorithms: AlgorithmChoice;
   readonly users: UserDirectory;
   readonly nonces: Nonces;
   /** Wrong passwords by source address. */
@@ -42,9 +42,9 @@ export class CredentialChecker {
 
   /** Checks the credentials for our realm among `offered`: the Authorization or the Proxy-Authorization of a request from `source`. */
   check(now: Milliseconds, request: Request, offered: readonly AuthValue[], source: string): Verdict {
-    const { users, nonces, counters, wrongPasswords } = this.#parts;
+    const { algorithms, users, nonces, counters, wrongPasswords } = this.#parts;
     const credentials = offered.find((value) => this.isOurs(value));
-    if (!credentials) return this.#challenge(now, false);
+    if (!credentials) return this.#challenge(now, request, source);
     if (wrongPasswords.isSpent(now, source)) {
       counters.add('source-barred');
       return { type: 'barred' };
@@ -54,18 +54,21 @@ export class CredentialChecker {
       counters.add('credentials-malformed');
       return { type: 'malformed' };
     }
-    if (!this.#parts.algorithms().includes(answer.algorithm)) return this.#challenge(now, false);
+    if (!algorithms.allows(answer.algorithm)) return this.#challenge(now, request, source, 'answered');
     const user = users.get(answer.username);
     const right = sameText(answer.response, expectedResponse(user?.proofs ?? nobody, request.method, answer));
     if (!user || !right) {
       counters.add('credentials-wrong');
       wrongPasswords.take(now, source);
-      return this.#challenge(now, false);
+      return this.#challenge(now, request, source, 'answered');
     }
     const verdict = nonces.use(now, answer.nonce, answer.count);
-    if (verdict === 'fresh') return { type: 'known', user };
+    if (verdict === 'fresh') {
+      algorithms.succeeded(request, source, answer.algorithm);
+      return { type: 'known', user };
+    }
     counters.add(verdict === 'stale' ? 'nonce-stale' : 'nonce-replayed');
-    return this.#challenge(now, true);
+    return this.#challenge(now, request, source, 'stale');
   }
 
   /** True for digest credentials of our realm: they are meant for us and go no further (RFC 3261 §22.3). */
@@ -73,16 +76,16 @@ export class CredentialChecker {
     return value.scheme === 'digest' && value.params.get('realm') === this.#parts.realm;
   }
 
-  #challenge(now: Milliseconds, stale: boolean): Verdict {
+  #challenge(now: Milliseconds, request: Request, source: string, credentials: 'none' | 'answered' | 'stale' = 'none'): Verdict {
     const nonce = this.#parts.nonces.issue(now);
-    const challenges = this.#parts.algorithms().map((algorithm) => {
+    const challenges = this.#parts.algorithms.offer(request, source, credentials !== 'none').map((algorithm) => {
       const params = new Map([
         ['realm', this.#parts.realm],
         ['nonce', nonce],
         ['algorithm', algorithm],
         ['qop', 'auth'],
       ]);
-      if (stale) params.set('stale', 'true');
+      if (credentials === 'stale') params.set('stale', 'true');
       return formatAuth({ scheme: 'digest', params }, 'challenge');
     });
     return { type: 'unknown', challenges };

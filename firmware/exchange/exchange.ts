@@ -15,6 +15,7 @@ import {
 import type { Flow, Target } from '#firmware/sip/transport/flow.ts';
 import type { CoreEvent, Destination, SipCore, Transmit } from '#firmware/sip/transport/sip-core.ts';
 import { TransportLayer } from '#firmware/sip/transport/transport-layer.ts';
+import { AlgorithmChoice } from './algorithm-choice.ts';
 import { CredentialChecker } from './credential-checker.ts';
 import { defaultExchangeSettings, type ExchangeSettings } from './exchange-settings.ts';
 import { type Extension, extensionHost } from './extensions.ts';
@@ -92,7 +93,7 @@ export class Exchange implements SipCore<ExchangeEvent> {
     this.#domain = new OwnDomain(ports.addresses, () => this.#settings.domains);
     const credentials = new CredentialChecker({
       realm: settings.realm,
-      algorithms: () => this.#settings.algorithms,
+      algorithms: new AlgorithmChoice(() => this.#settings.algorithms),
       users: this.#users,
       nonces: new Nonces(ports.entropy, settings.nonceLifetime, settings.nonces),
       wrongPasswords: new SourceLimits(settings.wrongPasswordsPerMinute / 60, settings.wrongPasswordsPerMinute, sources),

@@ -52,6 +52,39 @@ t.test('§10.3 a REGISTER with the right answer, by either algorithm, with qop o
   }
 });
 
+t.test('RFC 8760 a phone that gives up at SHA-256 and comes back is offered MD5 alone, then and later', async (t) => {
+  const house = new ExchangeHouse();
+  const offered = (phone: ReturnType<typeof house.phone>) => phone.lastResponse.authenticate.map(({ params }) => params.get('algorithm'));
+  const old = house.phone('anna', '192.0.2.11');
+  const first = old.build('REGISTER', 'sip:house.example', { to: new NameAddr(old.aor), contact: new NameAddr(old.contact) });
+  old.send(first);
+  t.strictSame(offered(old), ['SHA-256', 'MD5']);
+  const second = old.again(first);
+  old.send(second);
+  t.strictSame(offered(old), ['MD5'], 'it came back with nothing');
+  old.send(old.authorize(old.again(second), old.lastResponse, { algorithm: 'MD5' }));
+  t.equal(old.lastResponse.statusCode, 200);
+  old.send(old.build('REGISTER', 'sip:house.example', { to: new NameAddr(old.aor) }));
+  t.strictSame(offered(old), ['MD5'], 'it is known by now');
+
+  const modern = house.phone('anna', '192.0.2.12');
+  const own = modern.build('REGISTER', 'sip:house.example', { to: new NameAddr(modern.aor) });
+  modern.send(own);
+  t.strictSame(offered(modern), ['SHA-256', 'MD5'], 'another phone of the same user');
+  modern.send(modern.authorize(modern.again(own), modern.lastResponse));
+  t.equal(modern.lastResponse.statusCode, 200);
+  for (const request of [modern.again(own), modern.again(modern.again(own))]) modern.send(request);
+  t.strictSame(offered(modern), ['SHA-256', 'MD5'], 'who can do better is never offered less');
+
+  const strict = new ExchangeHouse();
+  strict.exchange.configure({ algorithms: ['SHA-256'] });
+  const refused = strict.phone('anna', '192.0.2.11');
+  const asked = refused.build('REGISTER', 'sip:house.example', { to: new NameAddr(refused.aor) });
+  refused.send(asked);
+  refused.send(refused.again(asked));
+  t.strictSame(offered(refused), ['SHA-256'], 'unless MD5 is forbidden');
+});
+
 t.test('RFC 8760 the algorithms may be fewer, and no others are accepted then', async (t) => {
   const house = new ExchangeHouse();
   const anna = house.phone('anna', '192.0.2.11');
