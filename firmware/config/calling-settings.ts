@@ -1,4 +1,4 @@
-import { country, dialPattern, dialString, digit, digits, elementName, hostAndPort, ipAddress, name, sipUri } from './checks.ts';
+import { country, dialPattern, dialString, digit, digits, elementName, hostAndPort, ipAddress, name, path, sipUri } from './checks.ts';
 import { choice, duration, flag, integer, list, type Setting, type SettingValue, secret, text } from './setting.ts';
 
 /** Settings of calls: SIP, lines, the phone, doors and alerts. */
@@ -19,6 +19,46 @@ export const callingSettings = {
     default: 5060,
     minimum: 1,
     maximum: 65_535,
+  }),
+  'sip.tls.port': integer({
+    title: 'TLS port',
+    description: 'TCP port on which SIP over TLS is received; 0, or no certificate = calls come by the connection to the server.',
+    owner: 'phone',
+    restart: true,
+    default: 5061,
+    minimum: 0,
+    maximum: 65_535,
+  }),
+  'sip.tls.certificate': text({
+    title: 'Certificate',
+    description:
+      'PEM file with the certificate of this device and those that lead to its authority, shown to servers that ask and to who connects. ' +
+      'A file that changes counts for the next connection.',
+    owner: 'phone',
+    restart: true,
+    check: path,
+  }),
+  'sip.tls.key': text({
+    title: 'Private key',
+    description: 'PEM file with the key of the certificate; empty = it is in the same file.',
+    owner: 'phone',
+    restart: true,
+    check: path,
+  }),
+  'sip.tls.caFile': text({
+    title: 'Authorities',
+    description: 'PEM file with the only authorities that servers’ certificates may come from; empty = the public ones.',
+    owner: 'phone',
+    restart: true,
+    check: path,
+  }),
+  'sip.tls.verify': flag({
+    title: 'Verify servers',
+    description:
+      'Talk only to servers whose certificate is valid and for the domain that was meant. Off, anybody on the way can listen in.',
+    owner: 'phone',
+    restart: true,
+    default: true,
   }),
   'sip.acceptDirectCalls': flag({
     title: 'Accept direct calls',
@@ -89,9 +129,9 @@ export const callingSettings = {
   }),
   'line.*.transport': choice({
     title: 'Transport',
-    description: 'How SIP travels for this line.',
+    description: 'How SIP travels for this line where its addresses do not say so themselves.',
     owner: 'phone',
-    choices: ['udp', 'tcp'],
+    choices: ['udp', 'tcp', 'tls'],
     default: 'udp',
   }),
   'line.*.username': text({

@@ -61,3 +61,7 @@ export function country(text: string): string | undefined {
 export function realm(text: string): string | undefined {
   return /^[^"\\]{1,64}$/.test(text) ? undefined : 'must not contain " or \\';
 }
+
+export function path(text: string): string | undefined {
+  return text.startsWith('/') ? undefined : 'must be a whole path, from / on';
+}

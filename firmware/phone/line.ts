@@ -54,8 +54,7 @@ export class Line {
   takeRegistration(now: Milliseconds, event: RegistrationEvent): void {
     // Trying again says nothing new about why the last try failed.
     const known = this.#registration;
-    const kept = event.state === 'registering' && known ? { statusCode: known.statusCode, reasonPhrase: known.reasonPhrase } : {};
-    this.#registration = { ...withoutUndefined(kept), ...event };
+    this.#registration = { ...(event.state === 'registering' && known && whyOf(known)), ...event };
     const nextInMs = event.retryInMs ?? event.expiresInMs;
     this.#nextAt = nextInMs === undefined ? undefined : now + nextInMs;
   }
@@ -109,7 +108,8 @@ export function differsForAccount(a: LineSettings, b: LineSettings): boolean {
 }
 
 /** The status in words that say what to do about it. */
-function registrationReason({ statusCode, reasonPhrase, state }: RegistrationEvent): string | null {
+function registrationReason({ statusCode, reasonPhrase, obstacle, state }: RegistrationEvent): string | null {
+  if (obstacle !== undefined) return `the registrar cannot be reached: ${obstacle}`;
   if (statusCode === undefined) return state === 'failed' ? 'the registrar cannot be reached' : null;
   const phrase = `${statusCode} ${reasonPhrase ?? ''}`.trim();
   if (state === 'registered' || state === 'unregistered') return phrase;
@@ -127,9 +127,10 @@ function registrationReason({ statusCode, reasonPhrase, state }: RegistrationEve
   }
 }
 
-function withoutUndefined(kept: { readonly statusCode?: number | undefined; readonly reasonPhrase?: string | undefined }) {
+function whyOf({ statusCode, reasonPhrase, obstacle }: RegistrationEvent): Partial<RegistrationEvent> {
   return {
-    ...(kept.statusCode === undefined ? {} : { statusCode: kept.statusCode }),
-    ...(kept.reasonPhrase === undefined ? {} : { reasonPhrase: kept.reasonPhrase }),
+    ...(statusCode === undefined ? {} : { statusCode }),
+    ...(reasonPhrase === undefined ? {} : { reasonPhrase }),
+    ...(obstacle === undefined ? {} : { obstacle }),
   };
 }

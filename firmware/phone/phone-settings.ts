@@ -1,6 +1,7 @@
 import type { Settings } from '#firmware/config/settings.ts';
 import type { BoardProfile } from '#firmware/contract/hal.ts';
 import type { AudioDevice, Digit } from '#firmware/contract/media.ts';
+import type { AccountTransport } from '#firmware/sip/account.ts';
 import { parseUri, type SipUri } from '#firmware/sip/message/uri.ts';
 
 /** All that the phone's rules depend on, parsed and typed, at one moment. */
@@ -22,7 +23,7 @@ export interface LineSettings {
   /** `undefined` = the line does not register. */
   readonly registrar: SipUri | undefined;
   readonly outboundProxy: SipUri | undefined;
-  readonly transport: 'udp' | 'tcp';
+  readonly transport: AccountTransport;
   readonly username: string;
   readonly password: string;
   /** Seconds a registration is asked to last. */

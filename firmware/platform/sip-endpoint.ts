@@ -8,6 +8,7 @@ import type { Destination, LocalAddresses, SipCore } from '../sip/transport/sip-
 import type { NameResolver } from './dns-resolver.ts';
 import { LocalAddressFinder } from './local-addresses.ts';
 import { defaultStreamLimits, type StreamLimits, StreamPool } from './stream-pool.ts';
+import { defaultTlsOptions, type TlsOptions, TlsSecurity } from './tls-security.ts';
 import { type SocketAddress, UdpSocket } from './udp-socket.ts';
 
 export interface SipEndpointOptions {
@@ -18,6 +19,8 @@ export interface SipEndpointOptions {
   readonly addresses: readonly string[];
   /** The local port for UDP and TCP alike; 0 for any that is free for both. */
   readonly port: number;
+  /** TLS connections can be opened in any case; with a certificate and a port they are also received, 0 for any that is free. */
+  readonly tls?: Partial<TlsOptions> & { readonly port?: number };
   readonly limits?: Partial<StreamLimits>;
 }
 
@@ -39,20 +42,22 @@ const addressRefreshMs = 10_000;
 /**
  * The one driver of a SIP core: sockets in, sockets out. After every input it drains all outputs and arms one wake-up.
  *
- *     UDP, TCP ──bytes──► core.receive ─┐
- *     wake-up ──────────► handleTimeout ├─► drain ─► transmit ─► UDP, TCP
- *     drive(input) ─────────────────────┘         └► event ─► onEvent
+ *     UDP, TCP, TLS ──bytes──► core.receive ─┐
+ *     wake-up ───────────────► handleTimeout ├─► drain ─► transmit ─► UDP, TCP, TLS
+ *     drive(input) ──────────────────────────┘         └► event ─► onEvent
  */
 export class SipEndpoint implements LocalAddresses {
   readonly #options: SipEndpointOptions;
   readonly #finder = new LocalAddressFinder();
   readonly #counters = new Counters();
   readonly #log: LimitedLog;
+  readonly #tls: TlsSecurity;
   readonly #streams: StreamPool;
   readonly #udp: { readonly socket: UdpSocket; readonly bound: SocketAddress }[] = [];
   readonly #udpFlows = new Map<string, Flow>();
   readonly #waiting = new Set<() => void>();
   #port = 0;
+  #tlsPort = 0;
   #drive: Drive | undefined;
   #draining = false;
   #wakeUp: NodeJS.Timeout | undefined;
@@ -62,7 +67,9 @@ export class SipEndpoint implements LocalAddresses {
   constructor(options: SipEndpointOptions) {
     this.#options = options;
     this.#log = new LimitedLog(options.logger);
+    this.#tls = new TlsSecurity(options.clock, { ...defaultTlsOptions, ...options.tls });
     this.#streams = new StreamPool({
+      tls: this.#tls,
       limits: { ...defaultStreamLimits, ...options.limits },
       onMessage: (flow, bytes) => this.#receive(flow, bytes),
       onFailure: (destination, reason) => this.#fail(destination, reason),
@@ -111,11 +118,13 @@ export class SipEndpoint implements LocalAddresses {
     });
   }
 
-  towards(host: string, _transport: Transport): SocketAddress {
+  /** Port 0: nobody can connect to us that way. */
+  towards(host: string, transport: Transport): SocketAddress {
     const remote = this.#options.resolver.peek(host)?.addresses[0] ?? '';
+    const port = transport === 'tls' ? this.#tlsPort : this.#port;
     const bound = this.#udp.find((one) => isIPv6(one.bound.address) === isIPv6(remote))?.bound.address;
     const specific = bound !== undefined && bound !== '0.0.0.0' && bound !== '::';
-    return { address: specific ? bound : this.#finder.towards(remote), port: this.#port };
+    return { address: specific ? bound : this.#finder.towards(remote), port };
   }
 
   /** Closes every socket; the core is not told. */
@@ -133,6 +142,7 @@ export class SipEndpoint implements LocalAddresses {
   async #bind(): Promise<void> {
     for (let tries = 1; ; tries++) {
       this.#port = this.#options.port;
+      this.#tlsPort = this.#options.tls?.port ?? 0;
       try {
         for (const address of this.#options.addresses) await this.#bindOne(address);
         return;
@@ -156,7 +166,9 @@ export class SipEndpoint implements LocalAddresses {
     const bound: SocketAddress = await socket.open();
     this.#udp.push({ socket, bound });
     this.#port = bound.port;
-    await this.#streams.listen(address, bound.port);
+    await this.#streams.listen('tcp', address, bound.port);
+    const receives = this.#tls.canListen && this.#options.tls?.port !== undefined;
+    this.#tlsPort = receives ? (await this.#streams.listen('tls', address, this.#tlsPort)).port : 0;
   }
 
   #udpFlow(local: SocketAddress, remote: SocketAddress): Flow {
@@ -257,9 +269,10 @@ export class SipEndpoint implements LocalAddresses {
     if (address === undefined) this.#fail(destination, failure ?? 'no address');
     // A datagram may claim to come from port 0; Node throws on an answer to it.
     else if (destination.port < 1 || destination.port > 65_535) this.#fail(destination, 'no port');
-    else if (destination.transport === 'tcp') this.#streams.send(destination, address, bytes);
     else if (destination.transport === 'udp') this.#sendDatagram(destination, address, bytes);
-    else this.#fail(destination, `transport ${destination.transport} is not there`);
+    else if (destination.transport === 'tcp' || destination.transport === 'tls') {
+      this.#streams.send(destination.transport, destination, address, bytes);
+    } else this.#fail(destination, `transport ${destination.transport} is not there`);
   }
 
   #sendDatagram(destination: Destination, address: string, bytes: Uint8Array): void {

@@ -1,8 +1,10 @@
-import { createConnection, createServer, isIPv6, type Server, type Socket } from 'node:net';
+import { createConnection, createServer, isIP, isIPv6, type Server, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { messageOf, ResourceError } from '../core/errors.ts';
 import type { Flow } from '../sip/transport/flow.ts';
 import type { Destination } from '../sip/transport/sip-core.ts';
-import { StreamSocket } from './stream-socket.ts';
+import { StreamSocket, type StreamSocketParts } from './stream-socket.ts';
+import type { TlsSecurity } from './tls-security.ts';
 import type { SocketAddress } from './udp-socket.ts';
 
 export interface StreamLimits {
@@ -22,9 +24,15 @@ export const defaultStreamLimits: StreamLimits = { perSource: 8, total: 64, rese
 
 /** Names under which one connection is remembered, to say whose messages were lost with it. */
 const namesAtMost = 32;
+/** Addresses of which is remembered under which name they were proven. */
+const provenAtMost = 64;
+
+/** Transports that are streams of bytes. */
+type StreamTransport = 'tcp' | 'tls';
 
 export interface StreamPoolParts {
   readonly limits: StreamLimits;
+  readonly tls: TlsSecurity;
   readonly onMessage: (flow: Flow, bytes: Uint8Array) => void;
   /** What was given for `destination` may not have arrived, or its flow is gone; without a reason, the far end has simply closed it. */
   readonly onFailure: (destination: Destination, reason: string | undefined) => void;
@@ -32,12 +40,18 @@ export interface StreamPoolParts {
   readonly onRefused: (remote: string, reason: string) => void;
 }
 
-/** All TCP connections of an endpoint, those that came in and those it opened. */
+/**
+ * All TCP and TLS connections of an endpoint, those that came in and those it opened. A connection that we opened is used again for the same
+ * address. With TLS it must also be for the same domain (RFC 5922 §7.4); a peer that its Record-Route or Contact names by its address alone is
+ * the domain that was proven there last.
+ */
 export class StreamPool {
   readonly #parts: StreamPoolParts;
   readonly #servers: Server[] = [];
   readonly #byFlow = new Map<string, StreamSocket>();
   readonly #byRemote = new Map<string, StreamSocket>();
+  /** Domains by address and port. */
+  readonly #proven = new Map<string, string>();
   #flows = 0;
 
   constructor(parts: StreamPoolParts) {
@@ -45,25 +59,27 @@ export class StreamPool {
   }
 
   /** Throws ResourceError when the address or port is not to be had. */
-  async listen(address: string, port: number): Promise<SocketAddress> {
-    const server = createServer((socket) => this.#accept(socket));
+  async listen(transport: StreamTransport, address: string, port: number): Promise<SocketAddress> {
+    const where = `${transport.toUpperCase()} ${address} port ${port}`;
+    const server = createServer((socket) => this.#accept(transport, socket));
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => reject(new ResourceError(`TCP ${address} port ${port}: ${messageOf(error)}`)));
+      server.once('error', (error) => reject(new ResourceError(`${where}: ${messageOf(error)}`)));
       server.listen({ host: address, port, ipv6Only: isIPv6(address) }, resolve);
     });
     server.removeAllListeners('error');
     server.on('error', (error) => this.#parts.onRefused('', messageOf(error)));
     this.#servers.push(server);
     const bound = server.address();
-    if (bound === null || typeof bound === 'string') throw new ResourceError(`TCP ${address} port ${port}: not an internet address`);
+    if (bound === null || typeof bound === 'string') throw new ResourceError(`${where}: not an internet address`);
     return bound;
   }
 
   /** Sends over the flow of the destination while that is open, else over a connection to `address`, opened if need be. */
-  send(destination: Destination, address: string, bytes: Uint8Array): void {
-    const remote = remoteKey(address, destination.port);
-    const open = (destination.flow && this.#byFlow.get(destination.flow.id)) ?? this.#byRemote.get(remote);
-    const stream = open?.isOpen ? open : this.#open(destination, address);
+  send(transport: StreamTransport, destination: Destination, address: string, bytes: Uint8Array): void {
+    const domain = this.#domainOf(destination, address);
+    const along = destination.flow && this.#byFlow.get(destination.flow.id);
+    const open = along ?? this.#byRemote.get(streamKey(transport, domain, address, destination.port));
+    const stream = open?.isOpen ? open : this.#open(transport, destination, address, domain);
     if (!stream) return;
     if (stream.names.size < namesAtMost) stream.names.add(remoteKey(destination.host, destination.port));
     stream.write(bytes);
@@ -80,61 +96,97 @@ export class StreamPool {
     await Promise.all(closed);
   }
 
-  #accept(socket: Socket): void {
+  #accept(transport: StreamTransport, socket: Socket): void {
     const address = socket.remoteAddress;
     const { limits, onRefused } = this.#parts;
     const fromSource = [...this.#byFlow.values()].filter((stream) => stream.flow.remote.address === address).length;
     const full = this.#byFlow.size >= limits.total - limits.reserved;
-    if (address === undefined || full || fromSource >= limits.perSource) {
-      onRefused(address ?? '', full ? 'too many connections' : 'too many connections of this source');
+    const refuse = (reason: string): void => {
+      onRefused(address ?? '', reason);
       socket.on('error', (error) => onRefused(address ?? '', error.message));
       socket.destroy();
+    };
+    if (address === undefined || full || fromSource >= limits.perSource) {
+      refuse(full ? 'too many connections' : 'too many connections of this source');
       return;
     }
-    this.#adopt(socket, { address, port: socket.remotePort ?? 0 }, localOf(socket), false);
+    try {
+      const secured = transport === 'tls' ? this.#parts.tls.accept(socket) : undefined;
+      const remote = { address, port: socket.remotePort ?? 0 };
+      this.#adopt(transport, secured ?? socket, { remote, local: localOf(socket), domain: '' }, secured && { opening: 'secure' });
+    } catch (thrown) {
+      refuse(messageOf(thrown));
+    }
   }
 
-  #open(destination: Destination, address: string): StreamSocket | undefined {
+  #open(transport: StreamTransport, destination: Destination, address: string, domain: string): StreamSocket | undefined {
     const { limits, onFailure } = this.#parts;
     if (this.#byFlow.size >= limits.total) {
       onFailure(destination, 'too many connections');
       return undefined;
     }
-    const socket = createConnection({ host: address, port: destination.port });
+    const remote = { address, port: destination.port };
     const local = { address: '', port: 0 };
-    socket.once('connect', () => Object.assign(local, localOf(socket)));
-    const stream = this.#adopt(socket, { address, port: destination.port }, local, true);
-    const patience = setTimeout(() => stream.destroy('no connection in time'), limits.connectMs);
-    socket.once('connect', () => clearTimeout(patience));
-    socket.once('close', () => clearTimeout(patience));
-    return stream;
+    try {
+      const secured = transport === 'tls' ? this.#parts.tls.connect(address, remote.port, domain) : undefined;
+      const socket = secured ?? createConnection({ host: address, port: remote.port });
+      socket.once('connect', () => Object.assign(local, localOf(socket)));
+      const judged = secured && { opening: 'secureConnect' as const, judge: () => this.#judge(secured, domain, remote) };
+      return this.#adopt(transport, socket, { remote, local, domain }, { opened: true, ...(judged ?? { opening: 'connect' }) });
+    } catch (thrown) {
+      onFailure(destination, messageOf(thrown));
+      return undefined;
+    }
   }
 
-  #adopt(socket: Socket, remote: SocketAddress, local: SocketAddress, opened: boolean): StreamSocket {
-    const flow: Flow = { id: `tcp-${++this.#flows}`, transport: 'tcp', reliable: true, local, remote };
+  #judge(socket: TLSSocket, domain: string, { address, port }: SocketAddress): string | undefined {
+    const objection = this.#parts.tls.judge(socket, domain);
+    if (objection === undefined && !isIP(domain)) {
+      const [oldest] = this.#proven.keys();
+      if (this.#proven.size >= provenAtMost && oldest !== undefined) this.#proven.delete(oldest);
+      this.#proven.set(remoteKey(address, port), domain);
+    }
+    return objection;
+  }
+
+  #domainOf({ transport, host, port, domain = host }: Destination, address: string): string {
+    if (transport !== 'tls') return '';
+    return isIP(domain) ? (this.#proven.get(remoteKey(address, port)) ?? domain) : domain.toLowerCase();
+  }
+
+  #adopt(
+    transport: StreamTransport,
+    socket: Socket,
+    { remote, local, domain }: { readonly remote: SocketAddress; readonly local: SocketAddress; readonly domain: string },
+    opening: Partial<Pick<StreamSocketParts, 'opened' | 'opening' | 'judge'>> = {},
+  ): StreamSocket {
+    const { limits, onMessage } = this.#parts;
+    const flow: Flow = { id: `${transport}-${++this.#flows}`, transport, reliable: true, local, remote };
+    const key = streamKey(transport, domain, remote.address, remote.port);
     const stream = new StreamSocket({
+      opened: false,
+      ...opening,
       flow,
       socket,
-      opened,
-      messageMs: this.#parts.limits.messageMs,
-      onMessage: this.#parts.onMessage,
-      onClosed: (closed, reason) => this.#forget(closed, reason),
+      openingMs: limits.connectMs,
+      messageMs: limits.messageMs,
+      onMessage,
+      onClosed: (closed, reason) => this.#forget(closed, key, reason),
     });
     this.#byFlow.set(flow.id, stream);
-    this.#byRemote.set(remoteKey(remote.address, remote.port), stream);
+    this.#byRemote.set(key, stream);
     stream.start();
     return stream;
   }
 
-  #forget(stream: StreamSocket, reason: string | undefined): void {
-    const { remote } = stream.flow;
+  #forget(stream: StreamSocket, key: string, reason: string | undefined): void {
+    const { remote, transport } = stream.flow;
     this.#byFlow.delete(stream.flow.id);
-    const key = remoteKey(remote.address, remote.port);
     if (this.#byRemote.get(key) === stream) this.#byRemote.delete(key);
-    stream.names.add(key);
+    stream.names.add(remoteKey(remote.address, remote.port));
     for (const name of stream.names) {
       const colon = name.lastIndexOf(':');
-      const destination = { transport: 'tcp', host: name.slice(0, colon), port: Number(name.slice(colon + 1)), flow: stream.flow } as const;
+      const destination = { transport, host: name.slice(0, colon), port: Number(name.slice(colon + 1)), flow: stream.flow };
       this.#parts.onFailure(destination, reason);
     }
   }
@@ -142,6 +194,10 @@ export class StreamPool {
 
 function localOf(socket: Socket): SocketAddress {
   return { address: socket.localAddress ?? '', port: socket.localPort ?? 0 };
+}
+
+function streamKey(transport: StreamTransport, domain: string, address: string, port: number): string {
+  return `${transport} ${domain} ${remoteKey(address, port)}`;
 }
 
 function remoteKey(host: string, port: number): string {

@@ -8,6 +8,12 @@ export interface StreamSocketParts {
   readonly socket: Socket;
   /** True for a stream that we opened: we keep it alive. */
   readonly opened: boolean;
+  /** What the socket says when it is open and, for TLS, secured; absent, it is open already. */
+  readonly opening?: 'connect' | 'secureConnect' | 'secure' | undefined;
+  /** How long that may take, ms. */
+  readonly openingMs: number;
+  /** Looks at the far end before anything is sent to it or taken from it: what is wrong with it in plain words, or nothing. */
+  readonly judge?: (() => string | undefined) | undefined;
   /** How long a message may take from its first byte to its last, ms. */
   readonly messageMs: number;
   readonly onMessage: (flow: Flow, bytes: Uint8Array) => void;
@@ -25,7 +31,7 @@ const pingMs = 100_000;
 const ping = new TextEncoder().encode('\r\n\r\n');
 const pong = new TextEncoder().encode('\r\n');
 
-/** A TCP connection that carries SIP messages: frames them, bounds the time they take, answers and sends CRLF keep-alive. */
+/** A TCP or TLS connection that carries SIP messages: frames them, bounds the time they take, answers and sends CRLF keep-alive. */
 export class StreamSocket {
   readonly flow: Flow;
   /** Destinations by name that were told to use this stream, as `host:port`. */
@@ -36,6 +42,10 @@ export class StreamSocket {
   #completion: NodeJS.Timeout | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
   #closed = false;
+  /** What waits for the stream to open; `undefined` once it is open. */
+  #waiting: Uint8Array[] | undefined = [];
+  #waitingBytes = 0;
+  #patience: NodeJS.Timeout | undefined;
 
   constructor(parts: StreamSocketParts) {
     this.#parts = parts;
@@ -43,14 +53,22 @@ export class StreamSocket {
   }
 
   start(): void {
-    const { socket, opened } = this.#parts;
+    const { socket, opening, openingMs } = this.#parts;
     socket.setNoDelay(true);
-    socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('error', (error) => {
-      this.#reason = error.message;
+      this.#reason ??= plainReason(error);
     });
     socket.on('close', () => this.#finish());
-    if (opened) this.#keepAlive = setInterval(() => this.write(ping), pingMs).unref();
+    if (!opening) {
+      this.#begin();
+      return;
+    }
+    this.#patience = setTimeout(() => this.destroy('no connection in time'), openingMs);
+    socket.once(opening, () => {
+      const objection = this.#parts.judge?.();
+      if (objection === undefined) this.#begin();
+      else this.destroy(objection);
+    });
   }
 
   get isOpen(): boolean {
@@ -61,13 +79,27 @@ export class StreamSocket {
   write(bytes: Uint8Array): void {
     const { socket } = this.#parts;
     if (!this.isOpen) return;
-    socket.write(bytes);
-    if (socket.writableLength > queueBytes) this.destroy('the far end does not read');
+    if (this.#waiting) {
+      this.#waiting.push(bytes);
+      this.#waitingBytes += bytes.length;
+    } else socket.write(bytes);
+    if (socket.writableLength + this.#waitingBytes > queueBytes) this.destroy('the far end does not read');
   }
 
   destroy(reason: string): void {
     if (!this.#closed) this.#reason = reason;
     this.#parts.socket.destroy();
+  }
+
+  #begin(): void {
+    const { socket, opened } = this.#parts;
+    clearTimeout(this.#patience);
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    this.#waitingBytes = 0;
+    socket.on('data', (chunk) => this.#receive(chunk));
+    for (const bytes of waiting) socket.write(bytes);
+    if (opened) this.#keepAlive = setInterval(() => this.write(ping), pingMs).unref();
   }
 
   #receive(chunk: Buffer): void {
@@ -97,8 +129,14 @@ export class StreamSocket {
   #finish(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#patience);
     clearTimeout(this.#completion);
     clearInterval(this.#keepAlive);
     this.#parts.onClosed(this, this.#reason);
   }
+}
+
+/** What OpenSSL says in the middle of file names and numbers, or the message of any other error. */
+function plainReason(error: Error): string {
+  return 'reason' in error && typeof error.reason === 'string' ? `TLS: ${error.reason}` : error.message;
 }

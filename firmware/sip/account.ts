@@ -3,6 +3,8 @@ import type { SipUri } from './message/uri.ts';
 /** The name of a line, such as `main`. */
 export type AccountId = string;
 
+export type AccountTransport = 'udp' | 'tcp' | 'tls';
+
 /** What the user agent needs to know to act for one address of record. */
 export interface Account {
   readonly id: AccountId;
@@ -13,7 +15,7 @@ export interface Account {
   readonly registrar?: SipUri | undefined;
   readonly outboundProxy?: SipUri | undefined;
   /** Used where a URI does not name its transport. */
-  readonly transport: 'udp' | 'tcp';
+  readonly transport: AccountTransport;
   readonly credentials?: Credentials | undefined;
   /** How long a registration is asked to live, in seconds. */
   readonly expires: number;

@@ -28,8 +28,8 @@ export interface UserAgentPorts {
 /** Who sent a request of ours and is told what becomes of it. */
 export interface TransactionUser {
   responded(now: Milliseconds, response: Response, flow: Flow): void;
-  /** No final response will come. */
-  failed(now: Milliseconds, cause: 'timeout' | 'transport'): void;
+  /** No final response will come. `obstacle` is what stood in the way of delivery, in words for people. */
+  failed(now: Milliseconds, cause: 'timeout' | 'transport', obstacle: string | undefined): void;
 }
 
 /** What lives in a dialog (RFC 5057) and takes its requests. */
@@ -237,7 +237,12 @@ export class AgentCore {
       ['branch', newBranch(this.entropy)],
       ['rport', ''],
     ]);
-    const via = new Via({ transport: destination.transport.toUpperCase(), host: hostOf(address), port, params });
+    const via = new Via({
+      transport: destination.transport.toUpperCase(),
+      host: hostOf(address),
+      port: port === 0 ? undefined : port,
+      params,
+    });
     const { product } = this.settings;
     const named = product === undefined ? request : request.with({ headers: request.headers.with('User-Agent', product) });
     return withTopVia(named, via);

@@ -16,7 +16,7 @@ export interface ClientRequestParts {
   readonly build: () => Request;
   /** Every response but the challenges that were answered. */
   readonly onResponse: (now: Milliseconds, response: Response, request: ClientRequest, flow: Flow) => void;
-  readonly onFailure: (now: Milliseconds, cause: 'timeout' | 'transport') => void;
+  readonly onFailure: (now: Milliseconds, cause: 'timeout' | 'transport', obstacle: string | undefined) => void;
   /** True if a refusal has been made up for, so that the request is to be built and sent again (RFC 4028 §7.4). */
   readonly amends?: (response: Response) => boolean;
   /** A challenge was answered or a refusal amended: the request is on its way anew. */
@@ -61,8 +61,8 @@ export class ClientRequest implements TransactionUser {
     } else onResponse(now, response, this, flow);
   }
 
-  failed(now: Milliseconds, cause: 'timeout' | 'transport'): void {
-    this.#parts.onFailure(now, cause);
+  failed(now: Milliseconds, cause: 'timeout' | 'transport', obstacle: string | undefined): void {
+    this.#parts.onFailure(now, cause, obstacle);
   }
 
   #mayAnswer(response: Response): boolean {

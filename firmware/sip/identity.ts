@@ -1,9 +1,9 @@
 import { type Entropy, randomToken } from '#firmware/core/entropy.ts';
-import type { Account } from './account.ts';
+import type { Account, AccountTransport } from './account.ts';
 import { Authenticator } from './authenticator.ts';
 import { NameAddr } from './message/name-addr.ts';
 import { SipUri, type Uri } from './message/uri.ts';
-import type { Endpoint, Flow, Transport } from './transport/flow.ts';
+import { type Endpoint, type Flow, isSecure, type Transport } from './transport/flow.ts';
 import type { Destination, LocalAddresses } from './transport/sip-core.ts';
 
 const serversAtMost = 16;
@@ -21,7 +21,7 @@ export class Identity {
   readonly #local: LocalAddresses;
   readonly #servers = new Set<string>();
   readonly #realms = new Set<string>();
-  #seenAs: Endpoint | undefined;
+  #seenAs: (Endpoint & { readonly transport: Transport }) | undefined;
 
   constructor(entropy: Entropy, local: LocalAddresses, account?: Account) {
     this.account = account;
@@ -30,10 +30,14 @@ export class Identity {
     this.authenticator = account?.credentials && new Authenticator(entropy, account.credentials);
   }
 
-  /** Where requests of the account go first: its outbound proxy, else its registrar; `undefined` when it has neither. */
+  /**
+   * Where requests of the account go first: its outbound proxy, else its registrar; `undefined` when it has neither, or when its address is a
+   * `sips:` one and the server is not reached by TLS (RFC 5630 §5.1.1).
+   */
   get server(): Destination | undefined {
     const uri = this.account?.outboundProxy ?? this.account?.registrar;
-    return uri && this.account ? destinationOf(uri, this.account.transport) : undefined;
+    const server = uri && this.account ? destinationOf(uri, this.account.transport) : undefined;
+    return server && this.account && isSips(this.account.aor) && !isSecure(server.transport) ? undefined : server;
   }
 
   /** RFC 3261 §8.1.2: the outbound proxy as a pre-loaded route. */
@@ -50,11 +54,13 @@ export class Identity {
   }
 
   /** Where a peer reached by way of `destination` can reach us. */
-  contact({ host, transport }: { readonly host: string; readonly transport: Transport }): NameAddr {
+  contact({ host, transport, sips = false }: Pick<Destination, 'host' | 'transport' | 'sips'>): NameAddr {
     const local = this.#local.towards(host, transport);
-    const { address, port } = this.#seenAs && transport === 'udp' && this.isServer(host) ? this.#seenAs : local;
-    const params = new Map(transport === 'udp' ? [] : [['transport', transport]]);
-    return new NameAddr(new SipUri({ user: this.contactUser, host: hostOf(address), port, params }));
+    const { address, port } = this.#seenAs?.transport === transport && this.isServer(host) ? this.#seenAs : local;
+    const scheme = isSecure(transport) && (sips || (this.account !== undefined && isSips(this.account.aor))) ? 'sips' : 'sip';
+    const params = new Map(transport === 'udp' || scheme === 'sips' ? [] : [['transport', transport]]);
+    const parts = { scheme, user: this.contactUser, host: hostOf(address), port: port === 0 ? undefined : port, params } as const;
+    return new NameAddr(new SipUri(parts));
   }
 
   /** True for the host the account registers with or sends by, and for the addresses that have answered for it. */
@@ -70,11 +76,17 @@ export class Identity {
     this.#servers.add(flow.remote.address);
   }
 
-  /** RFC 3581: the registrar saw our request come from there. True if that changes the Contact. */
+  /**
+   * RFC 3581: the registrar saw our request come from there. True if that changes the Contact. A connection of ours has another port than the
+   * one we listen on, so what is seen of it counts only where nobody listens: then that connection is the only way to us.
+   */
   seenAs(endpoint: Endpoint): boolean {
-    const local = this.#seenAs ?? (this.server && this.#local.towards(this.server.host, 'udp'));
-    if (local?.address === endpoint.address && local.port === endpoint.port) return false;
-    this.#seenAs = endpoint;
+    const server = this.server;
+    const listening = server && this.#local.towards(server.host, server.transport);
+    if (!server || !listening || (server.transport !== 'udp' && listening.port !== 0)) return false;
+    const local = this.#seenAs ?? listening;
+    if (local.address === endpoint.address && local.port === endpoint.port) return false;
+    this.#seenAs = { ...endpoint, transport: server.transport };
     return true;
   }
 
@@ -94,12 +106,24 @@ export class Identity {
   }
 }
 
+const defaultPorts: Readonly<Record<Transport, number>> = { udp: 5060, tcp: 5060, tls: 5061, ws: 80, wss: 443 };
+
 /** RFC 3261 §8.1.2 without a look into DNS: the host and port a SIP URI names. `undefined` for other schemes. */
-export function destinationOf(uri: Uri, preferred: 'udp' | 'tcp' = 'udp'): Destination | undefined {
+export function destinationOf(uri: Uri, preferred: AccountTransport = 'udp'): Destination | undefined {
   if (uri.kind !== 'sip') return undefined;
   const transport = uri.scheme === 'sips' ? 'tls' : transportOf(uri.params.get('transport')?.toLowerCase() ?? preferred);
   const host = uri.host.startsWith('[') ? uri.host.slice(1, -1) : uri.host;
-  return transport && { transport, host, port: uri.port ?? (transport === 'tls' ? 5061 : 5060) };
+  return transport && { transport, host, port: uri.port ?? defaultPorts[transport], ...(uri.scheme === 'sips' && { sips: true }) };
+}
+
+/** RFC 5630 §3.1.3: how to go to `destination` with a request for `target`; `undefined` when that is a `sips:` URI and the way is open to all. */
+export function securedFor(target: Uri, destination: Destination): Destination | undefined {
+  if (!isSips(target)) return destination;
+  return isSecure(destination.transport) ? { ...destination, sips: true } : undefined;
+}
+
+function isSips(uri: Uri): boolean {
+  return uri.kind === 'sip' && uri.scheme === 'sips';
 }
 
 /** An address as it stands in a URI or a Via. */

@@ -28,7 +28,7 @@ const movesAtMost = 3;
 const briefConnection: Milliseconds = 30_000;
 
 /** What a REGISTER brought. */
-type Outcome = Pick<RegistrationEvent, 'statusCode' | 'reasonPhrase' | 'elapsedMs'>;
+type Outcome = Pick<RegistrationEvent, 'statusCode' | 'reasonPhrase' | 'obstacle' | 'elapsedMs'>;
 
 /** Keeps one account registered. */
 export class Registration {
@@ -119,7 +119,7 @@ export class Registration {
   #send(now: Milliseconds, expires: number): void {
     const destination = this.#identity.server;
     if (!destination) {
-      this.#fail(now, { statusCode: 503, reasonPhrase: 'No Registrar' });
+      this.#fail(now, { statusCode: 503, reasonPhrase: 'No Registrar', obstacle: this.#noServer() });
       return;
     }
     const contact = this.#identity.contact(destination);
@@ -131,11 +131,19 @@ export class Registration {
       inDialog: false,
       build: () => this.#register(contact, expires),
       onResponse: (at, response) => this.#responded(at, response, contact),
-      onFailure: (at, cause) => {
+      onFailure: (at, cause, obstacle) => {
         const reasonPhrase = cause === 'timeout' ? 'Request Timeout' : 'Service Unavailable';
-        this.#fail(at, { statusCode: cause === 'timeout' ? 408 : 503, reasonPhrase, elapsedMs: at - this.#sentAt });
+        const seen = obstacle === undefined ? {} : { obstacle };
+        this.#fail(at, { statusCode: cause === 'timeout' ? 408 : 503, reasonPhrase, ...seen, elapsedMs: at - this.#sentAt });
       },
     });
+  }
+
+  #noServer(): string {
+    const isSips = this.#identity.account?.aor.scheme === 'sips';
+    return isSips
+      ? 'a sips: address needs TLS all the way, also to the server of the line'
+      : 'its address names a transport that is not there';
   }
 
   /** RFC 3261 §10.2. A binding under an address that is ours no more goes away with the same request. */
@@ -206,11 +214,10 @@ export class Registration {
     return seconds >= 1 ? Math.min(seconds, expiresAtMost) : this.#expires;
   }
 
-  /** RFC 3581: only UDP tells something, since a TCP connection of ours has another port than the one we listen on. */
   #seenElsewhere({ topVia }: Response): boolean {
     const address = topVia.received;
     const { rport } = topVia;
-    if (topVia.transport !== 'UDP' || address === undefined || !/^[0-9a-fA-F.:]+$/.test(address)) return false;
+    if (address === undefined || !/^[0-9a-fA-F.:]+$/.test(address)) return false;
     return typeof rport === 'number' && this.#identity.seenAs({ address, port: rport });
   }
 }

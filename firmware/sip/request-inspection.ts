@@ -2,6 +2,8 @@ import { allowedMethods, allowLine, messageSummary, supportedOptions } from './c
 import { tooBriefFor } from './dialog/session-terms.ts';
 import type { Request } from './message/message.ts';
 import { mediaTypeOf } from './message-body.ts';
+import type { ServerTransaction } from './transaction/transaction-layer.ts';
+import { isSecure } from './transport/flow.ts';
 import type { UserAgentSettings } from './user-agent-settings.ts';
 
 /** Why a request is refused before anybody looks at what it wants. */
@@ -18,9 +20,10 @@ export function inspectMethod({ method }: Request): Refused | undefined {
 }
 
 /** RFC 3261 §8.2.2: what the headers of a request demand of us. */
-export function inspectHeaders(request: Request): Refused | undefined {
+export function inspectHeaders({ request, flow }: ServerTransaction): Refused | undefined {
   const { requestUri } = request;
-  if (requestUri.kind !== 'sip' || requestUri.scheme !== 'sip') return { statusCode: 416 };
+  // RFC 5630 §3.1.3: the last hop to a `sips:` address is no exception.
+  if (requestUri.kind !== 'sip' || (requestUri.scheme === 'sips' && !isSecure(flow.transport))) return { statusCode: 416 };
   const unsupported = request.require.filter((option) => !supportedOptions.includes(option));
   return unsupported.length > 0 ? { statusCode: 420, headers: [['Unsupported', unsupported.join(', ')]] } : undefined;
 }

@@ -24,6 +24,8 @@ export interface RegistrationEvent {
   readonly state: RegistrationState;
   readonly statusCode?: number;
   readonly reasonPhrase?: string;
+  /** What stood in the way of delivery, in words for people. */
+  readonly obstacle?: string;
   readonly expiresInMs?: Milliseconds;
   readonly retryInMs?: Milliseconds;
   /** From the REGISTER sent to its final answer. */

@@ -42,7 +42,7 @@ export class UserAgentServer {
     const { request } = transaction;
     const usage =
       this.#core.dialogs.get(dialogKeyOf(request)) ?? this.#core.dialogs.get(dialogKey(request.callId, request.to.tag, undefined));
-    const refused = usage ? this.#inspectInside(request) : this.#inspect(transaction, merged);
+    const refused = usage ? this.#inspectInside(transaction) : this.#inspect(transaction, merged);
     if (refused) this.#refuse(now, transaction, refused);
     else if (usage) usage.receive(now, transaction);
     else if (request.method === 'INVITE') this.#invited(now, transaction);
@@ -85,18 +85,20 @@ export class UserAgentServer {
   }
 
   /** A request within a dialog of ours. */
-  #inspectInside(request: Request): Refused | undefined {
-    return inspectHeaders(request) ?? inspectSessionTimer(request, this.#core.settings) ?? inspectBody(request);
+  #inspectInside(transaction: ServerTransaction): Refused | undefined {
+    const { request } = transaction;
+    return inspectHeaders(transaction) ?? inspectSessionTimer(request, this.#core.settings) ?? inspectBody(request);
   }
 
   /** A request outside any dialog of ours. */
-  #inspect({ request, flow }: ServerTransaction, merged: boolean): Refused | undefined {
+  #inspect(transaction: ServerTransaction, merged: boolean): Refused | undefined {
+    const { request, flow } = transaction;
     const strayed = request.to.tag !== undefined && isKnownMethod(request.method);
     if (strayed || dialogMethods.has(request.method)) return { statusCode: 481 };
     const refused = inspectMethod(request);
     if (refused) return refused;
     if (merged) return { statusCode: 482, reasonPhrase: 'Request Merged' };
-    return inspectHeaders(request) ?? this.#inspectAddressee(request, flow.remote.address) ?? inspectBody(request);
+    return inspectHeaders(transaction) ?? this.#inspectAddressee(request, flow.remote.address) ?? inspectBody(request);
   }
 
   /** Whether the request is for one of us, from somebody who may call us. */

@@ -8,7 +8,7 @@ import { InviteSession } from './dialog/invite-session.ts';
 import type { ReofferAnswer } from './dialog/offer-exchange.ts';
 import { OutgoingInvite } from './dialog/outgoing-invite.ts';
 import { Subscription } from './dialog/subscription.ts';
-import { destinationOf, Identity } from './identity.ts';
+import { destinationOf, Identity, securedFor } from './identity.ts';
 import type { ResponseParts } from './message/build.ts';
 import type { NameAddr } from './message/name-addr.ts';
 import type { Uri } from './message/uri.ts';
@@ -58,6 +58,8 @@ export class UserAgent implements SipCore<UserAgentEvent> {
   readonly #services = new Map<AccountId, Service>();
   /** Of accounts that were removed or replaced, until the registrar has forgotten them. */
   #leaving: Service[] = [];
+  /** While a failed transport is dealt with: why it failed. */
+  #obstacle: string | undefined;
 
   constructor(ports: UserAgentPorts) {
     this.#core = new AgentCore(ports);
@@ -113,13 +115,15 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     const core = this.#core;
     const id = randomToken(core.entropy, 16);
     const identity = account === undefined ? this.#nobody : this.#service(account).identity;
-    const destination = identity.server ?? destinationOf(target);
+    const way = identity.server ?? destinationOf(target);
+    const destination = way && securedFor(target, way);
     const routes = identity.routes;
     const fits = core.calls.size < core.settings.maximumSessions;
     const plain = target.kind === 'sip' ? target.with({ headers: [] }) : target;
     if (destination && fits) new OutgoingInvite({ core, id, identity, target: plain, destination, routes, body, headers }).start(now);
     else {
-      const reasonPhrase = fits ? 'No Way To Reach The Address' : 'Too Many Calls';
+      const noWay = way ? 'No Secure Way To Reach The Address' : 'No Way To Reach The Address';
+      const reasonPhrase = fits ? noWay : 'Too Many Calls';
       core.emit({ type: 'failed', session: id, statusCode: 503, reasonPhrase, cause: 'transport' });
     }
     return id;
@@ -174,8 +178,10 @@ export class UserAgent implements SipCore<UserAgentEvent> {
   transportFailed(now: Milliseconds, destination: Destination, reason: string): void {
     const { transport, host, port } = destination;
     const before = this.#core.unanswered;
+    this.#obstacle = reason;
     this.#core.transportFailed(now, destination);
     this.#settle(now);
+    this.#obstacle = undefined;
     if (this.#core.unanswered < before) this.#core.note(now, 'request-undeliverable', { peer: `${transport}:${host}:${port}`, reason });
     for (const { identity, registration } of this.#services.values()) {
       const { server } = identity;
@@ -255,7 +261,9 @@ export class UserAgent implements SipCore<UserAgentEvent> {
   #failed(now: Milliseconds, { type, transaction }: Extract<TransactionOutput, { type: 'timeout' | 'transportError' }>): void {
     if (transaction.role === 'server') return;
     this.#core.answered(transaction);
-    this.#core.userOf(transaction)?.failed(now, type === 'timeout' ? 'timeout' : 'transport');
+    const user = this.#core.userOf(transaction);
+    if (type === 'timeout') user?.failed(now, 'timeout', undefined);
+    else user?.failed(now, 'transport', this.#obstacle);
   }
 
   #service(id: AccountId): Service {

@@ -106,12 +106,20 @@ function buildPhone(
 ) {
   const { current } = settings;
   const resolver = new DnsResolver(clock);
+  const tlsPort = current.get('sip.tls.port');
   const endpoint = new SipEndpoint({
     clock,
     logger,
     resolver,
     addresses: [current.get('sip.address')],
     port: current.get('sip.port'),
+    tls: {
+      ...(tlsPort > 0 && { port: tlsPort }),
+      certificate: current.get('sip.tls.certificate'),
+      key: current.get('sip.tls.key'),
+      caFile: current.get('sip.tls.caFile'),
+      verify: current.get('sip.tls.verify'),
+    },
   });
   const userAgentSettings = {
     acceptDirectCalls: current.get('sip.acceptDirectCalls'),

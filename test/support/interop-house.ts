@@ -7,7 +7,7 @@ import { freePorts } from '../../scripts/free-ports.ts';
 import { VirtualPhone } from '../../scripts/virtual-phone.ts';
 import { Baresip } from './baresip.ts';
 import type { ForeignProgram } from './foreign-program.ts';
-import { kamailioPassword, kamailioRealm, startKamailio } from './kamailio.ts';
+import { type KamailioExtras, kamailioPassword, kamailioRealm, startKamailio } from './kamailio.ts';
 
 /** Real human speech, from Debian's asterisk-core-sounds-en-wav; the two ends of a call speak different texts. */
 export const ourSpeech = speechFile('demo-instruct');
@@ -76,10 +76,14 @@ export function lineSettings(user: string, kamailioPort: number, password = kama
 }
 
 /** Kamailio, and our phone registered at it as 200. */
-export async function startHouse(t: TestLife, settings: Readonly<Record<string, string>> = {}): Promise<House> {
+export async function startHouse(
+  t: TestLife,
+  settings: Readonly<Record<string, string>> = {},
+  extras: KamailioExtras = {},
+): Promise<House> {
   const folder = makeFolder(t);
   const kamailioPort = await freePorts(1);
-  const kamailio = await startKamailio(join(folder, 'kamailio'), kamailioPort);
+  const kamailio = await startKamailio(join(folder, 'kamailio'), kamailioPort, extras);
   t.teardown(() => kamailio.stop());
   const all = { ...(await loopbackSettings(folder)), ...lineSettings('200', kamailioPort), ...settings };
   const phone = await VirtualPhone.start({ data: join(folder, 'phone'), settings: all, exchange: false });

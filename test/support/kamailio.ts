@@ -10,13 +10,18 @@ export function kamailioPassword(user: string): string {
   return `secret-${user}`;
 }
 
+export interface KamailioExtras {
+  /** TLS on a port of its own; paths of PEM files. */
+  readonly tls?: { readonly port: number; readonly certificate: string; readonly key: string };
+}
+
 /** Debian's Kamailio as registrar and stateful proxy on one loopback port, UDP and TCP, digest for REGISTER and INVITE. */
-export async function startKamailio(folder: string, port: number): Promise<ForeignProgram> {
+export async function startKamailio(folder: string, port: number, extras: KamailioExtras = {}): Promise<ForeignProgram> {
   await mkdir(folder, { recursive: true });
   const file = join(folder, 'kamailio.cfg');
-  await writeFile(file, configuration(port));
+  await writeFile(file, configuration(port, extras));
   const program = new ForeignProgram('kamailio', ['-f', file, '-DD', '-E', '-Y', folder, '-w', folder, '-m', '32', '-M', '8']);
-  await program.saw(/^\s*tcp: 127\.0\.0\.1/);
+  await program.saw(extras.tls ? /^\s*tls: 127\.0\.0\.1/ : /^\s*tcp: 127\.0\.0\.1/);
   return program;
 }
 
@@ -27,7 +32,16 @@ function moduleFolder(): string {
   return found;
 }
 
-function configuration(port: number): string {
+function tlsLines({ port, certificate, key }: NonNullable<KamailioExtras['tls']>): string {
+  return `enable_tls=yes
+listen=tls:127.0.0.1:${port}
+loadmodule "tls.so"
+modparam("tls", "tls_method", "TLSv1.2+")
+modparam("tls", "certificate", "${certificate}")
+modparam("tls", "private_key", "${key}")`;
+}
+
+function configuration(port: number, { tls }: KamailioExtras): string {
   return `#!KAMAILIO
 debug=1
 log_stderror=yes
@@ -38,6 +52,7 @@ listen=udp:127.0.0.1:${port}
 listen=tcp:127.0.0.1:${port}
 alias="${kamailioRealm}"
 mpath="${moduleFolder()}"
+${tls ? tlsLines(tls) : ''}
 ${['tm', 'sl', 'rr', 'pv', 'maxfwd', 'usrloc', 'registrar', 'textops', 'siputils', 'auth'].map((name) => `loadmodule "${name}.so"`).join('\n')}
 modparam("usrloc", "db_mode", 0)
 modparam("registrar", "min_expires", 5)

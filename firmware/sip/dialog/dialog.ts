@@ -1,4 +1,4 @@
-import { destinationOf } from '../identity.ts';
+import { destinationOf, securedFor } from '../identity.ts';
 import { buildRequest, type RequestParts } from '../message/build.ts';
 import type { Message, Request, Response } from '../message/message.ts';
 import { NameAddr } from '../message/name-addr.ts';
@@ -82,9 +82,11 @@ export class Dialog {
     return dialogKey(this.callId, this.local.tag, this.remote.tag);
   }
 
-  /** Where requests go: the first route or, without routes, the remote target; `undefined` when that is no SIP URI. */
+  /** Where requests go: the first route or, without routes, the remote target; `undefined` when that is no SIP URI, or not secure enough. */
   get destination(): Destination | undefined {
-    return destinationOf(this.routeSet[0]?.uri ?? this.#remoteTarget);
+    const secure = this.#remoteTarget.kind === 'sip' && this.#remoteTarget.scheme === 'sips';
+    const destination = destinationOf(this.routeSet[0]?.uri ?? this.#remoteTarget, secure ? 'tls' : 'udp');
+    return destination && securedFor(this.#remoteTarget, destination);
   }
 
   /** RFC 3261 §12.2.1.1: the next request within the dialog, still without Via. */
@@ -146,6 +148,12 @@ export function dialogKeyOf(request: Request): string {
 function contactOf(message: Message): Uri | undefined {
   const { contacts } = message;
   return contacts === '*' ? undefined : contacts[0]?.uri;
+}
+
+/** RFC 3261 §12.1.1: whether the Contact of the answer to a request that opens a dialog must be a `sips:` URI. */
+export function wantsSips(request: Request): boolean {
+  const next = request.recordRoutes[0]?.uri ?? contactOf(request);
+  return [request.requestUri, next].some((uri) => uri?.kind === 'sip' && uri.scheme === 'sips');
 }
 
 /** RFC 3261 §19.1.1: a request-URI has neither `method` nor headers. */

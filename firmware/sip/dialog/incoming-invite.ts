@@ -11,7 +11,7 @@ import { StateMachine } from '../state-machine.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import { destinationAlong } from '../transport/transport-layer.ts';
 import type { Body, SessionId } from '../user-agent-events.ts';
-import { Dialog } from './dialog.ts';
+import { Dialog, wantsSips } from './dialog.ts';
 import { answerAside, respondBusyWithOffer } from './in-dialog-requests.ts';
 import {
   type IncomingInviteAction as Action,
@@ -154,7 +154,7 @@ export class IncomingInvite implements Call, DialogUsage {
 
   #contact(): NameAddr {
     const { identity, transaction } = this.#parts;
-    return identity.contact(destinationAlong(transaction.flow));
+    return identity.contact({ ...destinationAlong(transaction.flow), sips: wantsSips(transaction.request) });
   }
 
   #close(): void {

@@ -31,6 +31,11 @@ export function isReliable(transport: Transport): boolean {
   return transport !== 'udp';
 }
 
+/** RFC 5630: whether nobody on the way reads along or takes the place of the far end. */
+export function isSecure(transport: Transport): boolean {
+  return transport === 'tls' || transport === 'wss';
+}
+
 /** The way back along a flow. */
 export function targetOf(flow: Flow): Target {
   return { transport: flow.transport, address: flow.remote.address, port: flow.remote.port, flow };

@@ -11,6 +11,10 @@ export interface Destination {
   readonly host: string;
   readonly port: number;
   readonly flow?: Flow | undefined;
+  /** The name that led to the address: what a certificate has to prove (RFC 5922). */
+  readonly domain?: string | undefined;
+  /** RFC 5630: what is sent is about a `sips:` address, so that our own address must be one too. */
+  readonly sips?: boolean;
 }
 
 /** Bytes of one SIP message for the driver to send. */
@@ -39,6 +43,9 @@ export interface SipCore<Event> {
 
 /** Which local address and port a peer can reach us at; answered at once by the driver. */
 export interface LocalAddresses {
-  /** `host` is an address or a name; a name nobody has resolved yet gives the address of the default route. */
+  /**
+   * `host` is an address or a name; a name nobody has resolved yet gives the address of the default route. Port 0: nobody listens for the
+   * transport, so that only connections we opened lead to us.
+   */
   towards(host: string, transport: Transport): { readonly address: string; readonly port: number };
 }

@@ -16,7 +16,7 @@ const empty = new Settings();
 t.test('every setting', async (t) => {
   t.test('has words for people, and a default that its own rules allow', async (t) => {
     for (const [pattern, setting] of allSettings) {
-      t.match(pattern, /^[a-zA-Z]+\.(\*\.)?[a-zA-Z0-9]+$/);
+      t.match(pattern, /^[a-zA-Z]+\.(\*\.)?[a-zA-Z0-9]+(\.[a-zA-Z0-9]+)?$/);
       t.ok(setting.title.length > 1 && setting.description.endsWith('.'), `${pattern} explains itself`);
       t.same(setting.parse(setting.format(setting.default)), { ok: true, value: setting.default }, `${pattern} allows its default`);
     }
