@@ -206,7 +206,9 @@ function bodyOf(split: SplitMessage, bytes: Uint8Array): Uint8Array | undefined 
  */
 export function splitMessage(bytes: Uint8Array, limits: MessageLimits = defaultMessageLimits): SplitMessage | undefined {
   const tooLarge = bytes.length > limits.messageBytes;
-  const text = decodeText(tooLarge ? bytes.subarray(0, limits.headerBytes) : bytes);
+  // Bodies are not text until somebody says so: of a large message only the header is decoded. In a small one looking for its end costs more.
+  const headerEnd = bytes.length > decodedWholeAtMost ? endOfHeader(bytes, limits.headerBytes) : bytes.length;
+  const text = decodeText(headerEnd < bytes.length ? bytes.subarray(0, headerEnd) : bytes);
   // RFC 3261 §7.5: line ends before the start line mean nothing.
   let start = 0;
   while (text.charCodeAt(start) === code.carriageReturn || text.charCodeAt(start) === code.lineFeed) start++;
@@ -216,8 +218,22 @@ export function splitMessage(bytes: Uint8Array, limits: MessageLimits = defaultM
   if (startLineEnd < 0) return { startLine: text.slice(start), headers: new HeaderList([]), bodyStart: 0, fault: bad('line-end-missing') };
   const startLine = text.slice(start, startLineEnd);
   const { fields, fault } = readFields(lines, Math.min(text.length, limits.headerBytes), limits.headerFields);
-  const bodyStart = text.length === bytes.length ? lines.at : headerLength(bytes, lines.at, text);
-  return { startLine, headers: new HeaderList(fields), bodyStart, fault: tooLarge ? largeFault : fault };
+  const bodyStart = text.length === headerEnd ? lines.at : headerLength(bytes, lines.at, text);
+  const isCut = headerEnd < bytes.length && !text.endsWith('\r\n\r\n');
+  return { startLine, headers: new HeaderList(fields), bodyStart, fault: tooLarge || isCut ? largeFault : fault };
+}
+
+/** Most requests with a body are smaller. */
+const decodedWholeAtMost = 2_048;
+
+/** The position after the empty line that ends the header; `most` if it is not among so many octets. */
+function endOfHeader(bytes: Uint8Array, most: number): number {
+  let at = 0;
+  while (bytes[at] === code.carriageReturn || bytes[at] === code.lineFeed) at++;
+  for (at = bytes.indexOf(code.lineFeed, at); at >= 0 && at < most; at = bytes.indexOf(code.lineFeed, at + 1)) {
+    if (bytes[at + 2] === code.lineFeed && bytes[at + 1] === code.carriageReturn && bytes[at - 1] === code.carriageReturn) return at + 3;
+  }
+  return Math.min(most, bytes.length);
 }
 
 const largeFault: Fault = { reason: 'message-too-large', statusCode: 513 };
