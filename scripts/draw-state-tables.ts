@@ -9,8 +9,10 @@ import { negotiationTable } from '#firmware/phone/negotiation.ts';
 import { awaitedAckTable } from '#firmware/sip/dialog/awaited-ack-table.ts';
 import { incomingInviteTable } from '#firmware/sip/dialog/incoming-invite-table.ts';
 import { inviteSessionTable } from '#firmware/sip/dialog/invite-session-table.ts';
+import { notifierTable } from '#firmware/sip/dialog/notifier-table.ts';
 import { offerExchangeTable } from '#firmware/sip/dialog/offer-exchange-table.ts';
 import { outgoingInviteTable } from '#firmware/sip/dialog/outgoing-invite-table.ts';
+import { sentReferTable } from '#firmware/sip/dialog/sent-refer-table.ts';
 import { sessionTimerTable } from '#firmware/sip/dialog/session-timer-table.ts';
 import { subscriptionTable } from '#firmware/sip/dialog/subscription-table.ts';
 import { registrationTable } from '#firmware/sip/registration-table.ts';
@@ -41,6 +43,8 @@ export const drawnTables: ReadonlyMap<string, AnyTable> = new Map<string, AnyTab
   ['2xx that waits for its ACK (RFC 3261 §13.3.1.4)', awaitedAckTable],
   ['Session timer (RFC 4028 §10)', sessionTimerTable],
   ['Subscription (RFC 6665 §4.1)', subscriptionTable],
+  ['Subscription of a peer (RFC 6665 §4.2)', notifierTable],
+  ['REFER of ours (RFC 3515 §2.4.4)', sentReferTable],
 ]);
 
 /** The tables of the phone; all but a call come back to rest. An incoming call begins in `offered`. @internal */

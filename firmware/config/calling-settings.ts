@@ -228,6 +228,15 @@ export const callingSettings = {
     owner: 'phone',
     default: true,
   }),
+  'phone.acceptTransfers': choice({
+    title: 'Accept transfers',
+    description:
+      'Whether whoever we talk to may pass us on to somebody else, or put somebody else in their place (REFER, Replaces): within a call, or ' +
+      'never. What comes from outside a call is always refused.',
+    owner: 'phone',
+    choices: ['inCall', 'never'],
+    default: 'inCall',
+  }),
   'phone.doNotDisturbStatus': integer({
     title: 'Do not disturb answer',
     description: 'Status code for callers of a line that is not to be disturbed: 480 is unavailable (RFC 3261 §21.4.18), 486 is busy.',

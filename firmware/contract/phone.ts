@@ -57,6 +57,8 @@ const callStatusSchema = v.object({
   /** Seconds since it was accepted; `null` before. */
   seconds: v.nullable(v.number()),
   heldByRemote: v.boolean(),
+  /** Whether its far end has been asked to call somebody else; `null` when not. */
+  transfer: v.nullable(v.picklist(['underWay', 'failed'])),
   /** Digits we sent and digits that came in, the last 64 of each. */
   digitsSent: v.string(),
   digitsReceived: v.string(),
@@ -162,6 +164,8 @@ export const phoneContract = defineContract({
     hold: { args: v.object({ call: v.optional(word) }), result: nothing },
     /** Takes a held call back, holding the active one; also changes between two calls. */
     resume: { args: v.object({ call: v.optional(word) }), result: nothing },
+    /** Sends the far end of a call on to `target`; without one the far ends of the two accepted calls are connected with each other. */
+    transfer: { args: v.object({ call: v.optional(word), target: v.optional(dialStringSchema) }), result: nothing },
     redial: { args: nothing, result: v.object({ call: word }) },
     setDoNotDisturb: { args: v.object({ on: v.boolean(), line: v.optional(word) }), result: nothing },
     /** Moves the virtual board; refused when the board is real. */

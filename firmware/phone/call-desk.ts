@@ -8,7 +8,7 @@ import type { UserAgent } from '#firmware/sip/user-agent.ts';
 import type { Body, SessionId, UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
 import { Call } from './call.ts';
 import { entryOf } from './call-log.ts';
-import type { CallNews, CallOwner, CallPlan, RemoteParty } from './call-plan.ts';
+import type { CallHeader, CallNews, CallOwner, CallPlan, RemoteParty } from './call-plan.ts';
 import { resolveTarget } from './dial-target.ts';
 import type { Alarms } from './machine.ts';
 import type { MediaDesk, MediaNews } from './media-desk.ts';
@@ -32,6 +32,7 @@ export interface Placement {
   readonly owner: CallOwner;
   readonly dialString: string;
   readonly line?: string | undefined;
+  readonly headers?: readonly CallHeader[] | undefined;
   readonly ringMs: Milliseconds;
 }
 
@@ -70,6 +71,11 @@ export class CallDesk {
     return this.#calls.get(id);
   }
 
+  /** The call whose events are those of `session`. */
+  ofSession(session: SessionId): Call | undefined {
+    return this.#sessions.get(session);
+  }
+
   takeNews(): CallNews[] {
     const news = this.#news;
     this.#news = [];
@@ -78,7 +84,7 @@ export class CallDesk {
 
   /** Calls somebody. Throws UsageError when the dial string is no target, or there are too many calls. */
   place(now: Milliseconds, placement: Placement): Call {
-    const { dialString, owner, ringMs } = placement;
+    const { dialString, owner, ringMs, headers } = placement;
     if (this.#closed) throw new UsageError('stopping', 'the phone is about to stop');
     if (this.#calls.size >= callsAtMost) throw new UsageError('too-many-calls', `there are ${callsAtMost} calls already`);
     const target = resolveTarget(dialString, this.#ports.settings(), placement.line);
@@ -89,7 +95,7 @@ export class CallDesk {
       remote: { displayName: '', uri: formatUri(target.uri) },
       dialString: target.dialString,
       localAddress: this.#localAddress(target.line, hostOf(target.uri)),
-      way: { direction: 'outgoing', target: target.uri },
+      way: { direction: 'outgoing', target: target.uri, headers },
       ringMs,
     });
   }

@@ -17,6 +17,9 @@ export interface RemoteParty {
   readonly uri: string;
 }
 
+/** A header field that an INVITE of ours bears beyond the usual ones. */
+export type CallHeader = readonly [name: string, value: string];
+
 /** All that is known of a call when it begins. */
 export interface CallPlan {
   readonly id: string;
@@ -28,7 +31,7 @@ export interface CallPlan {
   /** Our address towards the far end, for sound. */
   readonly localAddress: string;
   readonly way:
-    | { readonly direction: 'outgoing'; readonly target: Uri }
+    | { readonly direction: 'outgoing'; readonly target: Uri; readonly headers?: readonly CallHeader[] | undefined }
     /** `offer` is absent when the INVITE had none: then ours goes into the 200. */
     | { readonly direction: 'incoming'; readonly session: SessionId; readonly offer: Body | undefined };
   /** How long it may ring, here or there. */

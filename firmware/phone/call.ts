@@ -338,14 +338,15 @@ export class Call {
     if (!this.#redirection || !this.#rtp) return;
     const { userAgent } = this.#ports;
     const body = this.#negotiation.offer(this.#wish(this.#rtp));
-    const { line } = this.plan;
+    const { line, way } = this.plan;
+    const headers = way.direction === 'outgoing' ? way.headers : undefined;
     const { target } = this.#redirection;
     if (line && !this.#ports.hasLine(line.name)) {
       this.#note('refused', 503, 'the line has been taken away');
       this.#machine.input(now, 'failed');
       return;
     }
-    this.#session = userAgent.invite(now, { account: line?.name, target, body });
+    this.#session = userAgent.invite(now, { account: line?.name, target, body, headers });
     this.#ports.bind(this.#session);
   }
 

@@ -3,6 +3,7 @@ import type { Call } from './call.ts';
 import type { RemoteParty } from './call-plan.ts';
 import type { Handset } from './handset.ts';
 import type { Line } from './line.ts';
+import type { TransferDesk } from './transfer-desk.ts';
 
 const lineLength = 32;
 
@@ -10,6 +11,7 @@ export interface Displayed {
   readonly handset: Handset;
   readonly lines: readonly Line[];
   readonly missedCalls: number;
+  readonly transfers: TransferDesk;
   /** False while the daemon is away: then there is no sound, or no key. */
   readonly daemons: { readonly hal: boolean; readonly media: boolean };
 }
@@ -35,7 +37,7 @@ function mainRows(displayed: Displayed, ringing: Call | undefined): string[] {
     case 'collecting':
       return ['Dial', handset.dialed];
     case 'engaged':
-      return focus ? [nameOf(focus.remote), focusText(focus)] : [];
+      return focus ? [nameOf(focus.remote), displayed.transfers.textOf(focus) ?? focusText(focus)] : [];
     case 'failed':
       return [handset.failure.tone === 'busy' ? 'Busy' : 'Not connected', handset.failure.reason];
     case 'silent':

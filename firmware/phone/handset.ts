@@ -4,7 +4,7 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import { UsageError } from '#firmware/core/errors.ts';
 import type { Call } from './call.ts';
 import type { CallDesk } from './call-desk.ts';
-import type { CallEnding, CallNews } from './call-plan.ts';
+import type { CallEnding, CallHeader, CallNews } from './call-plan.ts';
 import { DialPlan } from './dial-plan.ts';
 import { type HandsetAction, type HandsetInput, type HandsetState, type HandsetTimer, handsetTable } from './handset-table.ts';
 import { type Alarms, Machine } from './machine.ts';
@@ -53,6 +53,8 @@ export class Handset {
   #focus: Call | undefined;
   /** Held for another call, so they ring back when the person hangs up. A call put on hold by name stays quiet. */
   readonly #putAside = new Set<Call>();
+  /** Calls that come in to take the place of another (RFC 3891), with that one. */
+  readonly #successors = new Map<Call, Call>();
   #dialed = '';
   /** What the tone of `failed` is about. */
   #failure: Failure = { tone: 'busy', reason: '' };
@@ -186,9 +188,30 @@ export class Handset {
     this.#switchTo(now, call);
   }
 
+  /** The far end of the focus wants us to call somebody else: puts it aside for a call to them. */
+  callOnBehalf(now: Milliseconds, dialString: string, line: string | undefined, headers: readonly CallHeader[]): Call {
+    if (this.calls.length >= callsAtMost) throw new UsageError('too-many-calls', `there are ${callsAtMost} calls already`);
+    const ringMs = this.#ports.settings().calls.noAnswerMs;
+    const call = this.#ports.desk.place(now, { owner: { kind: 'handset' }, dialString, line, headers, ringMs });
+    this.#switchTo(now, call);
+    return call;
+  }
+
+  /** Back to a call that was put aside, if the person has not gone on to something else. */
+  goBackTo(now: Milliseconds, call: Call): void {
+    if (this.#grip !== 'none' && !this.#focus && call.talking) this.#switchTo(now, call);
+  }
+
+  /** `successor` takes the place of `call` as soon as it can be accepted. */
+  expectSuccessor(call: Call, successor: Call): void {
+    this.#successors.set(successor, call);
+  }
+
   /** What one of the person's calls has to say. */
   take(now: Milliseconds, news: CallNews): void {
+    if (news.kind === 'ringing') this.#succeed(now, news.call);
     if (news.kind !== 'ended') return;
+    for (const [successor] of this.#successors) if (!successor.alive) this.#successors.delete(successor);
     for (const call of this.#putAside) if (!call.alive) this.#putAside.delete(call);
     const { focus } = this;
     if (!focus || focus.plan.id !== news.call) return;
@@ -199,6 +222,26 @@ export class Handset {
 
   describe(): object {
     return { state: this.state, grip: this.#grip, focus: this.#focus?.plan.id ?? null, putAside: this.#putAside.size };
+  }
+
+  /** Accepts a call that replaces another, which ends; the person stays where they were: talking, or with a call on hold. */
+  #succeed(now: Milliseconds, id: string): void {
+    const [successor, call] = [...this.#successors].find(([one]) => one.plan.id === id) ?? [];
+    if (!successor || !call) return;
+    this.#successors.delete(successor);
+    if (!call.alive) return;
+    if (call === this.#focus) {
+      this.#leaveFocus();
+      this.#focus = successor;
+      successor.connect(handsetDevice);
+      successor.accept(now);
+      successor.setHold(now, call.onHold);
+    } else {
+      successor.accept(now);
+      successor.setHold(now, true);
+      if (this.#putAside.delete(call)) this.#putAside.add(successor);
+    }
+    call.hangUp(now);
   }
 
   #lift(now: Milliseconds): void {

@@ -49,6 +49,8 @@ export interface CallSettings {
   /** An outgoing call is given up after this long. */
   readonly noAnswerMs: number;
   readonly callWaiting: boolean;
+  /** False: what a far end asks by REFER or Replaces is refused. */
+  readonly acceptTransfers: boolean;
   /** The answer of a line that does not want to be disturbed. */
   readonly doNotDisturbStatus: number;
 }
@@ -113,6 +115,7 @@ export function phoneSettingsOf(settings: Settings, board: BoardProfile): PhoneS
       ringMs: 1000 * settings.get('phone.ringSeconds'),
       noAnswerMs: 1000 * settings.get('phone.noAnswerSeconds'),
       callWaiting: settings.get('phone.callWaiting'),
+      acceptTransfers: settings.get('phone.acceptTransfers') === 'inCall',
       doNotDisturbStatus: settings.get('phone.doNotDisturbStatus'),
     },
     sound: soundOf(settings),

@@ -25,6 +25,7 @@ import { isDigit, type PhoneSettings } from './phone-settings.ts';
 import { Reception } from './reception.ts';
 import { lampsOf, soundsOf } from './ringing.ts';
 import { isWaiting, statusOf } from './status.ts';
+import { TransferDesk, type TransferWish } from './transfer-desk.ts';
 
 export interface PhonePorts {
   readonly clock: Pick<Clock, 'wallTime'>;
@@ -71,6 +72,7 @@ export class Phone implements SipCore<PhoneEvent> {
   readonly #doors: DoorDesk;
   readonly #alerts: AlertDesk;
   readonly #reception: Reception;
+  readonly #transfers: TransferDesk;
   readonly #statusTimer: Alarm = { fire: (now) => this.#tellStatus(now) };
   #settings: PhoneSettings;
   #startedAt = 0;
@@ -122,7 +124,9 @@ export class Phone implements SipCore<PhoneEvent> {
       settings: current,
       lines: () => lines.all,
       room: () => handset.room,
+      replace: (replaced, successor) => handset.expectSuccessor(replaced, successor),
     });
+    this.#transfers = new TransferDesk({ userAgent, desk, handset, outbox, settings: current });
   }
 
   /** Registers the lines and takes up alerts that were not over. */
@@ -239,6 +243,10 @@ export class Phone implements SipCore<PhoneEvent> {
     this.#settled(now, () => this.#handset.resume(now, call));
   }
 
+  transfer(now: Milliseconds, wish: TransferWish): void {
+    this.#settled(now, () => this.#transfers.transfer(now, wish));
+  }
+
   setDoNotDisturb(now: Milliseconds, on: boolean, line?: string): void {
     this.#settled(now, () => this.#lines.setDoNotDisturb(on, line));
   }
@@ -285,6 +293,7 @@ export class Phone implements SipCore<PhoneEvent> {
       handset: this.#handset,
       lines: this.#lines.all,
       alerts: this.#alerts,
+      transfers: this.#transfers,
       missedCalls: this.#missedCalls,
       notices: this.#ports.notices?.() ?? [],
       tone: this.#tone,
@@ -345,7 +354,8 @@ export class Phone implements SipCore<PhoneEvent> {
     } else if (event.type === 'incoming') {
       const missed = this.#reception.take(now, event);
       if (missed) this.#countMissed(this.#missedCalls + 1);
-    } else this.#desk.take(now, event.session, event);
+    } else if (event.type === 'referred' || event.type === 'referProgress') this.#transfers.take(now, event);
+    else this.#desk.take(now, event.session, event);
   }
 
   #takeMedia(now: Milliseconds, news: MediaNews): void {
@@ -373,6 +383,7 @@ export class Phone implements SipCore<PhoneEvent> {
     if (owner.kind === 'handset') this.#handset.take(now, news);
     else if (owner.kind === 'door') this.#doors.take(now, owner.name, news);
     else this.#alerts.take(now, owner.name, news);
+    this.#transfers.takeCall(now, call, news);
     if (news.kind === 'digit') this.#outbox.fact('call.digit', { call: news.call, way: news.way });
     const missed = news.kind === 'ended' && call.direction === 'incoming' && call.ending?.cause === 'missed';
     if (missed) this.#countMissed(this.#missedCalls + 1);
@@ -382,6 +393,7 @@ export class Phone implements SipCore<PhoneEvent> {
   #key(now: Milliseconds, key: string): void {
     try {
       if (key === 'redial') this.#handset.redial(now);
+      else if (key === 'transfer') this.#transfers.transfer(now, {});
       else if (key === 'hold') {
         if (this.#handset.focus?.onHold) this.#handset.resume(now);
         else this.#handset.hold(now);

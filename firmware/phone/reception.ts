@@ -4,6 +4,7 @@ import type { Request } from '#firmware/sip/message/message.ts';
 import { NameAddr } from '#firmware/sip/message/name-addr.ts';
 import type { RejectOptions, UserAgent } from '#firmware/sip/user-agent.ts';
 import type { Body, UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
+import type { Call } from './call.ts';
 import type { CallDesk } from './call-desk.ts';
 import { refusedEntryOf } from './call-log.ts';
 import type { RemoteParty } from './call-plan.ts';
@@ -21,6 +22,8 @@ export interface ReceptionPorts {
   lines(): readonly Line[];
   /** What a call finds at the handset. */
   room(): 'free' | 'waiting' | 'full';
+  /** The call takes the place of another as soon as it can. */
+  replace(replaced: Call, successor: Call): void;
 }
 
 /** Why a call may not ring. */
@@ -30,6 +33,7 @@ interface Refusal {
 }
 
 const displayNameAtMost = 64;
+const factAtMost = 256;
 
 /** Decides what becomes of a call that comes in: it rings, or it is turned away with the status that says why. */
 export class Reception {
@@ -46,10 +50,14 @@ export class Reception {
     const line = this.#ports.lines().find(({ settings }) => settings.name === event.account);
     const remote = remoteOf(request);
     const offer = bodyOf(request);
-    const refusal = this.#refusalOf(line, offer);
+    const replaced = event.replaces === undefined ? undefined : desk.ofSession(event.replaces);
+    const refusal = event.replaces === undefined ? this.#refusalOf(line, offer) : this.#refusalOfSuccessor(replaced, offer);
     if (!refusal) {
       const host = request.topVia.received ?? request.topVia.host;
-      desk.admit(now, { session, line: line?.settings, remote, offer, host });
+      const call = desk.admit(now, { session, line: line?.settings, remote, offer, host });
+      const referredBy = request.header('Referred-By');
+      if (referredBy !== undefined) outbox.fact('call.referred', { call: call.plan.id, by: referredBy.slice(0, factAtMost) });
+      if (replaced) this.#ports.replace(replaced, call);
       return false;
     }
     this.#ports.counters.add(`call-refused-${refusal.statusCode}`);
@@ -61,14 +69,26 @@ export class Reception {
   }
 
   #refusalOf(line: Line | undefined, offer: Body | undefined): Refusal | undefined {
-    const { calls, sound } = this.#ports.settings();
+    const { calls } = this.#ports.settings();
     if (line?.settings.forward) return { statusCode: 302, options: { contacts: [new NameAddr(line.settings.forward)] } };
     if (this.#isQuiet(line)) return { statusCode: calls.doNotDisturbStatus };
+    const useless = this.#refusalOfSound(offer);
+    if (useless) return useless;
+    return !this.#ports.desk.hasRoom || this.#ports.room() === 'full' ? { statusCode: 486 } : undefined;
+  }
+
+  /** RFC 3891 §3: the person talks on with somebody else, so neither do not disturb nor a lack of room matters. */
+  #refusalOfSuccessor(replaced: Call | undefined, offer: Body | undefined): Refusal | undefined {
+    if (!this.#ports.settings().calls.acceptTransfers) return { statusCode: 403 };
+    // Doors and alerts talk to nobody but their people.
+    if (!replaced?.alive || replaced.plan.owner.kind !== 'handset') return { statusCode: 603 };
+    return this.#ports.desk.hasRoom ? this.#refusalOfSound(offer) : { statusCode: 486 };
+  }
+
+  #refusalOfSound(offer: Body | undefined): Refusal | undefined {
     if (offer && !isDescription(offer)) return { statusCode: 415 };
-    const problem = offer && problemOfOffer(offer, sound);
-    if (problem !== undefined) return { statusCode: 488, options: { warning: `no usable sound: ${problem}` } };
-    if (!this.#ports.desk.hasRoom || this.#ports.room() === 'full') return { statusCode: 486 };
-    return undefined;
+    const problem = offer && problemOfOffer(offer, this.#ports.settings().sound);
+    return problem === undefined ? undefined : { statusCode: 488, options: { warning: `no usable sound: ${problem}` } };
   }
 
   /** A call that came straight to our address disturbs as much as one to any line. */

@@ -10,6 +10,7 @@ import { displayOf } from './display.ts';
 import type { Handset } from './handset.ts';
 import type { Line } from './line.ts';
 import type { MediaDesk } from './media-desk.ts';
+import type { TransferDesk } from './transfer-desk.ts';
 
 /** The parts of a phone that a snapshot looks at. */
 export interface Observed {
@@ -21,6 +22,7 @@ export interface Observed {
   readonly handset: Handset;
   readonly lines: readonly Line[];
   readonly alerts: AlertDesk;
+  readonly transfers: TransferDesk;
   readonly missedCalls: number;
   readonly notices: readonly string[];
   /** What sounds now, the bell before the ear. */
@@ -30,17 +32,17 @@ export interface Observed {
 
 /** The whole device at one moment, for people and programs. */
 export function statusOf(now: Milliseconds, observed: Observed): PhoneStatus {
-  const { version, startedAt, board, media, desk, handset, lines, alerts, missedCalls, notices, tone, counters } = observed;
+  const { version, startedAt, board, media, desk, handset, lines, alerts, transfers, missedCalls, notices, tone, counters } = observed;
   const daemons = { hal: board.up, media: media.up };
   const state: BoardState | undefined = board.state;
   return {
     version,
     startedAt,
     hook: board.hook,
-    display: displayOf({ handset, lines, missedCalls, daemons }),
+    display: displayOf({ handset, lines, missedCalls, transfers, daemons }),
     dialed: handset.dialed,
     lines: lines.map((line) => line.status(now)),
-    calls: desk.all.map((call) => callStatusOf(now, call, media, isWaiting(handset, call))),
+    calls: desk.all.map((call) => callStatusOf(now, call, observed, isWaiting(handset, call))),
     alerts: alerts.status(),
     board: state ?? null,
     daemons,
@@ -56,7 +58,7 @@ export function isWaiting(handset: Handset, call: Call): boolean {
   return call.plan.owner.kind === 'handset' && call.knocking && handset.state !== 'idle';
 }
 
-function callStatusOf(now: Milliseconds, call: Call, media: MediaDesk, waiting: boolean): CallStatus {
+function callStatusOf(now: Milliseconds, call: Call, { media, transfers }: Observed, waiting: boolean): CallStatus {
   const { plan } = call;
   const talkedMs = call.talkedMs(now);
   const acceptedInMs = call.acceptedInMs;
@@ -69,6 +71,7 @@ function callStatusOf(now: Milliseconds, call: Call, media: MediaDesk, waiting: 
     remote: call.remote,
     seconds: talkedMs === undefined ? null : Math.floor(talkedMs / 1000),
     heldByRemote: call.heldByRemote,
+    transfer: transfers.stageOf(call) ?? null,
     digitsSent: call.digitsSent,
     digitsReceived: call.digitsReceived,
     acceptedInMs: acceptedInMs === undefined ? null : Math.round(acceptedInMs),

@@ -6,6 +6,7 @@ import { TimerTable } from '#firmware/core/timer-table.ts';
 import { hostOf } from './identity.ts';
 import { buildCancel, buildResponse, type ResponseParts, statelessTag, withTopVia } from './message/build.ts';
 import type { Message, Request, Response } from './message/message.ts';
+import type { Uri } from './message/uri.ts';
 import { newBranch, Via } from './message/via.ts';
 import type { Wake } from './state-machine.ts';
 import type { ClientTransaction, ServerTransaction } from './transaction/transaction-layer.ts';
@@ -40,6 +41,24 @@ export interface DialogUsage {
   acknowledged(now: Milliseconds, ack: Request): void;
   /** A 2xx to an INVITE of ours whose transaction is over: its ACK was lost. */
   acceptedAgain(response: Response): void;
+  /** What an INVITE with Replaces (RFC 3891) could take the place of; absent where there is nothing of the kind. */
+  replaceable?(): Replaceable;
+}
+
+/** A call that another may take the place of, by how far it has come. */
+export interface Replaceable {
+  readonly session: SessionId;
+  readonly stage: 'ringingHere' | 'ringingThere' | 'confirmed';
+}
+
+/** The REFERs of one accepted call, either way; they may outlive it. */
+export interface Referrals {
+  /** What our REFER within another call is to name, so that its target takes the new call for this one; `undefined` when it can't. */
+  readonly addressWithReplaces: Uri | undefined;
+  refer(now: Milliseconds, target: Uri): boolean;
+  acceptRefer(now: Milliseconds): void;
+  rejectRefer(now: Milliseconds, statusCode: number): void;
+  tellReferred(now: Milliseconds, statusCode: number): void;
 }
 
 /** A call in any state, as its owner outside sees it. */
@@ -69,6 +88,7 @@ export class AgentCore {
   /** By `dialogKey`. */
   readonly dialogs = new Map<string, DialogUsage>();
   readonly calls = new Map<SessionId, Call>();
+  readonly referrals = new Map<SessionId, Referrals>();
   readonly #transport: TransportLayer;
   readonly #transactions: TransactionLayer;
   readonly #users = new Map<ClientTransaction, TransactionUser>();

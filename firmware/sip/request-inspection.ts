@@ -1,4 +1,4 @@
-import { allowedMethods, allowLine, messageSummary, supportedOptions } from './capabilities.ts';
+import { allowedMethods, allowLine, eventPackages, supportedOptions } from './capabilities.ts';
 import { tooBriefFor } from './dialog/session-terms.ts';
 import type { Request } from './message/message.ts';
 import { mediaTypeOf } from './message-body.ts';
@@ -15,7 +15,7 @@ export interface Refused {
 
 /** RFC 3261 §8.2.1: whether the method is one of ours at all. */
 export function inspectMethod({ method }: Request): Refused | undefined {
-  if (method === 'SUBSCRIBE') return { statusCode: 489, headers: [['Allow-Events', messageSummary.event]] };
+  if (method === 'SUBSCRIBE') return { statusCode: 489, headers: [['Allow-Events', eventPackages]] };
   return allowedMethods.includes(method) ? undefined : { statusCode: 405, headers: [allowLine] };
 }
 

@@ -2,6 +2,7 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { AccountId } from './account.ts';
 import type { Request } from './message/message.ts';
 import type { NameAddr } from './message/name-addr.ts';
+import type { Uri } from './message/uri.ts';
 import type { CoreEvent, Transmit } from './transport/sip-core.ts';
 
 /** Names a call of the user agent: random, unique in the process. */
@@ -39,7 +40,14 @@ export interface RegistrationEvent {
 export type UserAgentEvent =
   | RegistrationEvent
   /** A call for us; `request` is the INVITE. */
-  | { readonly type: 'incoming'; readonly session: SessionId; readonly account?: AccountId; readonly request: Request }
+  | {
+      readonly type: 'incoming';
+      readonly session: SessionId;
+      readonly account?: AccountId;
+      readonly request: Request;
+      /** RFC 3891: the call whose place this one is to take once it is accepted; ending that one is up to its owner. */
+      readonly replaces?: SessionId;
+    }
   /** 101 to 199: ringing, early media. */
   | {
       readonly type: 'progress';
@@ -80,6 +88,16 @@ export type UserAgentEvent =
   /** An INFO, already answered with 200. */
   | { readonly type: 'info'; readonly session: SessionId; readonly body: Body }
   | { readonly type: 'infoAnswered'; readonly session: SessionId; readonly statusCode: number }
+  /** RFC 3515: the far end asks us to call somebody: `acceptRefer` or `rejectRefer` at once, then `tellReferred`. */
+  | { readonly type: 'referred'; readonly session: SessionId; readonly target: Uri; readonly referredBy?: string }
+  /** How our `refer` goes; ends with `concluded`, with the status of the call it led to or of the refusal, or with `unknown`. */
+  | {
+      readonly type: 'referProgress';
+      readonly session: SessionId;
+      readonly stage: 'accepted' | 'progress' | 'concluded' | 'unknown';
+      readonly statusCode: number;
+      readonly reasonPhrase: string;
+    }
   /** RFC 3842. */
   | {
       readonly type: 'messageWaiting';

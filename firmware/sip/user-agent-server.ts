@@ -1,10 +1,11 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
 import type { AgentCore } from './agent-core.ts';
-import { capabilityLines, messageSummary } from './capabilities.ts';
+import { capabilityLines, eventPackages, messageSummary } from './capabilities.ts';
 import { dialogKey, dialogKeyOf } from './dialog/dialog.ts';
 import { IncomingInvite } from './dialog/incoming-invite.ts';
 import { messageSummaryOf } from './dialog/message-summary.ts';
+import { replacedBy } from './dialog/replaces.ts';
 import type { Identity } from './identity.ts';
 import type { Request, Response } from './message/message.ts';
 import { isKnownMethod } from './message/methods.ts';
@@ -107,6 +108,8 @@ export class UserAgentServer {
     const accounts = this.#identities.accounts();
     const ownServer = identity?.account ? identity.isServer(source) : accounts.some((one) => one.isServer(source));
     if (request.method === 'NOTIFY') return this.#inspectNotify(request, ownServer);
+    // Whoever is in no call with us has no business to make us call.
+    if (request.method === 'REFER') return { statusCode: 403 };
     if (request.method === 'INVITE' && !ownServer && !this.#core.settings.acceptDirectCalls) return { statusCode: 403 };
     if (!identity) return { statusCode: request.maxForwards === 0 ? 483 : 404 };
     return request.method === 'INVITE' ? this.#inspectInvite(request) : undefined;
@@ -117,11 +120,13 @@ export class UserAgentServer {
     const { contacts, from } = request;
     if (contacts === '*' || (contacts.length === 0 && from.tag !== undefined)) return { statusCode: 400, reasonPhrase: 'Missing Contact' };
     const full = this.#closed || this.#core.calls.size >= this.#core.settings.maximumSessions;
-    return full ? { statusCode: 503, headers: [['Retry-After', '5']] } : inspectSessionTimer(request, this.#core.settings);
+    if (full) return { statusCode: 503, headers: [['Retry-After', '5']] };
+    const replaced = replacedBy(this.#core, request);
+    return replaced && 'statusCode' in replaced ? replaced : inspectSessionTimer(request, this.#core.settings);
   }
 
   #inspectNotify(request: Request, ownServer: boolean): Refused | undefined {
-    if (request.event?.value !== messageSummary.event) return { statusCode: 489, headers: [['Allow-Events', messageSummary.event]] };
+    if (request.event?.value !== messageSummary.event) return { statusCode: 489, headers: [['Allow-Events', eventPackages]] };
     if (!ownServer) return { statusCode: 403 };
     return messageSummaryOf(request) ? undefined : { statusCode: 415, headers: [['Accept', messageSummary.contentType]] };
   }

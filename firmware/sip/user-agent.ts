@@ -163,6 +163,30 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     this.#established(session)?.sendInfo(now, body);
   }
 
+  /** Asks the far end of a call to call `target` (RFC 3515); false when that can't be asked now. How it goes comes as `referProgress`. */
+  refer(now: Milliseconds, session: SessionId, target: Uri): boolean {
+    return this.#established(session)?.refer(now, target) ?? false;
+  }
+
+  /** The address for a `refer` in another call, so that its far end takes our place in this one (RFC 3891). */
+  addressWithReplaces(session: SessionId): Uri | undefined {
+    return this.#core.referrals.get(session)?.addressWithReplaces;
+  }
+
+  /** 202: we do what a `referred` asks for. */
+  acceptRefer(now: Milliseconds, session: SessionId): void {
+    this.#core.referrals.get(session)?.acceptRefer(now);
+  }
+
+  rejectRefer(now: Milliseconds, session: SessionId, statusCode: number): void {
+    this.#core.referrals.get(session)?.rejectRefer(now, statusCode);
+  }
+
+  /** How the call goes that the far end of `session` asked for, also after that one has ended; a final status is the last. */
+  tellReferred(now: Milliseconds, session: SessionId, statusCode: number): void {
+    this.#core.referrals.get(session)?.tellReferred(now, statusCode);
+  }
+
   /** Subscribes to message-summary (RFC 3842) at the account's server and keeps the subscription fresh. */
   subscribeMessageSummary(now: Milliseconds, account: AccountId): void {
     const service = this.#service(account);

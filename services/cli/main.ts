@@ -155,6 +155,15 @@ function addCallCommands(): void {
     .option('--call <id>', 'which call')
     .action(printing((place, options) => phone.resume(place, options.call)));
   program
+    .command('transfer [target]')
+    .description('send the far end on to somebody else; without a target connect the far ends of the two calls')
+    .option('--call <id>', 'which call is sent on')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hookswitch transfer 201    blind: to 201, whoever that is\n  hookswitch transfer        attended: after talking to both',
+    )
+    .action(printing((place, options, target) => phone.transfer(place, target, options.call)));
+  program
     .command('redial')
     .description('call the last number again')
     .action(printing((place) => phone.redial(place)));

@@ -42,6 +42,11 @@ export function resume(place: Place, call: string | undefined): Promise<Output> 
   return withPhone(place, (phone) => silently(phone.command('resume', { call })));
 }
 
+/** Sends the far end on to `target`; without one connects the far ends of the two calls. */
+export function transfer(place: Place, target: string | undefined, call: string | undefined): Promise<Output> {
+  return withPhone(place, (phone) => silently(phone.command('transfer', { target, call })));
+}
+
 export function redial(place: Place): Promise<Output> {
   return withPhone(place, async (phone) => {
     const { call } = await phone.command('redial', {});

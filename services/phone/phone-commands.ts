@@ -31,6 +31,7 @@ export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof 
     digit: ({ digit }) => drive((phone, now) => phone.digit(now, digit)) ?? nothing,
     hold: ({ call }) => drive((phone, now) => phone.hold(now, call)) ?? nothing,
     resume: ({ call }) => drive((phone, now) => phone.resume(now, call)) ?? nothing,
+    transfer: (wish) => drive((phone, now) => phone.transfer(now, wish)) ?? nothing,
     setDoNotDisturb: ({ on, line }) => drive((phone, now) => phone.setDoNotDisturb(now, on, line)) ?? nothing,
     clearMissed: () => drive((phone, now) => phone.clearMissed(now)) ?? nothing,
     alert: ({ alert, token }) => ({ state: drive((phone, now) => phone.alert(now, alert, token)) }),

@@ -38,7 +38,20 @@ export interface HttpServer {
 /** Commands a page may read with GET and give with POST. Secrets stay masked: `reveal` is not to be had from here. */
 const readable = new Set(['status', 'callLog', 'doorLog', 'listSettings']);
 const writable = new Set([
-  ...['call', 'accept', 'hangup', 'digit', 'hold', 'resume', 'redial', 'setDoNotDisturb', 'actuate', 'clearMissed', 'changeSettings'],
+  ...[
+    'call',
+    'accept',
+    'hangup',
+    'digit',
+    'hold',
+    'resume',
+    'transfer',
+    'redial',
+    'setDoNotDisturb',
+    'actuate',
+    'clearMissed',
+    'changeSettings',
+  ],
 ]);
 
 const bodyAtMost = 64 * 1024;

@@ -78,6 +78,11 @@ export class Dialog {
     });
   }
 
+  /** Their Contact. */
+  get remoteTarget(): Uri {
+    return this.#remoteTarget;
+  }
+
   get key(): string {
     return dialogKey(this.callId, this.local.tag, this.remote.tag);
   }

@@ -1,6 +1,6 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
-import type { AgentCore, Call, DialogUsage } from '../agent-core.ts';
+import type { AgentCore, Call, DialogUsage, Replaceable } from '../agent-core.ts';
 import { dialogLines } from '../capabilities.ts';
 import type { Identity } from '../identity.ts';
 import type { ResponseParts } from '../message/build.ts';
@@ -21,6 +21,7 @@ import {
   type IncomingInviteTimer as Timer,
 } from './incoming-invite-table.ts';
 import { InviteSession } from './invite-session.ts';
+import { replacedBy } from './replaces.ts';
 import { grantLines, SessionTerms } from './session-terms.ts';
 
 export interface IncomingInviteParts {
@@ -99,6 +100,10 @@ export class IncomingInvite implements Call, DialogUsage {
     else answerAside(core, now, id, transaction);
   }
 
+  replaceable(): Replaceable {
+    return { session: this.#parts.id, stage: 'ringingHere' };
+  }
+
   acknowledged(): void {
     this.#parts.core.counters.add('ack-before-answer');
   }
@@ -128,7 +133,11 @@ export class IncomingInvite implements Call, DialogUsage {
   #report(): void {
     const { core, id: session, identity, transaction } = this.#parts;
     const account = identity.account?.id;
-    core.emit({ type: 'incoming', session, request: transaction.request, ...(account !== undefined && { account }) });
+    const { request } = transaction;
+    // Whoever could not be replaced was refused on arrival.
+    const found = replacedBy(core, request);
+    const replaces = found && 'session' in found ? { replaces: found.session } : {};
+    core.emit({ type: 'incoming', session, request, ...(account !== undefined && { account }), ...replaces });
   }
 
   #sendProvisional(now: Milliseconds, wanted: Wanted): void {

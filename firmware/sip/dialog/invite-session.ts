@@ -1,15 +1,17 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
-import type { AgentCore, Call, DialogUsage } from '../agent-core.ts';
+import type { AgentCore, Call, DialogUsage, Replaceable } from '../agent-core.ts';
 import { dialogLines } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
 import type { Identity } from '../identity.ts';
 import type { Request, Response } from '../message/message.ts';
+import type { Uri } from '../message/uri.ts';
 import { typedBody, withBodyOf } from '../message-body.ts';
 import { StateMachine } from '../state-machine.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import type { Body, SessionId } from '../user-agent-events.ts';
 import { AwaitedAck } from './awaited-ack.ts';
 import type { Dialog } from './dialog.ts';
+import { DialogEvents } from './dialog-events.ts';
 import { answerAside, respondBusyWithOffer, sendBye } from './in-dialog-requests.ts';
 import {
   type InviteSessionAction as Action,
@@ -49,6 +51,7 @@ export class InviteSession implements Call, DialogUsage {
   readonly #acks = new SentAcks();
   readonly #offers: OfferExchange;
   readonly #timer: SessionTimer;
+  readonly #events: DialogEvents;
   /** RFC 4028 §7.4: UPDATE refreshes a call without touching its media, where the far end knows it. */
   #theyTakeUpdate = false;
 
@@ -56,6 +59,7 @@ export class InviteSession implements Call, DialogUsage {
     this.#parts = parts;
     const { core, id, identity, dialog, ownsCallId, terms, described } = parts;
     this.#machine = new StateMachine(inviteSessionTable, 'fresh', core.timers, { durationOf: () => 0, timedOut: () => undefined });
+    this.#events = new DialogEvents({ core, session: id, identity, dialog });
     this.#awaitedAck = new AwaitedAck(core, (now) => this.#step(now, 'noAck', { reason: 'no ACK' }));
     this.#timer = new SessionTimer({
       core,
@@ -109,6 +113,15 @@ export class InviteSession implements Call, DialogUsage {
     this.#offers.answer(now, answer);
   }
 
+  /** Asks the far end to call somebody; false when that can't be asked now. */
+  refer(now: Milliseconds, target: Uri): boolean {
+    return this.#machine.state === 'confirmed' && this.#events.refer(now, target);
+  }
+
+  replaceable(): Replaceable {
+    return { session: this.#parts.id, stage: 'confirmed' };
+  }
+
   /** Sends an INFO; when it can't be sent or is not answered the call goes on. */
   sendInfo(now: Milliseconds, body: Body): void {
     const { core, id: session, identity, dialog } = this.#parts;
@@ -139,8 +152,10 @@ export class InviteSession implements Call, DialogUsage {
     else if (request.method === 'BYE') {
       core.respond(now, transaction, 200);
       this.#step(now, 'bye', { request });
-    } else if (request.method !== 'INVITE' && request.method !== 'UPDATE') answerAside(core, now, id, transaction);
-    else if (this.#machine.state === 'confirmed') this.#offers.receive(now, transaction);
+    } else if (request.method !== 'INVITE' && request.method !== 'UPDATE') {
+      const taken = this.#machine.state === 'confirmed' && this.#events.take(now, transaction);
+      if (!taken) answerAside(core, now, id, transaction);
+    } else if (this.#machine.state === 'confirmed') this.#offers.receive(now, transaction);
     else core.respond(now, transaction, 491);
   }
 
@@ -158,6 +173,7 @@ export class InviteSession implements Call, DialogUsage {
       state: this.#machine.state,
       timer: this.#timer.describe(),
       offers: this.#offers.describe(),
+      referrals: this.#events.describe(),
       dialog: this.#parts.dialog.describe(),
     };
   }
@@ -182,6 +198,7 @@ export class InviteSession implements Call, DialogUsage {
     const { core, id, dialog } = this.#parts;
     core.calls.set(id, this);
     core.dialogs.set(dialog.key, this);
+    core.referrals.set(id, this.#events);
   }
 
   #refresh(now: Milliseconds): void {
@@ -233,5 +250,6 @@ export class InviteSession implements Call, DialogUsage {
     this.#timer.close(now);
     core.calls.delete(id);
     core.dialogs.delete(dialog.key);
+    this.#events.callEnded();
   }
 }

@@ -1,6 +1,6 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
-import type { AgentCore, Call, DialogUsage } from '../agent-core.ts';
+import type { AgentCore, Call, DialogUsage, Replaceable } from '../agent-core.ts';
 import { dialogLines } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
 import type { Identity } from '../identity.ts';
@@ -177,7 +177,8 @@ export class OutgoingInvite implements Call {
       else if (request.method === 'BYE') core.respond(now, transaction, 481);
       else answerAside(core, now, id, transaction);
     };
-    return { receive, acknowledged: () => undefined, acceptedAgain: () => undefined };
+    const replaceable = (): Replaceable => ({ session: id, stage: 'ringingThere' });
+    return { receive, acknowledged: () => undefined, acceptedAgain: () => undefined, replaceable };
   }
 
   #establish(now: Milliseconds, response: Response): void {

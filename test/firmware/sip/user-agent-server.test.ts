@@ -75,7 +75,7 @@ const refusals: readonly (readonly [title: string, request: () => string, answer
     /^SIP\/2\.0 405 .*\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS/s,
   ],
   ['REGISTER to a phone: 405', () => requestOf('REGISTER'), /^SIP\/2\.0 405 /],
-  ['REFER: 405', () => requestOf('REFER', { headers: { 'Refer-To': '<sip:x@192.0.2.1>' } }), /^SIP\/2\.0 405 /],
+  ['RFC 3515 REFER outside a call: 403', () => requestOf('REFER', { headers: { 'Refer-To': '<sip:x@192.0.2.1>' } }), /^SIP\/2\.0 403 /],
   ['MESSAGE: 405', () => requestOf('MESSAGE'), /^SIP\/2\.0 405 /],
   ['PUBLISH: 405', () => requestOf('PUBLISH', { headers: { Event: 'presence' } }), /^SIP\/2\.0 405 /],
   ['PRACK: 405', () => requestOf('PRACK', { headers: { RAck: '1 1 INVITE' } }), /^SIP\/2\.0 405 /],
