@@ -51,7 +51,7 @@ export function digit(text: string): string | undefined {
 }
 
 export function codec(text: string): string | undefined {
-  return text === 'PCMU' || text === 'PCMA' ? undefined : 'must be PCMU or PCMA';
+  return ['PCMU', 'PCMA', 'G722', 'L16'].includes(text) ? undefined : 'must be PCMU, PCMA, G722 or L16';
 }
 
 export function country(text: string): string | undefined {

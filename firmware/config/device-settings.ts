@@ -64,7 +64,7 @@ export const deviceSettings = {
     description: 'Codecs offered, the best first.',
     owner: 'phone',
     default: ['PCMU', 'PCMA'],
-    allowed: 'PCMU, PCMA',
+    allowed: 'PCMU, PCMA, G722, L16',
     check: codec,
   }),
   'rtp.ptime': integer({

@@ -39,14 +39,17 @@ export type Digit = v.InferOutput<typeof digitSchema>;
 
 const payloadType = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(127));
 const codecSchema = v.object({
-  name: v.picklist(['PCMU', 'PCMA']),
-  payloadType,
+  name: v.picklist(['PCMU', 'PCMA', 'G722', 'L16']),
+  /** Payload types as each side wants them. */
+  send: payloadType,
+  receive: payloadType,
 });
 
 /** What offer and answer agreed on, for one leg. */
 export const sessionParametersSchema = v.object({
   remote: v.object({ address: name, rtpPort: port, rtcpPort: port }),
-  codec: codecSchema,
+  /** All that may arrive; the first is the one to send. */
+  codecs: v.tupleWithRest([codecSchema], codecSchema),
   /** Packet time we send, ms. */
   ptime: v.picklist([10, 20, 30, 40, 60]),
   /** Payload types of RFC 4733 events as each side wants them, or `null` when there are none. */

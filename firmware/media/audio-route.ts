@@ -1,21 +1,27 @@
 import { accumulate, saturate } from '../audio/pcm.ts';
 import { InvariantError } from '../core/errors.ts';
+import { RateConverter } from './rate-converter.ts';
 import { type AudioSink, type AudioSource, blockSamples } from './sound-format.ts';
 
 interface SourceNode {
   readonly source: AudioSource;
-  readonly block: Int16Array;
+  block: Int16Array;
   sounding: boolean;
+  /** The same for sinks of the other rate, made when the first of them asks. */
+  converter: RateConverter | undefined;
+  converted: 'not yet' | 'sounding' | 'silent';
 }
 
 interface SinkNode {
   readonly sink: AudioSink;
   readonly inputs: Map<string, SourceNode>;
+  sum: Int32Array;
+  mixed: Int16Array;
 }
 
 /**
  * The patch bay: sources and sinks by name, and who hears whom. Every source is pulled once a block, heard or not, so that none falls
- * behind; every sink gets the sum of its sources.
+ * behind; every sink gets the sum of its sources, at the rate it hears. Nothing is converted where all have the same.
  *
  *   device:handset ──┐            ┌──► device:handset
  *   session:a      ──┼── links ───┼──► session:a
@@ -24,12 +30,11 @@ interface SinkNode {
 export class AudioRoute {
   readonly #sources = new Map<string, SourceNode>();
   readonly #sinks = new Map<string, SinkNode>();
-  readonly #sum = new Int32Array(blockSamples);
-  readonly #mixed = new Int16Array(blockSamples);
 
   /** Another source of the same name is replaced, its links are kept. */
   addSource(name: string, source: AudioSource): void {
-    const node: SourceNode = { source, block: new Int16Array(blockSamples), sounding: false };
+    const block = new Int16Array(blockSamples(source.sampleRate));
+    const node: SourceNode = { source, block, sounding: false, converter: undefined, converted: 'not yet' };
     this.#sources.set(name, node);
     for (const sink of this.#sinks.values()) if (sink.inputs.has(name)) sink.inputs.set(name, node);
   }
@@ -41,7 +46,9 @@ export class AudioRoute {
 
   /** Another sink of the same name is replaced, its links are kept. */
   addSink(name: string, sink: AudioSink): void {
-    this.#sinks.set(name, { sink, inputs: this.#sinks.get(name)?.inputs ?? new Map() });
+    const samples = blockSamples(sink.sampleRate);
+    const inputs = this.#sinks.get(name)?.inputs ?? new Map();
+    this.#sinks.set(name, { sink, inputs, sum: new Int32Array(samples), mixed: new Int16Array(samples) });
   }
 
   removeSink(name: string): void {
@@ -67,10 +74,11 @@ export class AudioRoute {
 
   /** Moves one block from all sources to all sinks. */
   tick(): void {
-    for (const node of this.#sources.values()) node.sounding = node.source.pull(node.block);
-    for (const { sink, inputs } of this.#sinks.values()) {
-      this.#mix(inputs);
-      sink.push(this.#mixed);
+    for (const node of this.#sources.values()) pull(node);
+    for (const node of this.#sinks.values()) {
+      retune(node);
+      mix(node);
+      node.sink.push(node.mixed);
     }
   }
 
@@ -78,21 +86,44 @@ export class AudioRoute {
   describe(): Record<string, string[]> {
     return Object.fromEntries([...this.#sinks].map(([name, { inputs }]) => [name, [...inputs.keys()]]));
   }
+}
 
-  #mix(inputs: ReadonlyMap<string, SourceNode>): void {
-    let only: SourceNode | undefined;
-    let sounding = 0;
-    for (const node of inputs.values()) {
-      if (!node.sounding) continue;
-      only = node;
-      sounding++;
-    }
-    if (!only) this.#mixed.fill(0);
-    else if (sounding === 1) this.#mixed.set(only.block);
-    else {
-      this.#sum.fill(0);
-      for (const node of inputs.values()) if (node.sounding) accumulate(this.#sum, node.block);
-      saturate(this.#sum, this.#mixed);
-    }
+function pull(node: SourceNode): void {
+  const samples = blockSamples(node.source.sampleRate);
+  if (node.block.length !== samples) {
+    node.block = new Int16Array(samples);
+    node.converter = undefined;
   }
+  node.sounding = node.source.pull(node.block);
+  node.converted = 'not yet';
+}
+
+function retune(node: SinkNode): void {
+  const samples = blockSamples(node.sink.sampleRate);
+  if (node.mixed.length === samples) return;
+  node.mixed = new Int16Array(samples);
+  node.sum = new Int32Array(samples);
+}
+
+function mix({ inputs, sum, mixed }: SinkNode): void {
+  let only: Int16Array | undefined;
+  let sounding = 0;
+  for (const node of inputs.values()) {
+    const block = blockOf(node, mixed.length);
+    if (!block) continue;
+    if (++sounding === 1) only = block;
+    if (sounding === 2 && only) sum.set(only);
+    if (sounding > 1) accumulate(sum, block);
+  }
+  if (!only) mixed.fill(0);
+  else if (sounding === 1) mixed.set(only);
+  else saturate(sum, mixed);
+}
+
+/** What is heard of a source in blocks of `samples`; `undefined` for silence. */
+function blockOf(node: SourceNode, samples: number): Int16Array | undefined {
+  if (node.block.length === samples) return node.sounding ? node.block : undefined;
+  node.converter ??= new RateConverter(node.source.sampleRate);
+  if (node.converted === 'not yet') node.converted = node.converter.convert(node.block, node.sounding) ? 'sounding' : 'silent';
+  return node.converted === 'sounding' ? node.converter.block : undefined;
 }

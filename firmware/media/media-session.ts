@@ -1,5 +1,6 @@
 import type { AudioCodec, AudioEncoder } from '../audio/codec.ts';
-import { pcmaCodec, pcmuCodec } from '../audio/g711.ts';
+import { audioCodecs, type CodecName, staticCodecs } from '../audio/codecs.ts';
+import { pcmuCodec } from '../audio/g711.ts';
 import { LevelMeter } from '../audio/pcm.ts';
 import type { Milliseconds } from '../core/clock.ts';
 import type { Entropy } from '../core/entropy.ts';
@@ -8,14 +9,22 @@ import type { TransportAddress } from '../rtp/remote-address.ts';
 import type { OutgoingPacket } from '../rtp/rtp-sender.ts';
 import { RtpSession, type RtpStatistics } from '../rtp/rtp-session.ts';
 import type { EventDigit, ReceivedDigit } from '../rtp/telephone-event.ts';
-import { Playout } from './playout.ts';
-import { type AudioSink, type AudioSource, sampleRate } from './sound-format.ts';
+import { changeRate, Playout } from './playout.ts';
+import { type AudioSink, type AudioSource, blockMs, blockSamples } from './sound-format.ts';
+
+/** A codec of a leg and its payload types, which each side chooses for what it receives (RFC 3264 §6.1). */
+export interface LegCodec {
+  readonly name: CodecName;
+  readonly send: number;
+  readonly receive: number;
+}
 
 /** What offer and answer agreed on for one leg. */
 export interface LegParameters {
   readonly remote: TransportAddress;
   readonly remoteRtcp: TransportAddress;
-  readonly codec: { readonly name: 'PCMU' | 'PCMA'; readonly payloadType: number };
+  /** All that may arrive; the first is the one to send. */
+  readonly codecs: readonly [LegCodec, ...LegCodec[]];
   /** Milliseconds of sound in a packet, a multiple of 10. */
   readonly ptime: Milliseconds;
   /** Payload types of RFC 4733 events we send and expect; `undefined` when there are none. */
@@ -34,13 +43,7 @@ export interface LegStatistics extends RtpStatistics {
   readonly digitsReceived: number;
 }
 
-const codecs: Readonly<Record<LegParameters['codec']['name'], AudioCodec>> = { PCMU: pcmuCodec, PCMA: pcmaCodec };
-
-/** RFC 3551: what these say needs no agreement. */
-const staticCodecs = new Map<number, AudioCodec>([
-  [0, pcmuCodec],
-  [8, pcmaCodec],
-]);
+/** RFC 3389 §4. */
 const comfortNoise = 13;
 
 /**
@@ -58,27 +61,26 @@ export class MediaSession implements AudioSource, AudioSink {
   #digits = 0;
   #codec: AudioCodec = pcmuCodec;
   #encoder: AudioEncoder = pcmuCodec.createEncoder();
-  #collected = new Int16Array((20 * sampleRate) / 1000);
+  #collected = new Int16Array(blockSamples(pcmuCodec.sampleRate));
   #collectedCount = 0;
   #silenceReported = false;
   readonly #write = (bytes: Uint8Array, offset: number): number => this.#encoder.encode(this.#collected, bytes, offset);
 
   constructor(entropy: Entropy, cname: string, limits: JitterBufferLimits) {
     this.#rtp = new RtpSession(entropy, pcmuCodec.clockRate, cname, limits);
-    this.#playout = new Playout(this.#rtp, (payloadType) => this.#received.get(payloadType));
+    this.#playout = new Playout(this.#rtp, (payloadType) => this.#received.get(payloadType), pcmuCodec.sampleRate);
+  }
+
+  /** Of the codec that is sent. */
+  get sampleRate(): number {
+    return this.#codec.sampleRate;
   }
 
   /** Starts the leg or changes it; nothing that stays the same is interrupted. */
   update(now: Milliseconds, parameters: LegParameters): void {
-    const codec = codecs[parameters.codec.name];
-    if (codec !== this.#codec) this.#encoder = codec.createEncoder();
-    this.#codec = codec;
-    this.#received.set(parameters.codec.payloadType, codec);
-    const samples = (parameters.ptime * sampleRate) / 1000;
-    if (this.#collected.length !== samples) {
-      this.#collected = new Int16Array(samples);
-      this.#collectedCount = 0;
-    }
+    const [sent] = parameters.codecs;
+    this.#changeCodec(audioCodecs[sent.name], parameters.ptime);
+    for (const codec of parameters.codecs) this.#expect(codec);
     const { direction, remote, remoteRtcp, symmetric, telephoneEvent } = parameters;
     this.#rtp.update(now, {
       remote,
@@ -86,12 +88,12 @@ export class MediaSession implements AudioSource, AudioSink {
       symmetric,
       sends: direction === 'sendrecv' || direction === 'sendonly',
       receives: direction === 'sendrecv' || direction === 'recvonly',
-      payloadType: parameters.codec.payloadType,
+      payloadType: sent.send,
       eventPayloadType: telephoneEvent?.send,
       payloads: {
         ticksOf: (payloadType, length) => this.#playout.ticksOf(payloadType, length),
         telephoneEvents: this.#eventTypes(telephoneEvent),
-        silent: comfortNoise,
+        noise: comfortNoise,
       },
     });
   }
@@ -123,7 +125,7 @@ export class MediaSession implements AudioSource, AudioSink {
       this.#collected[this.#collectedCount++] = block[index] ?? 0;
       if (this.#collectedCount < this.#collected.length) continue;
       this.#collectedCount = 0;
-      this.#rtp.send(this.#collected.length, this.#write);
+      this.#rtp.send((this.#collected.length * this.#codec.clockRate) / this.#codec.sampleRate, this.#write);
     }
   }
 
@@ -173,7 +175,29 @@ export class MediaSession implements AudioSource, AudioSink {
   }
 
   describe() {
-    return { codec: this.#codec.name, ptime: this.#collected.length / (sampleRate / 1000), ...this.#rtp.describe() };
+    return { codec: this.#codec.name, ptime: (this.#collected.length * 1000) / this.sampleRate, ...this.#rtp.describe() };
+  }
+
+  /** The sound that waits to be sent goes out with the codec that follows. */
+  #changeCodec(codec: AudioCodec, ptime: Milliseconds): void {
+    const before = this.#codec;
+    if (codec !== before) this.#encoder = codec.createEncoder();
+    this.#codec = codec;
+    this.#playout.retune(codec.sampleRate);
+    const samples = (ptime / blockMs) * blockSamples(codec.sampleRate);
+    if (samples === this.#collected.length && codec.sampleRate === before.sampleRate) return;
+    const waiting = this.#collected.subarray(0, this.#collectedCount);
+    const collected = new Int16Array(Math.max(samples, 2 * waiting.length));
+    collected.set(waiting);
+    const count = changeRate(collected, waiting.length, before.sampleRate, codec.sampleRate);
+    this.#collected = collected.slice(0, samples);
+    this.#collectedCount = count < samples ? count : 0;
+  }
+
+  /** Payload types of before stay understood: packets may be under way. */
+  #expect({ name, send, receive }: LegCodec): void {
+    this.#received.set(receive, audioCodecs[name]);
+    if (!this.#received.has(send)) this.#received.set(send, audioCodecs[name]);
   }
 
   /** RFC 3264 §6.1 has each side sent what it said; peers that use their own number both ways are understood where it is free. */

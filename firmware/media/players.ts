@@ -2,7 +2,7 @@ import { scale } from '../audio/pcm.ts';
 import { Resampler } from '../audio/resampler.ts';
 import { type Tone, ToneGenerator } from '../audio/tone.ts';
 import type { WavReader } from '../audio/wav.ts';
-import { type AudioSource, blockSamples, sampleRate } from './sound-format.ts';
+import { type AudioSource, blockSamples, mixingRate, narrowRate } from './sound-format.ts';
 
 /** A source that may come to its end; the engine removes it then. */
 export interface EndingSource extends AudioSource {
@@ -11,12 +11,13 @@ export interface EndingSource extends AudioSource {
 
 /** A tone as a source. */
 export class TonePlayer implements EndingSource {
+  readonly sampleRate = narrowRate;
   readonly #generator: ToneGenerator;
   readonly #gain: number;
   #ended = false;
 
   constructor(tone: Tone, gain = 1) {
-    this.#generator = new ToneGenerator(tone, sampleRate);
+    this.#generator = new ToneGenerator(tone, narrowRate);
     this.#gain = gain;
   }
 
@@ -33,6 +34,7 @@ export class TonePlayer implements EndingSource {
 
 /** A WAV file as a source: played `repeat` times (0 = for ever) with a pause between. */
 export class WavPlayer implements EndingSource {
+  readonly sampleRate: number;
   readonly #reader: WavReader;
   readonly #resampler: Resampler | undefined;
   readonly #input: Int16Array;
@@ -41,12 +43,13 @@ export class WavPlayer implements EndingSource {
   #pause = 0;
   #ended = false;
 
-  /** Throws RangeError for a sample rate that cannot be converted. */
-  constructor(reader: WavReader, repeat: number, gapMs: number) {
+  /** Plays at `sampleRate`, by itself the mixing rate nearest to the file's. Throws RangeError for one that cannot be converted. */
+  constructor(reader: WavReader, repeat: number, gapMs: number, sampleRate = mixingRate(reader.layout.sampleRate)) {
     this.#reader = reader;
+    this.sampleRate = sampleRate;
     const rate = reader.layout.sampleRate;
     if (rate !== sampleRate) this.#resampler = new Resampler(rate, sampleRate);
-    this.#input = new Int16Array(Math.ceil((rate / sampleRate) * blockSamples) + 2);
+    this.#input = new Int16Array(Math.ceil((rate / sampleRate) * blockSamples(sampleRate)) + 2);
     this.#gapBlocks = Math.round(Math.max(0, gapMs) / 10);
     this.#turnsLeft = repeat === 0 ? Number.POSITIVE_INFINITY : repeat;
   }

@@ -1,12 +1,17 @@
 import type { AudioCodec, AudioDecoder } from '../audio/codec.ts';
+import { ComfortNoise } from '../audio/comfort-noise.ts';
 import { crossFade, fade, levelOf } from '../audio/pcm.ts';
+import { Resampler } from '../audio/resampler.ts';
 import { drawOut, leaveOut, periodAtHead, stretchWindow } from '../audio/time-stretch.ts';
 import type { Milliseconds } from '../core/clock.ts';
+import type { BufferedPacket } from '../rtp/jitter-buffer.ts';
 import type { RtpSession } from '../rtp/rtp-session.ts';
-import { type AudioSource, blockMs, blockSamples, sampleRate } from './sound-format.ts';
+import { blockMs, blockSamples, wideRate } from './sound-format.ts';
 
 /** Longest packet that is decoded, ms: more than any ptime, less than what could stall the frame. */
 const longestPacket = 200;
+/** Beside a packet there is at most a block left of the one before, and what drawing out adds. */
+const decodedAtMost = ((longestPacket + 3 * blockMs) * wideRate) / 1000;
 /** A gap is filled with the last block, ever fainter, for this many blocks; then it is silent. */
 const concealedBlocks = 6;
 /** Quiet enough to draw out or leave out any stretch unnoticed, dBFS. */
@@ -19,27 +24,41 @@ const intolerableShortfall: Milliseconds = 15;
 /** Blocks between two corrections of the delay. */
 const correctionPause = 5;
 
+/** A codec's decoder, and what makes its sound fit where it has another rate than the leg. */
+interface Decoding {
+  readonly decoder: AudioDecoder;
+  readonly resampler: Resampler | undefined;
+}
+
 /**
  * What arrives, made sound without a gap: decoded, drawn out or left out where the delay wants it, made up where packets are missing.
  *
- *   RtpSession (order, delay) ─► decoder ─► #decoded ─► correction of the delay ─► pull
+ *   RtpSession (order, delay) ─► decoder ─► resampler ─► #decoded ─► correction of the delay ─► pull
  */
-export class Playout implements AudioSource {
+export class Playout {
   readonly #rtp: RtpSession;
   readonly #codecOf: (payloadType: number) => AudioCodec | undefined;
-  readonly #decoders = new Map<AudioCodec, AudioDecoder>();
-  readonly #decoded = new Int16Array(((longestPacket + 3 * blockMs) * sampleRate) / 1000);
-  readonly #last = new Int16Array(blockSamples);
-  readonly #spare = new Int16Array(blockSamples);
+  readonly #noise = new ComfortNoise();
+  readonly #decoded = new Int16Array(decodedAtMost);
+  readonly #raw = new Int16Array(decodedAtMost);
+  readonly #decodings = new Map<AudioCodec, Decoding>();
+  #sampleRate: number;
+  #last: Int16Array;
+  #spare: Int16Array;
   #decodedCount = 0;
   #blocksSinceCorrection = 0;
   /** Blocks since the last real one; more than `concealedBlocks` is silence. */
   #gapBlocks = concealedBlocks + 1;
   #concealed: Milliseconds = 0;
+  /** What the far end said of its silence, −dBov, until it speaks again. */
+  #noiseLevel: number | undefined;
 
-  constructor(rtp: RtpSession, codecOf: (payloadType: number) => AudioCodec | undefined) {
+  constructor(rtp: RtpSession, codecOf: (payloadType: number) => AudioCodec | undefined, sampleRate: number) {
     this.#rtp = rtp;
     this.#codecOf = codecOf;
+    this.#sampleRate = sampleRate;
+    this.#last = new Int16Array(blockSamples(sampleRate));
+    this.#spare = new Int16Array(blockSamples(sampleRate));
   }
 
   /** Sound made up in all, ms. */
@@ -47,51 +66,72 @@ export class Playout implements AudioSource {
     return this.#concealed;
   }
 
+  /** Goes on at another rate; what is decoded is still played. */
+  retune(sampleRate: number): void {
+    if (sampleRate === this.#sampleRate) return;
+    this.#decodedCount = changeRate(this.#decoded, this.#decodedCount, this.#sampleRate, sampleRate);
+    this.#sampleRate = sampleRate;
+    for (const [codec, { decoder }] of this.#decodings) this.#decodings.set(codec, this.#decodingWith(codec, decoder));
+    this.#last = new Int16Array(blockSamples(sampleRate));
+    this.#spare = new Int16Array(blockSamples(sampleRate));
+  }
+
   /** The far end's next block; gaps are filled with what was heard last, ever fainter. */
   pull(block: Int16Array): boolean {
-    return this.#nextBlock(block) ? this.#playReal(block) : this.#conceal(block);
+    return this.#nextBlock(block) ? this.#playReal(block) : this.#fillGap(block);
   }
 
   /** All blocks up to `now` are pulled. */
   played(now: Milliseconds): void {
-    this.#rtp.holds(now, this.#decodedCount);
+    this.#rtp.holds(now, this.#ticksIn(this.#decodedCount));
   }
 
   /** Ticks of sound in a payload; 0 when it cannot be played. */
   ticksOf(payloadType: number, length: number): number {
     const codec = this.#codecOf(payloadType);
     if (!codec) return 0;
-    const samples = this.#decoderOf(codec).samplesIn(length);
+    const samples = this.#decodingOf(codec).decoder.samplesIn(length);
     return samples * 1000 > longestPacket * codec.sampleRate ? 0 : (samples * codec.clockRate) / codec.sampleRate;
   }
 
   /** Takes one block of decoded sound; false when not enough has come in time. */
   #nextBlock(block: Int16Array): boolean {
-    while (this.#decodedCount < blockSamples) {
+    while (this.#decodedCount < block.length) {
       const packet = this.#rtp.take();
       const codec = packet && this.#codecOf(packet.payloadType);
       if (!packet || !codec) return false;
-      this.#decodedCount += this.#decoderOf(codec).decode(packet.bytes, 0, packet.length, this.#decoded, this.#decodedCount);
+      this.#decode(packet, codec);
     }
     this.#correctDelay();
-    block.set(this.#decoded.subarray(0, blockSamples));
-    this.#decoded.copyWithin(0, blockSamples, this.#decodedCount);
-    this.#decodedCount -= blockSamples;
+    block.set(this.#decoded.subarray(0, block.length));
+    this.#decoded.copyWithin(0, block.length, this.#decodedCount);
+    this.#decodedCount -= block.length;
     return true;
+  }
+
+  #decode({ bytes, length }: BufferedPacket, codec: AudioCodec): void {
+    const { decoder, resampler } = this.#decodingOf(codec);
+    if (!resampler) {
+      this.#decodedCount += decoder.decode(bytes, 0, length, this.#decoded, this.#decodedCount);
+      return;
+    }
+    const count = decoder.decode(bytes, 0, length, this.#raw, 0);
+    this.#decodedCount += resampler.process(this.#raw, count, this.#decoded.subarray(this.#decodedCount));
   }
 
   /** At most once in a while, and only where enough is decoded: packets are never taken for it before their time. */
   #correctDelay(): void {
-    if (++this.#blocksSinceCorrection < correctionPause || this.#decodedCount < stretchWindow(sampleRate)) return;
+    const window = stretchWindow(this.#sampleRate);
+    if (++this.#blocksSinceCorrection < correctionPause || this.#decodedCount < window) return;
     const { excessDelay, delayShortfall } = this.#rtp;
     if (excessDelay === 0 && delayShortfall === 0) return;
     const urgent = excessDelay > intolerableExcess || delayShortfall > intolerableShortfall;
-    const head = this.#decoded.subarray(0, stretchWindow(sampleRate));
-    const period = periodAtHead(head, sampleRate, urgent || levelOf(head) < quiet ? -1 : unnoticed);
+    const head = this.#decoded.subarray(0, window);
+    const period = periodAtHead(head, this.#sampleRate, urgent || levelOf(head) < quiet ? -1 : unnoticed);
     if (period === 0) return;
     const before = this.#decodedCount;
     this.#decodedCount = (excessDelay > 0 ? leaveOut : drawOut)(this.#decoded, before, period);
-    this.#rtp.delayAdjusted(this.#decodedCount - before);
+    this.#rtp.delayAdjusted(this.#ticksIn(this.#decodedCount - before));
     this.#blocksSinceCorrection = 0;
   }
 
@@ -99,23 +139,36 @@ export class Playout implements AudioSource {
     if (this.#gapBlocks > 0) this.#fadeIn(block);
     this.#last.set(block);
     this.#gapBlocks = 0;
+    this.#noiseLevel = undefined;
     return true;
   }
 
   /** After a gap the real sound takes over from what was made up for it. */
   #fadeIn(block: Int16Array): void {
     this.#spare.set(block);
-    if (!this.#makeUp(block)) block.fill(0);
+    if (this.#noiseLevel !== undefined) this.#noise.fill(block, this.#noiseLevel);
+    else if (!this.#makeUp(block)) block.fill(0);
     crossFade(block, this.#spare);
   }
 
-  #conceal(block: Int16Array): boolean {
-    this.#rtp.pass(blockSamples);
+  #fillGap(block: Int16Array): boolean {
+    this.#rtp.pass(this.#ticksIn(block.length));
+    this.#noiseLevel = this.#rtp.comfortNoise ?? this.#noiseLevel;
+    if (this.#noiseLevel !== undefined) return this.#fillWithNoise(block, this.#noiseLevel);
     // While a digit is on the wire there is no voice to make up for.
     const audible = !this.#rtp.digitUnderWay && this.#makeUp(block);
     if (audible) this.#concealed += blockMs;
     this.#gapBlocks++;
     return audible;
+  }
+
+  #fillWithNoise(block: Int16Array, level: number): true {
+    if (this.#gapBlocks === 0 && this.#makeUp(block)) {
+      this.#noise.fill(this.#spare, level);
+      crossFade(block, this.#spare);
+    } else this.#noise.fill(block, level);
+    this.#gapBlocks++;
+    return true;
   }
 
   #makeUp(block: Int16Array): boolean {
@@ -125,12 +178,34 @@ export class Playout implements AudioSource {
     return true;
   }
 
-  #decoderOf(codec: AudioCodec): AudioDecoder {
-    let decoder = this.#decoders.get(codec);
-    if (!decoder) {
-      decoder = codec.createDecoder();
-      this.#decoders.set(codec, decoder);
-    }
-    return decoder;
+  /** All codecs of a leg have the same clock, at which the packets are timed. */
+  #ticksIn(samples: number): number {
+    return (samples * this.#rtp.clockRate) / this.#sampleRate;
   }
+
+  #decodingWith(codec: AudioCodec, decoder: AudioDecoder): Decoding {
+    return { decoder, resampler: codec.sampleRate === this.#sampleRate ? undefined : new Resampler(codec.sampleRate, this.#sampleRate) };
+  }
+
+  #decodingOf(codec: AudioCodec): Decoding {
+    let decoding = this.#decodings.get(codec);
+    if (!decoding) {
+      decoding = this.#decodingWith(codec, codec.createDecoder());
+      this.#decodings.set(codec, decoding);
+    }
+    return decoding;
+  }
+}
+
+/** The few samples that wait while the rate changes: a straight line between them is good enough. Works in place. */
+export function changeRate(samples: Int16Array, count: number, from: number, to: number): number {
+  const before = samples.slice(0, count);
+  const after = Math.floor((count * to) / from);
+  for (let index = 0; index < after; index++) {
+    const position = (index * from) / to;
+    const left = before[Math.floor(position)] ?? 0;
+    const right = before[Math.min(count - 1, Math.floor(position) + 1)] ?? 0;
+    samples[index] = Math.round(left + (right - left) * (position % 1));
+  }
+  return after;
 }

@@ -1,6 +1,6 @@
 import { levelOf, scale, silentLevel } from '../audio/pcm.ts';
 import { Resampler } from '../audio/resampler.ts';
-import { type AudioSink, type AudioSource, blockSamples, sampleRate } from './sound-format.ts';
+import { type AudioSink, type AudioSource, blockSamples, mixingRate } from './sound-format.ts';
 
 /** The loudspeaker side of a sound device, as its driver offers it. */
 export interface PlaybackPort {
@@ -13,7 +13,7 @@ export interface PlaybackPort {
 
 /** Blocks of the microphone that may wait for the engine's turn: more is delay that nobody would ever get rid of. */
 const capturedAtMost = 6;
-const framesPerBlock = 50;
+const framesPerSecond = 50;
 const unityVolume = 80;
 /** Points of volume that make 20 dB. */
 const volumePerDecade = 40;
@@ -23,11 +23,12 @@ const volumePerDecade = 40;
  * device that paces the engine finds its frame taken at once; others run on clocks of their own, so a few blocks wait in between.
  */
 export class SoundDevice implements AudioSource, AudioSink {
+  readonly sampleRate: number;
   readonly #port: PlaybackPort;
   readonly #up: Resampler | undefined;
   readonly #down: Resampler | undefined;
-  /** Captured sound at the engine's rate: a ring of whole blocks, filled sample by sample. */
-  readonly #captured = new Int16Array(capturedAtMost * blockSamples);
+  /** Captured sound at the mixing rate: a ring of whole blocks, filled sample by sample. */
+  readonly #captured: Int16Array;
   readonly #converted: Int16Array;
   readonly #frame: Int16Array;
   readonly #played: Int16Array;
@@ -45,15 +46,18 @@ export class SoundDevice implements AudioSource, AudioSink {
   /** Takes over mute and volume of the device that was in its place. */
   constructor(port: PlaybackPort, before?: SoundDevice) {
     this.#port = port;
+    const rate = mixingRate(port.sampleRate);
+    this.sampleRate = rate;
+    this.#captured = new Int16Array(capturedAtMost * blockSamples(rate));
     if (before) {
       this.#muted = before.#muted;
       this.volume = before.#volume;
     }
-    if (port.sampleRate !== sampleRate) {
-      this.#up = new Resampler(sampleRate, port.sampleRate);
-      this.#down = new Resampler(port.sampleRate, sampleRate);
+    if (port.sampleRate !== rate) {
+      this.#up = new Resampler(rate, port.sampleRate);
+      this.#down = new Resampler(port.sampleRate, rate);
     }
-    this.#converted = new Int16Array(Math.ceil(sampleRate / framesPerBlock) + 2);
+    this.#converted = new Int16Array(Math.ceil(rate / framesPerSecond) + 2);
     this.#played = new Int16Array(Math.ceil(port.frameSamples / 2) + 2);
     this.#frame = new Int16Array(port.frameSamples);
   }
@@ -75,13 +79,13 @@ export class SoundDevice implements AudioSource, AudioSink {
   }
 
   pull(block: Int16Array): boolean {
-    if (this.#size < blockSamples) {
+    if (this.#size < block.length) {
       this.#missed++;
       return false;
     }
-    for (let index = 0; index < blockSamples; index++) block[index] = this.#captured[(this.#head + index) % this.#captured.length] ?? 0;
-    this.#head = (this.#head + blockSamples) % this.#captured.length;
-    this.#size -= blockSamples;
+    for (let index = 0; index < block.length; index++) block[index] = this.#captured[(this.#head + index) % this.#captured.length] ?? 0;
+    this.#head = (this.#head + block.length) % this.#captured.length;
+    this.#size -= block.length;
     this.#levelIn = this.#muted ? silentLevel : levelOf(block);
     return !this.#muted;
   }
@@ -115,8 +119,9 @@ export class SoundDevice implements AudioSource, AudioSink {
   #keep(samples: Int16Array, count: number): void {
     for (let index = 0; index < count; index++) {
       if (this.#size === this.#captured.length) {
-        this.#head = (this.#head + blockSamples) % this.#captured.length;
-        this.#size -= blockSamples;
+        const block = blockSamples(this.sampleRate);
+        this.#head = (this.#head + block) % this.#captured.length;
+        this.#size -= block;
         this.#dropped++;
       }
       this.#captured[(this.#head + this.#size) % this.#captured.length] = samples[index] ?? 0;

@@ -2,7 +2,7 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Entropy } from '#firmware/core/entropy.ts';
 import { randomFraction, randomUint32 } from '#firmware/core/entropy.ts';
 import type { StateTable } from '#firmware/core/state-table.ts';
-import { pcma, pcmu, telephoneEvent } from '#firmware/sdp/audio-format.ts';
+import { telephoneEvent } from '#firmware/sdp/audio-format.ts';
 import {
   type LocalAudio,
   type NegotiatedAudio,
@@ -14,6 +14,7 @@ import { formatSessionDescription, parseSessionDescription, type SessionDescript
 import type { Body } from '#firmware/sip/user-agent-events.ts';
 import { type Alarms, Machine } from './machine.ts';
 import type { SoundSettings } from './phone-settings.ts';
+import { codecFormats } from './session-parameters.ts';
 
 const sdpType = 'application/sdp';
 
@@ -201,7 +202,7 @@ export class Negotiation {
       address: wish.address,
       port: wish.rtpPort,
       rtcpPort: wish.rtcpPort,
-      codecs: this.#sound.codecs.map((name) => (name === 'PCMA' ? pcma : pcmu)),
+      codecs: this.#sound.codecs.map((name) => codecFormats[name]),
       telephoneEvent,
       ptime: this.#sound.ptime,
       maxPtime: 60,
@@ -218,7 +219,7 @@ export function problemOfOffer(body: Body, sound: SoundSettings): string | undef
     address: '127.0.0.1',
     port: 9,
     rtcpPort: 10,
-    codecs: sound.codecs.map((name) => (name === 'PCMA' ? pcma : pcmu)),
+    codecs: sound.codecs.map((name) => codecFormats[name]),
     telephoneEvent,
     ptime: sound.ptime,
     maxPtime: 60,

@@ -3,6 +3,7 @@ import type { BoardProfile } from '#firmware/contract/hal.ts';
 import type { AudioDevice, Digit } from '#firmware/contract/media.ts';
 import type { AccountTransport } from '#firmware/sip/account.ts';
 import { parseUri, type SipUri } from '#firmware/sip/message/uri.ts';
+import { type CodecName, codecNames } from './session-parameters.ts';
 
 /** All that the phone's rules depend on, parsed and typed, at one moment. */
 export interface PhoneSettings {
@@ -64,7 +65,7 @@ export interface SoundSettings {
   readonly jitterBuffer: { readonly minimumMs: number; readonly startMs: number; readonly maximumMs: number };
   readonly graceSeconds: number;
   readonly silenceSeconds: number;
-  readonly codecs: readonly ('PCMU' | 'PCMA')[];
+  readonly codecs: readonly CodecName[];
   readonly ptime: number;
   readonly symmetric: boolean;
 }
@@ -195,7 +196,7 @@ function soundOf(settings: Settings): SoundSettings {
     },
     graceSeconds: settings.get('rtp.graceSeconds'),
     silenceSeconds: settings.get('rtp.silenceSeconds'),
-    codecs: settings.get('rtp.codecs').flatMap((name) => (name === 'PCMU' || name === 'PCMA' ? [name] : [])),
+    codecs: codecNamesOf(settings.get('rtp.codecs')),
     ptime: settings.get('rtp.ptime'),
     symmetric: settings.get('rtp.symmetric'),
   };
@@ -228,4 +229,8 @@ function sipUriOf(text: string): SipUri | undefined {
 /** True for a key that is also a digit. */
 export function isDigit(text: string): text is Digit {
   return text === 'flash' || (text.length === 1 && '0123456789*#ABCD'.includes(text));
+}
+
+function codecNamesOf(names: readonly string[]): CodecName[] {
+  return names.flatMap((name) => codecNames.filter((known) => known === name));
 }

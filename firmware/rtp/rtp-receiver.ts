@@ -12,8 +12,8 @@ export interface ReceivablePayloads {
   ticksOf(payloadType: number, length: number): number;
   /** Payload types of digits: ours, and the peer's own, which some use both ways. */
   readonly telephoneEvents: readonly number[];
-  /** Comfort noise and the like: proof of life, nothing to play. */
-  readonly silent: number | undefined;
+  /** Comfort noise (RFC 3389). */
+  readonly noise: number | undefined;
 }
 
 /** A source that has not proved itself yet, with its last packet: once proved, that one is played too. */
@@ -41,6 +41,7 @@ export class RtpReceiver {
   #receivedEarlier = 0;
   #lostEarlier = 0;
   #octets = 0;
+  #noiseLevel: number | undefined;
   #refused = 0;
 
   constructor(clockRate: number, limits: JitterBufferLimits, payloads: ReceivablePayloads, counters: Counters) {
@@ -59,6 +60,11 @@ export class RtpReceiver {
   /** When the last packet of a proved source came. */
   get heardAt(): Milliseconds | undefined {
     return this.#heardAt;
+  }
+
+  /** Level of the noise in the peer's silence, −dBov; `undefined` since it last spoke. */
+  get noiseLevel(): number | undefined {
+    return this.#noiseLevel;
   }
 
   get deadline(): Milliseconds | undefined {
@@ -121,7 +127,7 @@ export class RtpReceiver {
 
   #isExpected({ payloadType, payloadStart, payloadEnd }: RtpPacketView): boolean {
     if (payloadEnd === payloadStart) return false;
-    if (this.#payloads.telephoneEvents.includes(payloadType) || payloadType === this.#payloads.silent) return true;
+    if (this.#payloads.telephoneEvents.includes(payloadType) || payloadType === this.#payloads.noise) return true;
     return this.#payloads.ticksOf(payloadType, payloadEnd - payloadStart) > 0;
   }
 
@@ -159,6 +165,7 @@ export class RtpReceiver {
   }
 
   #startTimeline(counter: string): void {
+    this.#noiseLevel = undefined;
     this.#counters.add(counter);
     this.buffer.reset();
     this.#events.restart();
@@ -174,7 +181,9 @@ export class RtpReceiver {
       return;
     }
     reception.updateJitter(Math.round((now * this.#clockRate) / 1000), timestamp);
-    if (payloadType === this.#payloads.silent) return;
+    // §3: the first octet is the level, its top bit reserved.
+    this.#noiseLevel = payloadType === this.#payloads.noise ? (bytes[payloadStart] ?? 0) & 0x7f : undefined;
+    if (this.#noiseLevel !== undefined) return;
     const ticks = this.#payloads.ticksOf(payloadType, length);
     const sequence = reception.extend(view.sequenceNumber);
     this.buffer.insert(now, sequence, timestamp, ticks, payloadType, bytes, payloadStart, payloadEnd);

@@ -51,7 +51,7 @@ const ntpUnitsPerMs = 65.536;
  */
 export class RtpSession {
   readonly counters = new Counters();
-  readonly #clockRate: number;
+  readonly clockRate: number;
   readonly #cname: string;
   readonly #sender: RtpSender;
   readonly #receiver: RtpReceiver;
@@ -70,7 +70,7 @@ export class RtpSession {
   #packetsAtReport = 0;
 
   constructor(entropy: Entropy, clockRate: number, cname: string, limits: JitterBufferLimits) {
-    this.#clockRate = clockRate;
+    this.clockRate = clockRate;
     this.#cname = cname;
     this.#sender = new RtpSender(entropy, clockRate);
     this.#receiver = new RtpReceiver(clockRate, limits, nothingExpected, this.counters);
@@ -211,6 +211,11 @@ export class RtpSession {
     return this.#receiver.drainDigits();
   }
 
+  /** Level of the noise that the peer wants heard while it sends nothing, −dBov; `undefined` while it speaks. */
+  get comfortNoise(): number | undefined {
+    return this.#receiver.noiseLevel;
+  }
+
   /** True while the peer sends a digit in place of sound. */
   get digitUnderWay(): boolean {
     return this.#receiver.deadline !== undefined;
@@ -228,7 +233,7 @@ export class RtpSession {
       packetsLate: late + discarded,
       packetsDuplicate: duplicates,
       packetsRefused: refused,
-      jitterMs: ((this.#receiver.reception?.jitter ?? 0) * 1000) / this.#clockRate,
+      jitterMs: ((this.#receiver.reception?.jitter ?? 0) * 1000) / this.clockRate,
       jitterBufferMs: Math.round(depth),
       roundTripMs: this.#roundTrip === undefined ? null : Math.round(this.#roundTrip * 10) / 10,
     };
@@ -315,7 +320,7 @@ export class RtpSession {
   }
 }
 
-const nothingExpected: ReceivablePayloads = { ticksOf: () => 0, telephoneEvents: [], silent: undefined };
+const nothingExpected: ReceivablePayloads = { ticksOf: () => 0, telephoneEvents: [], noise: undefined };
 
 function ntpMiddle(now: Milliseconds): number {
   return Math.floor(now * ntpUnitsPerMs) >>> 0;

@@ -15,6 +15,10 @@ export interface AudioFormat {
 export const pcmu: AudioFormat = { payloadType: 0, name: 'PCMU', clockRate: 8000, channels: 1, parameters: undefined };
 export const pcma: AudioFormat = { payloadType: 8, name: 'PCMA', clockRate: 8000, channels: 1, parameters: undefined };
 
+export const g722: AudioFormat = { payloadType: 9, name: 'G722', clockRate: 8000, channels: 1, parameters: undefined };
+/** Uncompressed; its static payload types are for music. */
+export const l16: AudioFormat = { payloadType: 98, name: 'L16', clockRate: 8000, channels: 1, parameters: undefined };
+
 /** RFC 4733 digits 0–9 * # A–D and flash, under the payload type nearly everybody uses. */
 export const telephoneEvent: AudioFormat = {
   payloadType: 101,
@@ -29,7 +33,7 @@ const staticFormats = new Map<number, AudioFormat>(
   [
     pcmu,
     pcma,
-    staticFormat(9, 'G722', 8000, 1),
+    g722,
     staticFormat(10, 'L16', 44_100, 2),
     staticFormat(11, 'L16', 44_100, 1),
     staticFormat(13, 'CN', 8000, 1),

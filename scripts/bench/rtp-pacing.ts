@@ -63,7 +63,7 @@ async function arrivalsOf(directory: string, receiver: Socket, count: number): P
     session: 'bench',
     parameters: {
       remote: { address: '127.0.0.1', rtpPort: port, rtcpPort: 9 },
-      codec: { name: 'PCMU', payloadType: 0 },
+      codecs: [{ name: 'PCMU', send: 0, receive: 0 }],
       ptime,
       telephoneEvent: null,
       direction: 'sendrecv',

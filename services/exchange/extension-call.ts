@@ -199,7 +199,7 @@ function legParametersOf(audio: NegotiatedAudio): LegParameters {
   return {
     remote: { address: audio.remoteAddress, port: audio.remotePort },
     remoteRtcp: { address: audio.remoteRtcpAddress, port: audio.remoteRtcpPort },
-    codec: { name: codec.name === 'PCMA' ? 'PCMA' : 'PCMU', payloadType: codec.sendPayloadType },
+    codecs: [{ name: codec.name === 'PCMA' ? 'PCMA' : 'PCMU', send: codec.sendPayloadType, receive: codec.receivePayloadType }],
     ptime: audio.ptime,
     telephoneEvent: events && { send: events.sendPayloadType, receive: events.receivePayloadType },
     direction: audio.direction,

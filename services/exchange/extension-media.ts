@@ -3,7 +3,7 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Entropy } from '#firmware/core/entropy.ts';
 import { type LegParameters, MediaSession } from '#firmware/media/media-session.ts';
 import { WavPlayer } from '#firmware/media/players.ts';
-import { blockSamples } from '#firmware/media/sound-format.ts';
+import { blockSamples, narrowRate } from '#firmware/media/sound-format.ts';
 import type { OutgoingPacket } from '#firmware/rtp/rtp-sender.ts';
 import { RtpSession, type RtpStatistics } from '#firmware/rtp/rtp-session.ts';
 import type { ReceivedDigit } from '#firmware/rtp/telephone-event.ts';
@@ -51,21 +51,22 @@ export class EchoMedia implements ExtensionMedia {
   }
 
   update(now: Milliseconds, parameters: LegParameters): void {
-    const { direction, remote, remoteRtcp, symmetric, telephoneEvent, codec } = parameters;
-    this.#payloadType = codec.payloadType;
+    const { direction, remote, remoteRtcp, symmetric, telephoneEvent, codecs } = parameters;
+    const [codec] = codecs;
+    this.#payloadType = codec.receive;
     this.#rtp.update(now, {
       remote,
       remoteRtcp,
       symmetric,
       sends: direction === 'sendrecv' || direction === 'sendonly',
       receives: direction === 'sendrecv' || direction === 'recvonly',
-      payloadType: codec.payloadType,
+      payloadType: codec.send,
       eventPayloadType: undefined,
       payloads: {
         // A byte of G.711 is a tick.
         ticksOf: (payloadType, length) => (payloadType === this.#payloadType && length <= payloadAtMost ? length : 0),
         telephoneEvents: telephoneEvent ? [telephoneEvent.receive] : [],
-        silent: comfortNoise,
+        noise: comfortNoise,
       },
     });
   }
@@ -127,12 +128,12 @@ export class EchoMedia implements ExtensionMedia {
 export class GreetingMedia implements ExtensionMedia {
   readonly #session: MediaSession;
   readonly #player: WavPlayer;
-  readonly #block = new Int16Array(blockSamples);
-  readonly #heard = new Int16Array(blockSamples);
+  readonly #block = new Int16Array(blockSamples(narrowRate));
+  readonly #heard = new Int16Array(blockSamples(narrowRate));
 
   constructor(entropy: Entropy, cname: string, recording: { readonly bytes: Uint8Array; readonly layout: WavLayout }) {
     this.#session = new MediaSession(entropy, cname, { minimum: 20, start: 60, maximum: 200 });
-    this.#player = new WavPlayer(new WavReader(recording.bytes, recording.layout), 1, 0);
+    this.#player = new WavPlayer(new WavReader(recording.bytes, recording.layout), 1, 0, narrowRate);
   }
 
   get ended(): boolean {

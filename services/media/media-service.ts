@@ -135,11 +135,11 @@ export class MediaService {
 }
 
 function legParametersOf(parameters: SessionParameters): LegParameters {
-  const { remote, codec, ptime, telephoneEvent, direction, symmetric } = parameters;
+  const { remote, codecs, ptime, telephoneEvent, direction, symmetric } = parameters;
   return {
     remote: { address: remote.address, port: remote.rtpPort },
     remoteRtcp: { address: remote.address, port: remote.rtcpPort },
-    codec,
+    codecs,
     ptime,
     telephoneEvent: telephoneEvent ?? undefined,
     direction,

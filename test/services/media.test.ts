@@ -101,7 +101,7 @@ const configuration: ArgsOf<typeof mediaContract, 'configure'> = {
 function towards(ports: { rtpPort: number; rtcpPort: number }): ArgsOf<typeof mediaContract, 'updateSession'>['parameters'] {
   return {
     remote: { address, ...ports },
-    codec: { name: 'PCMA', payloadType: 8 },
+    codecs: [{ name: 'PCMA', send: 8, receive: 8 }],
     ptime: 20,
     telephoneEvent: { send: 101, receive: 101 },
     direction: 'sendrecv',

@@ -122,8 +122,10 @@ async function writeConfiguration(options: BaresipOptions): Promise<void> {
     'audio_player aufile,/dev/null',
     `audio_source aufile,${options.speech}`,
     'audio_alert aufile,/dev/null',
+    // The files have this rate whatever the codec's.
+    'ausrc_srate 8000',
     `module_path ${modules.find((path) => existsSync(path)) ?? modules[0]}`,
-    ...['g711', 'aufile', 'sndfile'].map((name) => `module ${name}.so`),
+    ...['g711', 'g722', 'l16', 'aufile', 'sndfile'].map((name) => `module ${name}.so`),
     `snd_path ${folder}`,
     ...['account', 'contact', 'menu', 'ctrl_tcp'].map((name) => `module_app ${name}.so`),
     `ctrl_tcp_listen 127.0.0.1:${port + 2}`,

@@ -81,7 +81,7 @@ export function legTowards(address: string, changes: Partial<LegParameters> = {}
   return {
     remote: { address, port: 4000 },
     remoteRtcp: { address, port: 4001 },
-    codec: { name: 'PCMU', payloadType: 0 },
+    codecs: [{ name: 'PCMU', send: 0, receive: 0 }],
     ptime: 20,
     telephoneEvent: { send: 101, receive: 101 },
     direction: 'sendrecv',

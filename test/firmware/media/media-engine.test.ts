@@ -33,11 +33,13 @@ function wav(samples: Int16Array, sampleRate = 8000): WavReader {
   return new WavReader(bytes, parsed.layout);
 }
 
+const laws = [{ name: 'PCMU', send: 0, receive: 0 } as const, { name: 'PCMA', send: 8, receive: 8 } as const];
+
 t.test('two phones hear each other, with either law and every ptime', async (t) => {
-  for (const codec of [{ name: 'PCMU', payloadType: 0 } as const, { name: 'PCMA', payloadType: 8 } as const]) {
+  for (const codec of laws) {
     for (const ptime of [10, 20, 30, 40, 60]) {
       const { call, spoken, handsets } = phones(4);
-      call.connect({ codec, ptime }).run(4000);
+      call.connect({ codecs: [codec], ptime }).run(4000);
       for (const [said, heard] of [
         [spoken.a, handsets.b],
         [spoken.b, handsets.a],

@@ -26,7 +26,7 @@ function talk(pauses: boolean): Uint8Array {
 /** A sender whose crystal is `ppm` quicker than ours, over a network with `jitter`, heard for `seconds`. */
 function listen(ppm: number, jitter: number, seconds: number, pauses: boolean) {
   const session = new MediaSession(seededEntropy(1), 'cname', limits);
-  session.update(0, legTowards('192.0.2.9', { codec: { name: 'PCMA', payloadType: 8 } }));
+  session.update(0, legTowards('192.0.2.9', { codecs: [{ name: 'PCMA', send: 8, receive: 8 }] }));
   const random = seededRandom(ppm + 1000);
   const said = talk(pauses);
   const packet = new Uint8Array(12 + 160);

@@ -108,7 +108,7 @@ t.test('§13.2.2.4 the branch that accepts may have other sound than the one tha
   peer.accept(peer.incoming, peer.sdp({ port: 42_000, formats: '8' }));
   house.run(50);
   const update = phone.media.commands.findLast((command) => command.name === 'updateSession');
-  t.match(update?.args, { parameters: { remote: { rtpPort: 42_000 }, codec: { name: 'PCMA' } } });
+  t.match(update?.args, { parameters: { remote: { rtpPort: 42_000 }, codecs: [{ name: 'PCMA' }] } });
 });
 
 t.test('§9.1 hanging up before the far end accepts cancels the call', async (t) => {
@@ -210,7 +210,14 @@ t.test('a call that rings is accepted with an answer to its offer', async (t) =>
   t.match(answer, /m=audio 16384 RTP\/AVP 8 0 101/, 'in the order of the offer');
   const update = phone.media.commands.findLast((command) => command.name === 'updateSession');
   t.match(update?.args, {
-    parameters: { codec: { name: 'PCMA', payloadType: 8 }, telephoneEvent: { send: 101, receive: 101 }, ptime: 20 },
+    parameters: {
+      codecs: [
+        { name: 'PCMA', send: 8, receive: 8 },
+        { name: 'PCMU', send: 0, receive: 0 },
+      ],
+      telephoneEvent: { send: 101, receive: 101 },
+      ptime: 20,
+    },
   });
 });
 
@@ -429,7 +436,7 @@ t.test('the far end may move its sound in the middle of a call', async (t) => {
   peer.do((agent, now) => agent.reoffer(now, session, peer.sdp({ port: 45_000, formats: '8 101', lines: ['a=ptime:40'] })));
   house.run(100);
   const update = phone.media.commands.findLast((command) => command.name === 'updateSession');
-  t.match(update?.args, { parameters: { remote: { rtpPort: 45_000 }, codec: { name: 'PCMA' }, ptime: 40 } });
+  t.match(update?.args, { parameters: { remote: { rtpPort: 45_000 }, codecs: [{ name: 'PCMA' }], ptime: 40 } });
 });
 
 t.test('without a port there is no call: congestion for who calls, 503 for who is called', async (t) => {

@@ -12,7 +12,7 @@ const port = 4000;
 const payloads: ReceivablePayloads = {
   ticksOf: (payloadType, length) => (payloadType === 0 ? length : 0),
   telephoneEvents: [101],
-  silent: 13,
+  noise: 13,
 };
 const parameters: RtpParameters = {
   remote: { address: peer, port },
