@@ -12,6 +12,7 @@ import { inviteSessionTable } from '#firmware/sip/dialog/invite-session-table.ts
 import { notifierTable } from '#firmware/sip/dialog/notifier-table.ts';
 import { offerExchangeTable } from '#firmware/sip/dialog/offer-exchange-table.ts';
 import { outgoingInviteTable } from '#firmware/sip/dialog/outgoing-invite-table.ts';
+import { reliableProvisionalTable } from '#firmware/sip/dialog/reliable-provisional-table.ts';
 import { sentReferTable } from '#firmware/sip/dialog/sent-refer-table.ts';
 import { sessionTimerTable } from '#firmware/sip/dialog/session-timer-table.ts';
 import { subscriptionTable } from '#firmware/sip/dialog/subscription-table.ts';
@@ -41,6 +42,7 @@ export const drawnTables: ReadonlyMap<string, AnyTable> = new Map<string, AnyTab
   ['Accepted call (RFC 3261 §13, §15)', inviteSessionTable],
   ['Offers within a call (RFC 3261 §14, RFC 3311)', offerExchangeTable],
   ['2xx that waits for its ACK (RFC 3261 §13.3.1.4)', awaitedAckTable],
+  ['Reliable provisional response (RFC 3262 §3)', reliableProvisionalTable],
   ['Session timer (RFC 4028 §10)', sessionTimerTable],
   ['Subscription (RFC 6665 §4.1)', subscriptionTable],
   ['Subscription of a peer (RFC 6665 §4.2)', notifierTable],

@@ -89,6 +89,15 @@ export const callingSettings = {
     minimum: 90,
     maximum: 3600,
   }),
+  'sip.reliableProvisional': choice({
+    title: 'Acknowledged ringing',
+    description:
+      'Provisional responses are acknowledged (RFC 3262): off = never, supported = with far ends that can, required = no call without.',
+    owner: 'phone',
+    restart: true,
+    choices: ['off', 'supported', 'required'],
+    default: 'supported',
+  }),
   'sip.trace': flag({
     title: 'SIP trace',
     description: 'Write every SIP message to the log, credentials masked.',

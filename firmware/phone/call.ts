@@ -284,7 +284,8 @@ export class Call {
   #reoffered(now: Milliseconds, body: Body | undefined): void {
     const { userAgent } = this.#ports;
     const rtp = this.#rtp;
-    if (!rtp || !this.talking) this.#inSession((session) => userAgent.answerReoffer(now, session, { statusCode: 488 }));
+    if (!rtp || !(this.talking || this.earlyMedia))
+      this.#inSession((session) => userAgent.answerReoffer(now, session, { statusCode: 488 }));
     else if (!body) {
       const offer = this.#negotiation.offer(this.#wish(rtp));
       this.#inSession((session) => userAgent.answerReoffer(now, session, { body: offer }));

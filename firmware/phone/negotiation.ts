@@ -124,10 +124,13 @@ export class Negotiation {
     return toBody(this.#exchange.offer(this.#local(wish)));
   }
 
-  /** Takes the answer of a provisional response; the final one may say otherwise. */
+  /** Takes the answer of a provisional response; that of another branch, or the final one, may say otherwise. */
   applyEarlyAnswer(now: Milliseconds, body: Body): void {
-    const before = this.#exchange.snapshot();
+    const before = this.#beforeEarly ?? this.#exchange.snapshot();
+    const heard = this.#exchange;
+    this.#exchange = new OfferAnswer(before);
     if (this.#exchange.offerPending && this.applyAnswer(now, body) === undefined) this.#beforeEarly = before;
+    else this.#exchange = heard;
   }
 
   /** Takes the answer of the response that accepted our first offer. */

@@ -1,4 +1,5 @@
 import { allowedMethods, allowLine, eventPackages, supportedOptions } from './capabilities.ts';
+import { knowsReliable, reliableOption } from './dialog/reliable-provisional.ts';
 import { tooBriefFor } from './dialog/session-terms.ts';
 import type { Request } from './message/message.ts';
 import { mediaTypeOf } from './message-body.ts';
@@ -28,8 +29,16 @@ export function inspectHeaders({ request, flow }: ServerTransaction): Refused | 
   return unsupported.length > 0 ? { statusCode: 420, headers: [['Unsupported', unsupported.join(', ')]] } : undefined;
 }
 
-/** RFC 4028 §9: whether the call would have to be refreshed more often than we like. */
-export function inspectSessionTimer(request: Request, settings: UserAgentSettings): Refused | undefined {
+/** What our settings have against a request: RFC 3262 §3 for an INVITE, RFC 4028 §9 for each that refreshes a call. */
+export function inspectExtensions(request: Request, settings: UserAgentSettings): Refused | undefined {
+  const { reliableProvisional } = settings;
+  if (reliableProvisional === 'off' && request.require.includes(reliableOption)) {
+    return { statusCode: 420, headers: [['Unsupported', reliableOption]] };
+  }
+  const isFirst = request.method === 'INVITE' && request.to.tag === undefined;
+  if (isFirst && reliableProvisional === 'required' && !knowsReliable(request)) {
+    return { statusCode: 421, headers: [['Require', reliableOption]] };
+  }
   const isOffer = request.method === 'INVITE' || request.method === 'UPDATE';
   const minimum = isOffer ? tooBriefFor(request, settings) : undefined;
   return minimum === undefined ? undefined : { statusCode: 422, headers: [['Min-SE', String(minimum)]] };

@@ -9,7 +9,7 @@ import { replacedBy } from './dialog/replaces.ts';
 import type { Identity } from './identity.ts';
 import type { Request, Response } from './message/message.ts';
 import { isKnownMethod } from './message/methods.ts';
-import { inspectBody, inspectHeaders, inspectMethod, inspectSessionTimer, type Refused } from './request-inspection.ts';
+import { inspectBody, inspectExtensions, inspectHeaders, inspectMethod, type Refused } from './request-inspection.ts';
 import type { ServerTransaction } from './transaction/transaction-layer.ts';
 
 /** Who may be called: all accounts, and nobody in particular. */
@@ -20,7 +20,7 @@ export interface Identities {
 }
 
 /** Requests that make no sense without a dialog. */
-const dialogMethods: ReadonlySet<string> = new Set(['BYE', 'INFO', 'UPDATE']);
+const dialogMethods: ReadonlySet<string> = new Set(['BYE', 'INFO', 'PRACK', 'UPDATE']);
 
 /** RFC 3261 §8.2 and §12.2.2: takes the requests of peers, refuses what is to be refused and hands on the rest. */
 export class UserAgentServer {
@@ -48,7 +48,7 @@ export class UserAgentServer {
     else if (usage) usage.receive(now, transaction);
     else if (request.method === 'INVITE') this.#invited(now, transaction);
     else if (request.method === 'NOTIFY') this.#notified(now, transaction);
-    else this.#core.respond(now, transaction, 200, { headers: capabilityLines });
+    else this.#core.respond(now, transaction, 200, { headers: capabilityLines(this.#core.settings) });
   }
 
   /** RFC 3261 §9.2. */
@@ -88,7 +88,7 @@ export class UserAgentServer {
   /** A request within a dialog of ours. */
   #inspectInside(transaction: ServerTransaction): Refused | undefined {
     const { request } = transaction;
-    return inspectHeaders(transaction) ?? inspectSessionTimer(request, this.#core.settings) ?? inspectBody(request);
+    return inspectHeaders(transaction) ?? inspectExtensions(request, this.#core.settings) ?? inspectBody(request);
   }
 
   /** A request outside any dialog of ours. */
@@ -122,7 +122,7 @@ export class UserAgentServer {
     const full = this.#closed || this.#core.calls.size >= this.#core.settings.maximumSessions;
     if (full) return { statusCode: 503, headers: [['Retry-After', '5']] };
     const replaced = replacedBy(this.#core, request);
-    return replaced && 'statusCode' in replaced ? replaced : inspectSessionTimer(request, this.#core.settings);
+    return replaced && 'statusCode' in replaced ? replaced : inspectExtensions(request, this.#core.settings);
   }
 
   #inspectNotify(request: Request, ownServer: boolean): Refused | undefined {

@@ -25,6 +25,8 @@ export interface UserAgentSettings {
   readonly sessionExpires: number;
   /** The shortest such time that a peer may ask for, s; less than 90 counts as 90. */
   readonly minimumSessionExpires: number;
+  /** Provisional responses that are acknowledged (RFC 3262): not at all, with peers that can, or only so. */
+  readonly reliableProvisional: 'off' | 'supported' | 'required';
   /** True: an event `message` for every message sent and received. */
   readonly trace: boolean;
 }
@@ -43,5 +45,6 @@ export const defaultUserAgentSettings: UserAgentSettings = {
   rejectedRetryMaximum: 3_600_000,
   sessionExpires: 1_800,
   minimumSessionExpires: 90,
+  reliableProvisional: 'supported',
   trace: false,
 };

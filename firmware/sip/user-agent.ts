@@ -155,7 +155,9 @@ export class UserAgent implements SipCore<UserAgentEvent> {
   }
 
   answerReoffer(now: Milliseconds, session: SessionId, answer: ReofferAnswer): void {
-    this.#established(session)?.answerOffer(now, answer);
+    const call = this.#core.calls.get(session);
+    if (call instanceof InviteSession || call instanceof OutgoingInvite) call.answerOffer(now, answer);
+    else this.#core.counters.add('command-too-late');
   }
 
   /** Sends an INFO; its outcome comes as `infoAnswered`. */

@@ -125,6 +125,7 @@ function buildPhone(
     acceptDirectCalls: current.get('sip.acceptDirectCalls'),
     sessionExpires: current.get('sip.sessionExpires'),
     minimumSessionExpires: current.get('sip.minimumSessionExpires'),
+    reliableProvisional: current.get('sip.reliableProvisional'),
     trace: current.get('sip.trace'),
   };
   const ports = { clock, entropy, logger, addresses: endpoint, version: manifest.version, userAgentSettings, notices };

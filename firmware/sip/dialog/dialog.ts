@@ -39,16 +39,19 @@ export class Dialog {
     this.#remoteSequence = parts.remoteSequence;
   }
 
-  /** RFC 3261 §12.1.2: as UAC, from the response to our request. A peer without a Contact is called back where we called it. */
-  static ofResponse(request: Request, response: Response): Dialog {
+  /**
+   * RFC 3261 §12.1.2: as UAC, from the response to our request. A peer without a Contact is called back where we called it. A 2xx after an
+   * `early` dialog makes the routes anew and keeps the numbers (§13.2.2.4).
+   */
+  static ofResponse(request: Request, response: Response, early?: Dialog): Dialog {
     return new Dialog({
       callId: request.callId,
       local: request.from,
       remote: response.to,
       routeSet: [...response.recordRoutes].reverse(),
       remoteTarget: contactOf(response) ?? request.requestUri,
-      localSequence: request.cSeq.number,
-      remoteSequence: undefined,
+      localSequence: early ? early.#localSequence : request.cSeq.number,
+      remoteSequence: early ? early.#remoteSequence : undefined,
     });
   }
 

@@ -12,7 +12,7 @@ import type { Dialog } from './dialog.ts';
 /** Answers the requests of a call's dialog that change nothing in it; INVITE, UPDATE and BYE are the caller's. */
 export function answerAside(core: AgentCore, now: Milliseconds, session: SessionId, transaction: ServerTransaction): void {
   const { method } = transaction.request;
-  if (method === 'OPTIONS') core.respond(now, transaction, 200, { headers: capabilityLines });
+  if (method === 'OPTIONS') core.respond(now, transaction, 200, { headers: capabilityLines(core.settings) });
   else if (method === 'INFO') answerInfo(core, now, session, transaction);
   else if (method === 'NOTIFY') core.respond(now, transaction, 481);
   else if (method === 'SUBSCRIBE') core.respond(now, transaction, 489, { headers: [['Allow-Events', eventPackages]] });

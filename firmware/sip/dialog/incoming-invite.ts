@@ -21,6 +21,7 @@ import {
   type IncomingInviteTimer as Timer,
 } from './incoming-invite-table.ts';
 import { InviteSession } from './invite-session.ts';
+import { knowsReliable, ReliableProvisional, reliableOption } from './reliable-provisional.ts';
 import { replacedBy } from './replaces.ts';
 import { grantLines, SessionTerms } from './session-terms.ts';
 
@@ -46,13 +47,19 @@ export class IncomingInvite implements Call, DialogUsage {
   readonly #machine: StateMachine<State, Input, Action, Timer>;
   readonly #dialog: Dialog;
   readonly #tag: string;
+  readonly #reliable: ReliableProvisional | undefined;
   #provisional: Wanted | undefined;
+  /** A newer provisional response has to wait for the PRACK of the one before (RFC 3262 §3). */
+  #isDelayed = false;
+  #success: Wanted | undefined;
 
   constructor(parts: IncomingInviteParts) {
     this.#parts = parts;
     const { core, transaction } = parts;
     this.#tag = randomToken(core.entropy, 10);
     this.#dialog = Dialog.ofRequest(transaction.request, this.#tag);
+    const reliably = core.settings.reliableProvisional !== 'off' && knowsReliable(transaction.request);
+    this.#reliable = reliably ? new ReliableProvisional(core, transaction, (now) => this.#step(now, 'unacknowledged')) : undefined;
     const { expires } = transaction.request;
     const lifetime = expires === undefined ? Number.POSITIVE_INFINITY : 1_000 * expires;
     this.#machine = new StateMachine(incomingInviteTable, 'fresh', core.timers, {
@@ -75,7 +82,8 @@ export class IncomingInvite implements Call, DialogUsage {
   }
 
   accept(now: Milliseconds, body: Body): void {
-    this.#step(now, 'accept', { statusCode: 200, parts: { body: typedBody(body) } });
+    this.#success = { statusCode: 200, parts: this.#reliable?.answer ? {} : { body: typedBody(body) } };
+    this.#step(now, this.#reliable?.holdsSuccess ? 'acceptLater' : 'accept', this.#success);
   }
 
   reject(now: Milliseconds, statusCode: number, parts: ResponseParts = {}): void {
@@ -93,9 +101,10 @@ export class IncomingInvite implements Call, DialogUsage {
     else if (request.method === 'BYE') {
       core.respond(now, transaction, 200);
       this.#step(now, 'withdrawn');
-    } else if (request.method === 'UPDATE' && request.body.length === 0) {
+    } else if (request.method === 'PRACK') this.#acknowledged(now, transaction);
+    else if (request.method === 'UPDATE' && request.body.length === 0) {
       this.#dialog.refresh(request);
-      core.respond(now, transaction, 200, { headers: dialogLines, contact: this.#contact() });
+      core.respond(now, transaction, 200, { headers: dialogLines(core.settings), contact: this.#contact() });
     } else if (request.method === 'INVITE' || request.method === 'UPDATE') respondBusyWithOffer(core, now, transaction);
     else answerAside(core, now, id, transaction);
   }
@@ -121,9 +130,10 @@ export class IncomingInvite implements Call, DialogUsage {
     sendProvisional: (self, now, wanted) => wanted && self.#sendProvisional(now, wanted),
     sendSuccess: (self, now, wanted) => wanted && self.#sendSuccess(now, wanted),
     sendRefusal: (self, now, wanted) => wanted && self.#respond(now, wanted),
+    sendUnacknowledged: (self, now) => self.#respond(now, { statusCode: 504, parts: {} }),
     sendTerminated: (self, now) => self.#respond(now, { statusCode: 487, parts: {} }),
     reportCancelled: (self) => self.#parts.core.emit({ type: 'cancelled', session: self.#parts.id }),
-    close: (self) => self.#close(),
+    close: (self, now) => self.#close(now),
   };
 
   #step(now: Milliseconds, input: Input, wanted?: Wanted): void {
@@ -141,8 +151,37 @@ export class IncomingInvite implements Call, DialogUsage {
   }
 
   #sendProvisional(now: Milliseconds, wanted: Wanted): void {
-    this.#respond(now, wanted);
+    if (this.#reliable?.isWaiting) this.#isDelayed = true;
+    else if (!this.#reliable || this.#mustOffer(wanted)) this.#sendUnreliably(now, wanted);
+    else {
+      const { parts } = wanted;
+      const headers = [...(parts.headers ?? []), ...this.#reliable.nextLines()];
+      this.#reliable.sent(now, this.#respond(now, { ...wanted, parts: { ...parts, headers } }));
+    }
     this.#machine.restart(now, 'refresh');
+  }
+
+  /** A caller that insists on the extension hears nothing unreliable but 100. */
+  #sendUnreliably(now: Milliseconds, wanted: Wanted): void {
+    if (!this.#parts.transaction.request.require.includes(reliableOption)) this.#respond(now, wanted);
+  }
+
+  /** RFC 3261 §13.2.1: the first reliable response to an INVITE without an offer would have to make one, which we keep for the 2xx. */
+  #mustOffer({ parts }: Wanted): boolean {
+    return this.#parts.transaction.request.body.length === 0 && !parts.body;
+  }
+
+  #acknowledged(now: Milliseconds, transaction: ServerTransaction): void {
+    const { core } = this.#parts;
+    const matches = this.#reliable?.acknowledged(now, transaction.request) ?? false;
+    // RFC 3262 §5: an offer in a PRACK that we are not ready for is refused like any other; the PRACK counts all the same.
+    core.respond(now, transaction, !matches ? 481 : transaction.request.body.length > 0 ? 488 : 200);
+    if (!matches) return;
+    if (this.#machine.state === 'accepting') this.#step(now, 'acknowledged', this.#success);
+    else if (this.#isDelayed) {
+      this.#isDelayed = false;
+      this.#step(now, 'ring', this.#provisional);
+    }
   }
 
   #sendSuccess(now: Milliseconds, wanted: Wanted): void {
@@ -150,13 +189,22 @@ export class IncomingInvite implements Call, DialogUsage {
     const terms = new SessionTerms(core.settings);
     const grant = terms.grant(transaction.request);
     const response = this.#respond(now, { ...wanted, parts: { ...wanted.parts, headers: grantLines(grant) } });
-    const parts = { core, id, identity, dialog: this.#dialog, ownsCallId: false, terms, described: bodyOf(response) };
+    const parts = {
+      core,
+      id,
+      identity,
+      dialog: this.#dialog,
+      ownsCallId: false,
+      terms,
+      described: this.#reliable?.answer ?? bodyOf(response),
+      provisionals: this.#reliable,
+    };
     new InviteSession(parts).weAccepted(now, transaction, { response, grant });
   }
 
   #respond(now: Milliseconds, { statusCode, parts }: Wanted): Response {
     const { core, transaction } = this.#parts;
-    const headers = [...(parts.headers ?? []), ...(statusCode < 300 ? dialogLines : [])];
+    const headers = [...(parts.headers ?? []), ...(statusCode < 300 ? dialogLines(core.settings) : [])];
     const contact = statusCode < 300 ? { contact: this.#contact() } : {};
     return core.respond(now, transaction, statusCode, { ...parts, ...contact, headers, toTag: this.#tag });
   }
@@ -166,8 +214,9 @@ export class IncomingInvite implements Call, DialogUsage {
     return identity.contact({ ...destinationAlong(transaction.flow), sips: wantsSips(transaction.request) });
   }
 
-  #close(): void {
+  #close(now: Milliseconds): void {
     const { core, id } = this.#parts;
+    this.#reliable?.stop(now);
     core.calls.delete(id);
     core.dialogs.delete(this.#dialog.key);
   }

@@ -20,6 +20,7 @@ import {
   type InviteSessionState as State,
 } from './invite-session-table.ts';
 import { OfferExchange, type ReofferAnswer } from './offer-exchange.ts';
+import type { ReliableProvisional } from './reliable-provisional.ts';
 import { SentAcks } from './sent-acks.ts';
 import type { SessionGrant, SessionTerms } from './session-terms.ts';
 import { SessionTimer } from './session-timer.ts';
@@ -34,6 +35,8 @@ export interface InviteSessionParts {
   readonly terms: SessionTerms;
   /** What we said of our media in the INVITE or its answer. */
   readonly described: Body | undefined;
+  /** The callee's provisional responses: a PRACK may come after the 2xx. */
+  readonly provisionals?: ReliableProvisional | undefined;
 }
 
 /** What an input is about, for the actions it leads to. */
@@ -146,13 +149,14 @@ export class InviteSession implements Call, DialogUsage {
   }
 
   receive(now: Milliseconds, transaction: ServerTransaction): void {
-    const { core, id, dialog } = this.#parts;
+    const { core, id, dialog, provisionals } = this.#parts;
     const { request } = transaction;
     if (!dialog.admits(request)) respondBusyWithOffer(core, now, transaction);
     else if (request.method === 'BYE') {
       core.respond(now, transaction, 200);
       this.#step(now, 'bye', { request });
-    } else if (request.method !== 'INVITE' && request.method !== 'UPDATE') {
+    } else if (request.method === 'PRACK') core.respond(now, transaction, provisionals?.acknowledged(now, request) ? 200 : 481);
+    else if (request.method !== 'INVITE' && request.method !== 'UPDATE') {
       const taken = this.#machine.state === 'confirmed' && this.#events.take(now, transaction);
       if (!taken) answerAside(core, now, id, transaction);
     } else if (this.#machine.state === 'confirmed') this.#offers.receive(now, transaction);
@@ -216,7 +220,10 @@ export class InviteSession implements Call, DialogUsage {
       destination,
       inDialog: true,
       build: () =>
-        dialog.request('UPDATE', { contact: identity.contact(destination), headers: [...dialogLines, ...this.#timer.requestLines()] }),
+        dialog.request('UPDATE', {
+          contact: identity.contact(destination),
+          headers: [...dialogLines(this.#parts.core.settings), ...this.#timer.requestLines()],
+        }),
       amends: (response) => this.#timer.raise(response),
       onResponse: (at, response) => {
         const { statusCode } = response;

@@ -156,7 +156,7 @@ export class OfferExchange {
       build: () =>
         dialog.request('INVITE', {
           contact: identity.contact(destination),
-          headers: [...dialogLines, ...this.#parts.timer.requestLines()],
+          headers: [...dialogLines(this.#parts.core.settings), ...this.#parts.timer.requestLines()],
           body,
         }),
       amends: (response) => this.#parts.timer.raise(response),
@@ -220,7 +220,7 @@ export class OfferExchange {
     const { identity, dialog, timer } = this.#parts;
     const { destination } = dialog;
     return {
-      headers: [...dialogLines, ...timer.answerLines(now, request)],
+      headers: [...dialogLines(this.#parts.core.settings), ...timer.answerLines(now, request)],
       ...(destination && { contact: identity.contact(destination) }),
     };
   }

@@ -1,6 +1,6 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
-import type { AgentCore, Call, DialogUsage, Replaceable } from '../agent-core.ts';
+import type { AgentCore, Call } from '../agent-core.ts';
 import { dialogLines } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
 import type { Identity } from '../identity.ts';
@@ -8,14 +8,15 @@ import { buildRequest } from '../message/build.ts';
 import type { Request, Response } from '../message/message.ts';
 import { NameAddr } from '../message/name-addr.ts';
 import type { Uri } from '../message/uri.ts';
-import { typedBody, withBodyOf } from '../message-body.ts';
+import { bodyOf, typedBody } from '../message-body.ts';
 import { StateMachine } from '../state-machine.ts';
-import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import type { Destination } from '../transport/sip-core.ts';
 import type { Body, SessionId } from '../user-agent-events.ts';
 import { Dialog } from './dialog.ts';
-import { answerAside, sendBye } from './in-dialog-requests.ts';
+import { EarlyDialog } from './early-dialog.ts';
+import { sendBye } from './in-dialog-requests.ts';
 import { InviteSession } from './invite-session.ts';
+import type { ReofferAnswer } from './offer-exchange.ts';
 import {
   type OutgoingInviteAction as Action,
   type OutgoingInviteInput as Input,
@@ -23,6 +24,7 @@ import {
   type OutgoingInviteState as State,
   type OutgoingInviteTimer as Timer,
 } from './outgoing-invite-table.ts';
+import { reliableOption } from './reliable-provisional.ts';
 import { SessionTerms } from './session-terms.ts';
 
 export interface OutgoingInviteParts {
@@ -55,7 +57,9 @@ export class OutgoingInvite implements Call {
   readonly #from: NameAddr;
   readonly #callId: string;
   readonly #terms: SessionTerms;
-  readonly #early = new Map<string, Dialog>();
+  readonly #early = new Map<string, EarlyDialog>();
+  /** The branch whose media was told last. */
+  #heard: EarlyDialog | undefined;
   /** How to send the ACK of each 2xx once more, by To tag. */
   readonly #acks = new Map<string, () => void>();
   #sequence = 0;
@@ -95,12 +99,17 @@ export class OutgoingInvite implements Call {
     this.#step(now, 'hangUp');
   }
 
+  /** The answer to an UPDATE of a branch that has not accepted yet. */
+  answerOffer(now: Milliseconds, answer: ReofferAnswer): void {
+    this.#heard?.answerOffer(now, answer);
+  }
+
   describe(): object {
     return { state: this.#machine.state, callId: this.#callId, target: this.#parts.target.toString(), earlyDialogs: this.#early.size };
   }
 
   static readonly #actions: Readonly<Record<Action, (self: OutgoingInvite, now: Milliseconds, subject: Subject) => void>> = {
-    reportProgress: (self, _now, { response }) => response && self.#reportProgress(response),
+    reportProgress: (self, now, { response }) => response && self.#reportProgress(now, response),
     sendCancel: (self, now) => self.#request && self.#parts.core.cancel(now, self.#request.transaction),
     expire: (self) => {
       self.#withdrawal = noAnswerReason;
@@ -111,7 +120,7 @@ export class OutgoingInvite implements Call {
     reportRefusal: (self, _now, { response }) => response && self.#reportRefusal(response),
     reportFailure: (self, _now, { cause }) => self.#reportFailure(cause ?? 'timeout'),
     reportWithdrawal: (self) => self.#parts.core.emit({ type: 'failed', session: self.#parts.id, ...self.#withdrawal }),
-    close: (self) => self.#close(),
+    close: (self, now) => self.#close(now),
   };
 
   #step(now: Milliseconds, input: Input, subject: Subject = {}): void {
@@ -119,7 +128,8 @@ export class OutgoingInvite implements Call {
   }
 
   #invite(): Request {
-    const { identity, target, destination, routes, body, headers = [] } = this.#parts;
+    const { core, identity, target, destination, routes, body, headers = [] } = this.#parts;
+    const required = core.settings.reliableProvisional === 'required' ? [['Require', reliableOption] as const] : [];
     this.#sequence++;
     return buildRequest({
       method: 'INVITE',
@@ -130,7 +140,7 @@ export class OutgoingInvite implements Call {
       sequence: this.#sequence,
       routes,
       contact: identity.contact(destination),
-      headers: [...dialogLines, ...this.#terms.requestLines(), ...headers],
+      headers: [...dialogLines(core.settings), ...required, ...this.#terms.requestLines(), ...headers],
       ...(body && { body: typedBody(body) }),
     });
   }
@@ -147,38 +157,31 @@ export class OutgoingInvite implements Call {
     return again !== undefined;
   }
 
-  #reportProgress(response: Response): void {
+  #reportProgress(now: Milliseconds, response: Response): void {
     const { core, id: session } = this.#parts;
     const { statusCode, reasonPhrase } = response;
     if (statusCode === 100) return;
-    if (response.to.tag !== undefined) this.#followEarlyDialog(response.to.tag, response);
-    core.emit({ type: 'progress', session, statusCode, reasonPhrase, ...withBodyOf(response) });
+    const branch = this.#branchOf(response);
+    const news = branch ? branch.take(now, response) : {};
+    if (!news) return;
+    if (news.body) this.#heard = branch;
+    core.emit({ type: 'progress', session, statusCode, reasonPhrase, ...news });
   }
 
-  #followEarlyDialog(tag: string, response: Response): void {
-    const { core } = this.#parts;
-    const request = this.#request?.transaction.request;
-    if (!request || this.#early.has(tag) || this.#early.size >= earlyDialogsAtMost) return;
-    const dialog = Dialog.ofResponse(request, response);
-    this.#early.set(tag, dialog);
-    core.dialogs.set(dialog.key, this.#earlyUsage(dialog));
-  }
-
-  /** What the far end may ask before it accepts. Our offer is still open, so it can't make one (RFC 3311 §5.2). */
-  #earlyUsage(dialog: Dialog): DialogUsage {
-    const { core, id, identity, destination } = this.#parts;
-    const receive = (now: Milliseconds, transaction: ServerTransaction): void => {
-      const { request } = transaction;
-      if (!dialog.admits(request)) core.respond(now, transaction, 500);
-      else if (request.method === 'UPDATE' && request.body.length === 0) {
-        dialog.refresh(request);
-        core.respond(now, transaction, 200, { headers: dialogLines, contact: identity.contact(destination) });
-      } else if (request.method === 'UPDATE' || request.method === 'INVITE') core.respond(now, transaction, 491);
-      else if (request.method === 'BYE') core.respond(now, transaction, 481);
-      else answerAside(core, now, id, transaction);
-    };
-    const replaceable = (): Replaceable => ({ session: id, stage: 'ringingThere' });
-    return { receive, acknowledged: () => undefined, acceptedAgain: () => undefined, replaceable };
+  /** The branch that a response comes from; `undefined` when there are too many of them. */
+  #branchOf(response: Response): EarlyDialog | undefined {
+    const { core, id: session, identity, body: described } = this.#parts;
+    const { tag } = response.to;
+    const invite = this.#request?.transaction.request;
+    const known = tag === undefined ? undefined : this.#early.get(tag);
+    if (known || tag === undefined || !invite || this.#early.size >= earlyDialogsAtMost) return known;
+    const branch = new EarlyDialog(
+      { core, session, identity, terms: this.#terms, invite, described, isHeard: (one) => one === this.#heard },
+      response,
+    );
+    this.#early.set(tag, branch);
+    core.dialogs.set(branch.dialog.key, branch);
+    return branch;
   }
 
   #establish(now: Milliseconds, response: Response): void {
@@ -186,10 +189,19 @@ export class OutgoingInvite implements Call {
     const accepted = this.#acknowledge(response);
     if (!accepted) return;
     const { dialog, sequence, again } = accepted;
-    this.#forgetEarlyDialogs();
-    const session = new InviteSession({ core, id, identity, dialog, ownsCallId: true, terms: this.#terms, described: this.#parts.body });
+    const branch = this.#early.get(response.to.tag ?? '');
+    const described = branch?.described ?? this.#parts.body;
+    this.#forgetEarlyDialogs(now);
+    const session = new InviteSession({ core, id, identity, dialog, ownsCallId: true, terms: this.#terms, described });
     session.theyAccepted(now, response, { sequence, again });
-    core.emit({ type: 'accepted', session: id, remote: dialog.remote, ...withBodyOf(response) });
+    const body = this.#bodyOf(response, branch);
+    core.emit({ type: 'accepted', session: id, remote: dialog.remote, ...(body && { body }) });
+  }
+
+  /** What the accepting branch says of its media, unless its last word on that has been told already. */
+  #bodyOf(response: Response, branch: EarlyDialog | undefined): Body | undefined {
+    if (branch?.isAnswered) return branch === this.#heard ? undefined : branch.theirs;
+    return bodyOf(response) ?? branch?.theirs;
   }
 
   /** A 2xx that nobody wants any more, or that is one too many (RFC 3261 §13.2.2.4). */
@@ -201,7 +213,8 @@ export class OutgoingInvite implements Call {
   #acknowledge(response: Response): { dialog: Dialog; sequence: number; again: () => void } | undefined {
     const invite = this.#request?.transaction.request;
     if (!invite) return undefined;
-    const dialog = Dialog.ofResponse(invite, response);
+    const branch = this.#early.get(response.to.tag ?? '');
+    const dialog = branch?.confirmedBy(response) ?? Dialog.ofResponse(invite, response);
     const again = this.#parts.core.acknowledge(dialog.ack(invite), dialog.destination ?? this.#parts.destination);
     this.#acks.set(response.to.tag ?? '', again);
     return { dialog, sequence: invite.cSeq.number, again };
@@ -229,14 +242,14 @@ export class OutgoingInvite implements Call {
     this.#parts.core.emit({ type: 'failed', session: this.#parts.id, statusCode, reasonPhrase, cause });
   }
 
-  #close(): void {
+  #close(now: Milliseconds): void {
     const { core, id } = this.#parts;
-    this.#forgetEarlyDialogs();
+    this.#forgetEarlyDialogs(now);
     if (core.calls.get(id) === this) core.calls.delete(id);
   }
 
-  #forgetEarlyDialogs(): void {
-    for (const dialog of this.#early.values()) this.#parts.core.dialogs.delete(dialog.key);
+  #forgetEarlyDialogs(now: Milliseconds): void {
+    for (const branch of this.#early.values()) branch.close(now);
     this.#early.clear();
   }
 }

@@ -118,7 +118,7 @@ export class SentRefer {
     const headers = [
       ['Refer-To', new NameAddr(target).toString()],
       ['Referred-By', new NameAddr(dialog.local.uri).toString()],
-      ...dialogLines,
+      ...dialogLines(this.#parts.core.settings),
     ] as const;
     return dialog.request('REFER', { contact, headers });
   }

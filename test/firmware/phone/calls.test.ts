@@ -99,16 +99,73 @@ t.test('early media replaces the ringback tone and is heard before the call is a
   t.strictSame(phone.callStates, ['active']);
 });
 
-t.test('§13.2.2.4 the branch that accepts may have other sound than the one that gave early media', async (t) => {
+/** The 183 that a second branch of the fork sends, made from the `text` of the first. */
+function ofOtherBranch(text: string): string {
+  return text.replace(/(\r\nTo: [^\r]*;tag=)[^\r;]*/, '$1other').replace(/Require: 100rel\r\nRSeq: \d+\r\n/, '');
+}
+
+t.test('early media of another branch of a forked call is heard as soon as it comes', async (t) => {
   const { house, phone, peer } = atHome();
   phone.do((core, now) => core.call(now, peer.uri));
   house.run(50);
   peer.ring(183, peer.sdp({ port: 41_000 }));
   house.run(50);
+  const first = house.network.packets.findLast(({ text }) => text.startsWith('SIP/2.0 183'))?.text ?? '';
+  peer.host.sendText(phone.host, ofOtherBranch(first).replaceAll('41000', '43000'));
+  house.run(50);
+  const heard = () => phone.media.commands.findLast((command) => command.name === 'updateSession')?.args;
+  t.match(heard(), { parameters: { remote: { rtpPort: 43_000 } } });
+  peer.accept();
+  house.run(50);
+  t.match(heard(), { parameters: { remote: { rtpPort: 41_000 } } }, 'the first branch accepted, and what it said before holds');
+});
+
+t.test('§13.2.2.4 the branch that accepts may have other sound than the one that gave early media', async (t) => {
+  const { house, phone, peer } = atHome();
+  phone.do((core, now) => core.call(now, peer.uri));
+  house.run(50);
+  peer.ring();
+  house.run(50);
+  const ringing = house.network.packets.findLast(({ text }) => text.startsWith('SIP/2.0 180'))?.text ?? '';
+  const body = textOf(peer.sdp({ port: 41_000 }).bytes);
+  const length = `Content-Type: application/sdp\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  peer.host.sendText(
+    phone.host,
+    ofOtherBranch(ringing).replace('180 Ringing', '183 Progress').replace('Content-Length: 0\r\n\r\n', length),
+  );
+  house.run(50);
+  t.equal(phone.ear, undefined);
   peer.accept(peer.incoming, peer.sdp({ port: 42_000, formats: '8' }));
   house.run(50);
   const update = phone.media.commands.findLast((command) => command.name === 'updateSession');
   t.match(update?.args, { parameters: { remote: { rtpPort: 42_000 }, codecs: [{ name: 'PCMA' }] } });
+});
+
+t.test('RFC 3311 §5.1 the far end moves its early media by UPDATE: our sound follows', async (t) => {
+  const { house, phone, peer } = atHome();
+  phone.do((core, now) => core.call(now, peer.uri));
+  house.run(50);
+  peer.ring(183, peer.sdp({ port: 41_000 }));
+  house.run(50);
+  const prack = house.network.packets.findLast(({ text }) => text.startsWith('PRACK'))?.text ?? '';
+  const from = /\r\nFrom: ([^\r]*)/.exec(prack)?.[1];
+  const to = /\r\nTo: ([^\r]*)/.exec(prack)?.[1];
+  const body = textOf(peer.sdp({ port: 45_000 }).bytes);
+  const lines = ['UPDATE sip:phone@10.0.0.50 SIP/2.0', `Via: SIP/2.0/UDP ${peer.address};branch=z9hG4bKmoves`, 'Max-Forwards: 70'];
+  lines.push(
+    `From: ${to}`,
+    `To: ${from}`,
+    `Call-ID: ${/\r\nCall-ID: ([^\r]*)/.exec(prack)?.[1]}`,
+    'CSeq: 1 UPDATE',
+    `Contact: <${peer.uri}>`,
+  );
+  lines.push('Content-Type: application/sdp', `Content-Length: ${body.length}`);
+  peer.host.sendText(phone.host, `${lines.join('\r\n')}\r\n\r\n${body}`);
+  house.run(50);
+  const answer = house.network.packets.findLast(({ text }) => text.startsWith('SIP/2.0 200') && text.includes('1 UPDATE'))?.text;
+  t.match(answer, /a=sendrecv/);
+  const update = phone.media.commands.findLast((command) => command.name === 'updateSession');
+  t.match(update?.args, { parameters: { remote: { rtpPort: 45_000 } } });
 });
 
 t.test('§9.1 hanging up before the far end accepts cancels the call', async (t) => {

@@ -7,8 +7,9 @@ import { answer, directAgent, nameOf, offer, sdp, type TestAgent } from '#test/s
 const seconds = 1_000;
 const minutes = 60 * seconds;
 
-/** Two agents that call each other without a proxy. */
-function scene(quality: Partial<NetworkQuality> = {}, settings: Partial<UserAgentSettings> = {}) {
+/** Two agents that call each other without a proxy, and without extensions that add messages. */
+function scene(quality: Partial<NetworkQuality> = {}, more: Partial<UserAgentSettings> = {}) {
+  const settings = { reliableProvisional: 'off', ...more } as const;
   const network = new SimulatedNetwork(quality);
   const alice = directAgent(network, '192.0.2.1', 'alice', settings);
   const bob = directAgent(network, '192.0.2.2', 'bob', settings);

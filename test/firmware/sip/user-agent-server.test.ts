@@ -78,7 +78,7 @@ const refusals: readonly (readonly [title: string, request: () => string, answer
   ['RFC 3515 REFER outside a call: 403', () => requestOf('REFER', { headers: { 'Refer-To': '<sip:x@192.0.2.1>' } }), /^SIP\/2\.0 403 /],
   ['MESSAGE: 405', () => requestOf('MESSAGE'), /^SIP\/2\.0 405 /],
   ['PUBLISH: 405', () => requestOf('PUBLISH', { headers: { Event: 'presence' } }), /^SIP\/2\.0 405 /],
-  ['PRACK: 405', () => requestOf('PRACK', { headers: { RAck: '1 1 INVITE' } }), /^SIP\/2\.0 405 /],
+  ['PRACK without a dialog: 481', () => requestOf('PRACK', { headers: { RAck: '1 1 INVITE' } }), /^SIP\/2\.0 481 /],
   ['SUBSCRIBE: 489', () => requestOf('SUBSCRIBE', { headers: { Event: 'dialog' } }), /^SIP\/2\.0 489 .*Allow-Events: message-summary/s],
   [
     'NOTIFY of an event nobody asked for: 489',
@@ -108,8 +108,8 @@ const refusals: readonly (readonly [title: string, request: () => string, answer
   ['§9.2 CANCEL of nothing: 481', () => requestOf('CANCEL'), /^SIP\/2\.0 481 /],
   [
     '§8.2.2.3 an unsupported Require: 420 with Unsupported',
-    () => requestOf('INVITE', { headers: { Require: '100rel, teleport' }, body }),
-    /^SIP\/2\.0 420 .*\r\nUnsupported: 100rel, teleport/s,
+    () => requestOf('INVITE', { headers: { Require: '100rel, teleport, precondition' }, body }),
+    /^SIP\/2\.0 420 .*\r\nUnsupported: teleport, precondition/s,
   ],
   [
     'Require in an OPTIONS: 420',
@@ -190,9 +190,9 @@ t.test('§11.2 OPTIONS tells what we can do', async (t) => {
   const { answerTo } = scene();
   const response = parsed(answerTo(requestOf('OPTIONS')));
   t.equal(response.kind === 'response' && response.statusCode, 200);
-  t.same(response.allow, ['INVITE', 'ACK', 'CANCEL', 'BYE', 'OPTIONS', 'INFO', 'UPDATE', 'NOTIFY']);
+  t.same(response.allow, ['INVITE', 'ACK', 'CANCEL', 'BYE', 'OPTIONS', 'INFO', 'PRACK', 'UPDATE', 'NOTIFY', 'REFER']);
   t.match(response.header('Accept'), /^application\/sdp, application\/dtmf-relay/);
-  t.same(response.supported, ['timer']);
+  t.same(response.supported, ['100rel', 'timer', 'replaces', 'norefersub']);
   t.equal(response.header('Server'), undefined, 'no product unless asked for');
   t.ok(response.to.tag);
 });
