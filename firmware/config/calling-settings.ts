@@ -1,4 +1,17 @@
-import { country, dialPattern, dialString, digit, digits, elementName, hostAndPort, ipAddress, name, path, sipUri } from './checks.ts';
+import {
+  addressAndPort,
+  country,
+  dialPattern,
+  dialString,
+  digit,
+  digits,
+  elementName,
+  hostAndPort,
+  ipAddress,
+  name,
+  path,
+  sipUri,
+} from './checks.ts';
 import { choice, duration, flag, integer, list, type Setting, type SettingValue, secret, text } from './setting.ts';
 
 /** Settings of calls: SIP, lines, the phone, doors and alerts. */
@@ -59,6 +72,13 @@ export const callingSettings = {
     owner: 'phone',
     restart: true,
     default: true,
+  }),
+  'sip.nameServers': list({
+    title: 'Name servers',
+    description: 'DNS servers that are asked for the servers of lines, such as 192.0.2.53 or 192.0.2.53:53; empty = those of the system.',
+    owner: 'phone',
+    restart: true,
+    check: addressAndPort,
   }),
   'sip.acceptDirectCalls': flag({
     title: 'Accept direct calls',
@@ -136,12 +156,21 @@ export const callingSettings = {
     owner: 'phone',
     check: sipUri,
   }),
+  'line.*.otherServers': list({
+    title: 'Other servers',
+    description:
+      'Tried in order while the outbound proxy, or without one the registrar, does not answer, such as sip:pbx2.example.org. Servers that DNS ' +
+      'names for one domain (SRV) need not be listed.',
+    owner: 'phone',
+    check: sipUri,
+  }),
   'line.*.transport': choice({
     title: 'Transport',
-    description: 'How SIP travels for this line where its addresses do not say so themselves.',
+    description:
+      'How SIP travels for this line where its addresses do not say so themselves; auto = as DNS says (NAPTR, SRV), else by UDP.',
     owner: 'phone',
-    choices: ['udp', 'tcp', 'tls'],
-    default: 'udp',
+    choices: ['auto', 'udp', 'tcp', 'tls'],
+    default: 'auto',
   }),
   'line.*.username': text({
     title: 'User name',

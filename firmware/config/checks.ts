@@ -54,6 +54,14 @@ export function codec(text: string): string | undefined {
   return ['PCMU', 'PCMA', 'G722', 'L16'].includes(text) ? undefined : 'must be PCMU, PCMA, G722 or L16';
 }
 
+export function addressAndPort(text: string): string | undefined {
+  const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?$/.exec(text);
+  const address = parts?.[1] ?? parts?.[2] ?? text;
+  const port = Number(parts?.[3] ?? 53);
+  const fits = ipAddress(address) === undefined && port >= 1 && port <= 65_535;
+  return fits ? undefined : 'must be an IP address, with a port or without, such as 192.0.2.53:53';
+}
+
 export function country(text: string): string | undefined {
   return /^[a-z]{2}$/.test(text) ? undefined : 'must be two small letters such as us, gb or de';
 }

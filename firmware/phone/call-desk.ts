@@ -196,9 +196,9 @@ export class CallDesk {
 
   /** Our address as the server of the line, or the far end itself, can reach it. */
   #localAddress(line: LineSettings | undefined, host: string): string {
-    const server = line?.outboundProxy ?? line?.registrar;
-    const reached = server?.host ?? host;
-    return this.#ports.addresses.towards(withoutBrackets(reached), line?.transport ?? 'udp').address;
+    const server = line && this.#ports.userAgent.serverOf(line.name);
+    const { host: reached, transport } = server ?? { host: withoutBrackets(host), transport: 'udp' };
+    return this.#ports.addresses.towards(reached, transport).address;
   }
 
   #newId(): string {

@@ -85,13 +85,14 @@ export class Line {
 
 /** What the user agent has to know of a line. */
 export function accountOf(settings: LineSettings): Account {
-  const { name, aor, displayName, registrar, outboundProxy, transport, username, password, expires } = settings;
+  const { name, aor, displayName, registrar, outboundProxy, otherServers, transport, username, password, expires } = settings;
   return {
     id: name,
     aor,
     displayName: displayName === '' ? undefined : displayName,
     registrar,
     outboundProxy,
+    alternatives: otherServers,
     transport,
     credentials: password === '' ? undefined : { username, password },
     expires,
@@ -100,9 +101,10 @@ export function accountOf(settings: LineSettings): Account {
 
 /** True if the user agent would act otherwise with the one than with the other. */
 export function differsForAccount(a: LineSettings, b: LineSettings): boolean {
-  const text = ({ aor, registrar, outboundProxy, ...rest }: LineSettings) => {
+  const text = ({ aor, registrar, outboundProxy, otherServers, ...rest }: LineSettings) => {
     const { displayName, transport, username, password, expires } = rest;
-    return JSON.stringify([`${aor}`, `${registrar}`, `${outboundProxy}`, displayName, transport, username, password, expires]);
+    const uris = [aor, registrar, outboundProxy, ...otherServers].map(String);
+    return JSON.stringify([uris, displayName, transport, username, password, expires]);
   };
   return text(a) !== text(b);
 }

@@ -24,7 +24,10 @@ export interface LineSettings {
   /** `undefined` = the line does not register. */
   readonly registrar: SipUri | undefined;
   readonly outboundProxy: SipUri | undefined;
-  readonly transport: AccountTransport;
+  /** Tried in order while the server above does not answer. */
+  readonly otherServers: readonly SipUri[];
+  /** `undefined` = as DNS says. */
+  readonly transport: AccountTransport | undefined;
   readonly username: string;
   readonly password: string;
   /** Seconds a registration is asked to last. */
@@ -136,13 +139,15 @@ function lineOf(settings: Settings, name: string): LineSettings | undefined {
   const aor = sipUriOf(settings.get('line.*.aor', name));
   if (!aor) return undefined;
   const registrar = sipUriOf(settings.get('line.*.registrar', name)) ?? aor.with({ user: undefined, password: undefined });
+  const transport = settings.get('line.*.transport', name);
   return {
     name,
     aor,
     displayName: settings.get('line.*.displayName', name),
     registrar: settings.get('line.*.register', name) ? registrar : undefined,
     outboundProxy: sipUriOf(settings.get('line.*.outboundProxy', name)),
-    transport: settings.get('line.*.transport', name),
+    otherServers: settings.get('line.*.otherServers', name).flatMap((text) => sipUriOf(text) ?? []),
+    transport: transport === 'auto' ? undefined : transport,
     username: settings.get('line.*.username', name) || (aor.user ?? ''),
     password: settings.get('line.*.password', name),
     expires: settings.get('line.*.expires', name),

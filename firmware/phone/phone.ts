@@ -7,6 +7,7 @@ import { UsageError } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
 import { TimerTable } from '#firmware/core/timer-table.ts';
 import type { Flow } from '#firmware/sip/transport/flow.ts';
+import type { NameAnswer, NameQuestion, NameService } from '#firmware/sip/transport/name-records.ts';
 import type { Destination, LocalAddresses, SipCore } from '#firmware/sip/transport/sip-core.ts';
 import { UserAgent } from '#firmware/sip/user-agent.ts';
 import type { UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
@@ -32,6 +33,8 @@ export interface PhonePorts {
   readonly entropy: Entropy;
   readonly logger: Logger;
   readonly addresses: LocalAddresses;
+  /** Finds the servers of the lines; without it the driver does. */
+  readonly names?: NameService | undefined;
   /** Of the firmware, for the status. */
   readonly version: string;
   readonly userAgentSettings?: Partial<UserAgentSettings>;
@@ -81,7 +84,7 @@ export class Phone implements SipCore<PhoneEvent> {
   #tone: string | null = null;
 
   constructor(ports: PhonePorts, settings: PhoneSettings, memory: PhoneMemory) {
-    const { entropy, logger, addresses, userAgentSettings } = ports;
+    const { entropy, logger, addresses } = ports;
     const log = new LimitedLog(logger);
     const alarms = this.#alarms;
     const counters = this.#counters;
@@ -90,13 +93,7 @@ export class Phone implements SipCore<PhoneEvent> {
     this.#settings = settings;
     this.#missedCalls = memory.missedCalls;
     const outbox = new Outbox(ports.clock);
-    const userAgent = new UserAgent({
-      entropy,
-      logger,
-      addresses,
-      counters,
-      ...(userAgentSettings ? { settings: userAgentSettings } : {}),
-    });
+    const userAgent = new UserAgent({ ...ports, counters, settings: ports.userAgentSettings ?? {} });
     const media = new MediaDesk(outbox, log, counters, settings.sound);
     const board = new Board(outbox, log, counters, settings.board);
     const lines = new LineDesk(userAgent, outbox);
@@ -169,6 +166,14 @@ export class Phone implements SipCore<PhoneEvent> {
   transportFailed(now: Milliseconds, destination: Destination, reason: string): void {
     this.#userAgent.transportFailed(now, destination, reason);
     this.#settle(now);
+  }
+
+  named(now: Milliseconds, question: NameQuestion, answer: NameAnswer): void {
+    this.#settled(now, () => this.#userAgent.named(now, question, answer));
+  }
+
+  networkChanged(now: Milliseconds): void {
+    this.#settled(now, () => this.#userAgent.networkChanged(now));
   }
 
   // ── hal and media ──

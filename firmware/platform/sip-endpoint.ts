@@ -4,9 +4,12 @@ import { Counters, LimitedLog } from '../core/counters.ts';
 import { messageOf, ResourceError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Flow, Transport } from '../sip/transport/flow.ts';
+import type { NameAnswer, NameQuestion, NameService } from '../sip/transport/name-records.ts';
 import type { Destination, LocalAddresses, SipCore } from '../sip/transport/sip-core.ts';
 import type { NameResolver } from './dns-resolver.ts';
 import { LocalAddressFinder } from './local-addresses.ts';
+import { type AddressSource, machineAddresses, NetworkWatch } from './network-watch.ts';
+import { RefusalProbe } from './refusal-probe.ts';
 import { defaultStreamLimits, type StreamLimits, StreamPool } from './stream-pool.ts';
 import { defaultTlsOptions, type TlsOptions, TlsSecurity } from './tls-security.ts';
 import { type SocketAddress, UdpSocket } from './udp-socket.ts';
@@ -15,6 +18,10 @@ export interface SipEndpointOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly resolver: NameResolver;
+  /** Asks DNS for a core that locates servers itself. */
+  readonly names?: { query(question: NameQuestion): Promise<NameAnswer> };
+  /** The addresses of this machine: watched, so that the core hears when they change. */
+  readonly machineAddresses?: AddressSource;
   /** Local addresses to listen on; `0.0.0.0` and `::` for all of a family. */
   readonly addresses: readonly string[];
   /** The local port for UDP and TCP alike; 0 for any that is free for both. */
@@ -38,6 +45,12 @@ const flowsAtMost = 1_024;
 const longestTimeoutMs = 2 ** 31 - 1;
 /** How often the address of the default route is looked up again, ms. */
 const addressRefreshMs = 10_000;
+/** How often the addresses of this machine are looked at: its lines are to be back within five seconds. */
+const watchMs = 1_500;
+/** `SIP/`: how a response begins. */
+const responseStart = [83, 73, 80, 47];
+/** To a question about addresses that no socket of ours can reach; good for as long as it lives, s. */
+const outOfReach: NameAnswer = { records: [], ttl: 86_400, failed: false };
 
 /**
  * The one driver of a SIP core: sockets in, sockets out. After every input it drains all outputs and arms one wake-up.
@@ -46,7 +59,7 @@ const addressRefreshMs = 10_000;
  *     wake-up ───────────────► handleTimeout ├─► drain ─► transmit ─► UDP, TCP, TLS
  *     drive(input) ──────────────────────────┘         └► event ─► onEvent
  */
-export class SipEndpoint implements LocalAddresses {
+export class SipEndpoint implements LocalAddresses, NameService {
   readonly #options: SipEndpointOptions;
   readonly #finder = new LocalAddressFinder();
   readonly #counters = new Counters();
@@ -56,6 +69,10 @@ export class SipEndpoint implements LocalAddresses {
   readonly #udp: { readonly socket: UdpSocket; readonly bound: SocketAddress }[] = [];
   readonly #udpFlows = new Map<string, Flow>();
   readonly #waiting = new Set<() => void>();
+  readonly #watch: NetworkWatch;
+  readonly #probe = new RefusalProbe();
+  /** Requests that went out as datagrams: the same bytes again are a retransmission. */
+  readonly #sent = new WeakSet<Uint8Array>();
   #port = 0;
   #tlsPort = 0;
   #drive: Drive | undefined;
@@ -68,6 +85,8 @@ export class SipEndpoint implements LocalAddresses {
     this.#options = options;
     this.#log = new LimitedLog(options.logger);
     this.#tls = new TlsSecurity(options.clock, { ...defaultTlsOptions, ...options.tls });
+    const addresses = options.machineAddresses ?? machineAddresses;
+    this.#watch = new NetworkWatch({ addresses, intervalMs: watchMs, onChange: () => void this.#networkChanged(addresses()) });
     this.#streams = new StreamPool({
       tls: this.#tls,
       limits: { ...defaultStreamLimits, ...options.limits },
@@ -82,6 +101,7 @@ export class SipEndpoint implements LocalAddresses {
     if (this.#drive) return;
     await this.#finder.refresh();
     await this.#bind();
+    this.#watch.start();
     this.#addressRefresh = setInterval(() => void this.#finder.refresh(), addressRefreshMs).unref();
     this.#drive = { core, drain: () => this.#drainInto(core, onEvent) };
     this.#settle();
@@ -90,6 +110,17 @@ export class SipEndpoint implements LocalAddresses {
   /** The bound port; 0 before `start`. */
   get port(): number {
     return this.#port;
+  }
+
+  /** The answer comes as the input `named` of the core. */
+  ask(question: NameQuestion): void {
+    const family = question.type === 'A' ? 4 : question.type === 'AAAA' ? 6 : 0;
+    const reachable = family === 0 || this.#udp.some(({ bound }) => isIP(bound.address) === family);
+    const answer = reachable ? this.#options.names?.query(question) : undefined;
+    void Promise.resolve(answer ?? outOfReach).then((known) => {
+      this.#guarded('named', (core, now) => core.named?.(now, question, known));
+      this.#settle();
+    });
   }
 
   /** Gives the core an input from elsewhere, such as a person's wish, then does what it wants done, also when the input is refused. */
@@ -132,6 +163,8 @@ export class SipEndpoint implements LocalAddresses {
     this.#drive = undefined;
     clearTimeout(this.#wakeUp);
     clearInterval(this.#addressRefresh);
+    this.#watch.stop();
+    this.#probe.close();
     await Promise.all([this.#streams.close(), ...this.#udp.splice(0).map(({ socket }) => socket.close())]);
   }
 
@@ -169,6 +202,15 @@ export class SipEndpoint implements LocalAddresses {
     await this.#streams.listen('tcp', address, bound.port);
     const receives = this.#tls.canListen && this.#options.tls?.port !== undefined;
     this.#tlsPort = receives ? (await this.#streams.listen('tls', address, this.#tlsPort)).port : 0;
+  }
+
+  /** Connections from an address that is gone are dead, though nobody says so. */
+  async #networkChanged(addresses: readonly string[]): Promise<void> {
+    this.#warn('sip-network-changed', { addresses: addresses.join(' ') });
+    await this.#finder.refresh();
+    this.#streams.keepOnly(addresses);
+    this.#guarded('networkChanged', (core, now) => core.networkChanged?.(now));
+    this.#settle();
   }
 
   #udpFlow(local: SocketAddress, remote: SocketAddress): Flow {
@@ -277,8 +319,15 @@ export class SipEndpoint implements LocalAddresses {
 
   #sendDatagram(destination: Destination, address: string, bytes: Uint8Array): void {
     const socket = this.#socketFor(address, destination.flow?.local.address);
-    if (socket) socket.send(bytes, { address, port: destination.port }, (reason) => this.#fail(destination, reason));
-    else this.#fail(destination, `no UDP socket for ${address}`);
+    const remote = { address, port: destination.port };
+    if (!socket) {
+      this.#fail(destination, `no UDP socket for ${address}`);
+      return;
+    }
+    socket.send(bytes, remote, (reason) => this.#fail(destination, reason));
+    if (responseStart.every((byte, i) => bytes[i] === byte)) return;
+    if (this.#sent.has(bytes)) this.#probe.look(remote, (reason) => this.#fail(destination, reason));
+    this.#sent.add(bytes);
   }
 
   #socketFor(address: string, local?: string): UdpSocket | undefined {

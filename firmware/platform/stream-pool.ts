@@ -89,6 +89,14 @@ export class StreamPool {
     return this.#byFlow.size;
   }
 
+  /** Gives up what hangs on any other address of this machine. */
+  keepOnly(addresses: readonly string[]): void {
+    for (const stream of [...this.#byFlow.values()]) {
+      const { address } = stream.flow.local;
+      if (address !== '' && !addresses.includes(withoutMapping(address))) stream.destroy('the address of this machine is gone');
+    }
+  }
+
   async close(): Promise<void> {
     const servers = this.#servers.splice(0);
     const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
@@ -198,6 +206,11 @@ function localOf(socket: Socket): SocketAddress {
 
 function streamKey(transport: StreamTransport, domain: string, address: string, port: number): string {
   return `${transport} ${domain} ${remoteKey(address, port)}`;
+}
+
+/** An IPv4 address as a socket of both families shows it. */
+function withoutMapping(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
 }
 
 function remoteKey(host: string, port: number): string {

@@ -14,8 +14,10 @@ export interface Account {
   /** Without one the account never registers (direct calls between addresses). Requests of the account go there or to `outboundProxy`. */
   readonly registrar?: SipUri | undefined;
   readonly outboundProxy?: SipUri | undefined;
-  /** Used where a URI does not name its transport. */
-  readonly transport: AccountTransport;
+  /** Tried in order when the server above does not answer: outbound proxies when there is one, else registrars. */
+  readonly alternatives?: readonly SipUri[] | undefined;
+  /** Used where a URI does not name its transport; without it DNS says which the server prefers (RFC 3263), else it is UDP. */
+  readonly transport?: AccountTransport | undefined;
   readonly credentials?: Credentials | undefined;
   /** How long a registration is asked to live, in seconds. */
   readonly expires: number;

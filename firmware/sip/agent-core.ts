@@ -11,7 +11,10 @@ import { newBranch, Via } from './message/via.ts';
 import type { Wake } from './state-machine.ts';
 import type { ClientTransaction, ServerTransaction } from './transaction/transaction-layer.ts';
 import { defaultTransactionSettings, TransactionLayer, type TransactionOutput } from './transaction/transaction-layer.ts';
-import type { Flow, Target } from './transport/flow.ts';
+import type { Flow, Target, Transport } from './transport/flow.ts';
+import type { NameAnswer, NameQuestion, NameService } from './transport/name-records.ts';
+import { type Hop, ServerLocation } from './transport/server-location.ts';
+import { ServerSearch } from './transport/server-search.ts';
 import type { Destination, LocalAddresses } from './transport/sip-core.ts';
 import { TransportLayer } from './transport/transport-layer.ts';
 import type { SessionId, UserAgentEvent, UserAgentOutput } from './user-agent-events.ts';
@@ -21,6 +24,8 @@ export interface UserAgentPorts {
   readonly entropy: Entropy;
   readonly logger: Logger;
   readonly addresses: LocalAddresses;
+  /** Answers by the input `named`; without one the driver looks up the addresses of names. */
+  readonly names?: NameService | undefined;
   readonly settings?: Partial<UserAgentSettings>;
   /** Where refusals and faults are counted; those of its own unless given. */
   readonly counters?: Counters;
@@ -75,6 +80,9 @@ export interface Cancellable {
   readonly cancelled: (now: Milliseconds) => void;
 }
 
+/** What the driver speaks, in the order in which a domain that has no preference is asked for it. */
+const transports: readonly Transport[] = ['udp', 'tcp', 'tls'];
+
 const ignoresOutcome: TransactionUser = { responded: () => undefined, failed: () => undefined };
 
 /** What all parts of the user agent share: transactions, timers, dialogs, calls and the outputs they make. */
@@ -89,6 +97,9 @@ export class AgentCore {
   readonly dialogs = new Map<string, DialogUsage>();
   readonly calls = new Map<SessionId, Call>();
   readonly referrals = new Map<SessionId, Referrals>();
+  /** Which servers there are and which have failed (RFC 3263). */
+  readonly location: ServerLocation;
+  readonly servers: ServerSearch;
   readonly #transport: TransportLayer;
   readonly #transactions: TransactionLayer;
   readonly #users = new Map<ClientTransaction, TransactionUser>();
@@ -97,12 +108,14 @@ export class AgentCore {
   #outputs: UserAgentOutput[] = [];
   #lastInput: Milliseconds = 0;
 
-  constructor({ entropy, logger, addresses, settings, counters = new Counters() }: UserAgentPorts) {
+  constructor({ entropy, logger, addresses, names, settings, counters = new Counters() }: UserAgentPorts) {
     this.entropy = entropy;
     this.addresses = addresses;
     this.counters = counters;
     this.settings = { ...defaultUserAgentSettings, ...settings };
     this.log = new LimitedLog(logger);
+    this.location = new ServerLocation(entropy, transports);
+    this.servers = new ServerSearch(this.location, names);
     this.#transport = new TransportLayer(this.counters, this.log);
     const { t1, t2, t4, maximumTransactions } = this.settings;
     this.#transactions = new TransactionLayer(this.counters, {
@@ -123,12 +136,12 @@ export class AgentCore {
     return this.#lastInput;
   }
 
-  /** Requests of ours that have no final response yet. */
+  /** Requests of ours that have no final response yet, or are still to be sent. */
   get unanswered(): number {
-    return this.#unanswered.size;
+    return this.#unanswered.size + this.servers.size;
   }
 
-  /** Sends a request that has no Via yet. */
+  /** Sends a request that has no Via yet to an address. */
   send(now: Milliseconds, request: Request, destination: Destination, user: TransactionUser): ClientTransaction {
     this.#lastInput = now;
     const complete = this.#complete(request, destination);
@@ -136,6 +149,16 @@ export class AgentCore {
     this.#users.set(transaction, user);
     this.#unanswered.add(transaction);
     return transaction;
+  }
+
+  /**
+   * Nobody waits for the answer any more. `late` hears of an answer that comes nevertheless; without it the request is not sent again either.
+   */
+  abandon(now: Milliseconds, transaction: ClientTransaction, late?: TransactionUser): void {
+    if (!this.#users.has(transaction)) return;
+    this.#unanswered.delete(transaction);
+    this.#users.set(transaction, late ?? ignoresOutcome);
+    if (!late) this.#transactions.transportFailed(now, transaction);
   }
 
   /** RFC 3261 §9.1; nobody waits for the answer. */
@@ -147,8 +170,13 @@ export class AgentCore {
 
   /** Sends the ACK of a 2xx; gives back how to send the very same once more. */
   acknowledge(ack: Request, destination: Destination): () => void {
-    const complete = this.#complete(ack, destination);
-    const again = (): void => this.#transactions.send(complete, targetFor(destination));
+    let complete: Request | undefined;
+    const send = (_now: Milliseconds, [hop]: readonly Hop[]): void => {
+      if (!hop) return;
+      complete ??= this.#complete(ack, hop.destination);
+      this.#transactions.send(complete, targetFor(hop.destination));
+    };
+    const again = (): void => this.servers.find(this.#lastInput, destination, send);
     again();
     return again;
   }
@@ -209,6 +237,11 @@ export class AgentCore {
     this.#transactions.targetFailed(now, targetFor(destination));
   }
 
+  named(now: Milliseconds, question: NameQuestion, answer: NameAnswer): void {
+    this.#lastInput = now;
+    this.servers.named(now, question, answer);
+  }
+
   handleTimeout(now: Milliseconds): void {
     this.#lastInput = now;
     this.#transactions.handleTimeout(now);
@@ -248,7 +281,12 @@ export class AgentCore {
   }
 
   describe(): object {
-    return { ...this.#transactions.describe(), dialogs: this.dialogs.size, counters: this.counters.describe() };
+    return {
+      ...this.#transactions.describe(),
+      ...this.location.describe(),
+      dialogs: this.dialogs.size,
+      counters: this.counters.describe(),
+    };
   }
 
   #complete(request: Request, destination: Destination): Request {
@@ -269,9 +307,9 @@ export class AgentCore {
   }
 
   #transmit(bytes: Uint8Array, target: Target, message: Message | undefined): void {
-    const { transport, address: host, port, flow } = target;
+    const { transport, address: host, port, flow, domain } = target;
     this.#trace('sent', message, transport, host, port);
-    this.#outputs.push({ kind: 'transmit', destination: { transport, host, port, flow }, bytes });
+    this.#outputs.push({ kind: 'transmit', destination: { transport, host, port, flow, domain }, bytes });
   }
 
   #trace(direction: 'sent' | 'received', message: Message | undefined, transport: string, host: string, port: number): void {
@@ -283,7 +321,7 @@ export class AgentCore {
   }
 }
 
-/** To the transaction layer the address is opaque: names are resolved by the driver. */
-function targetFor({ transport, host, port, flow }: Destination): Target {
-  return { transport, address: host, port, flow };
+/** To the transaction layer the address is opaque: without a name service it may be a name. */
+function targetFor({ transport, host, port, flow, domain }: Destination): Target {
+  return { transport, address: host, port, flow, domain };
 }

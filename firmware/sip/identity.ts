@@ -4,6 +4,7 @@ import { Authenticator } from './authenticator.ts';
 import { NameAddr } from './message/name-addr.ts';
 import { SipUri, type Uri } from './message/uri.ts';
 import { type Endpoint, type Flow, isSecure, type Transport } from './transport/flow.ts';
+import { type Hop, isNumeric } from './transport/server-location.ts';
 import type { Destination, LocalAddresses } from './transport/sip-core.ts';
 
 const serversAtMost = 16;
@@ -18,31 +19,31 @@ export class Identity {
   /** Random, so that a stranger who does not ask the registrar can't guess where we are to be called. */
   readonly contactUser: string;
   readonly authenticator: Authenticator | undefined;
+  /**
+   * Where requests of the account go first: its outbound proxy, else its registrar, then the alternatives; `undefined` when it has none, or
+   * when its address is a `sips:` one and no server is reached by TLS (RFC 5630 §5.1.1).
+   */
+  readonly server: Destination | undefined;
+  readonly #ways: readonly Way[];
   readonly #local: LocalAddresses;
   readonly #servers = new Set<string>();
   readonly #realms = new Set<string>();
+  /** By which server and address the last request went. */
+  #hop: Hop | undefined;
   #seenAs: (Endpoint & { readonly transport: Transport }) | undefined;
 
   constructor(entropy: Entropy, local: LocalAddresses, account?: Account) {
     this.account = account;
     this.contactUser = randomToken(entropy, 12);
     this.#local = local;
+    this.#ways = account ? waysOf(account) : [];
+    this.server = this.#ways[0]?.destination;
     this.authenticator = account?.credentials && new Authenticator(entropy, account.credentials);
   }
 
-  /**
-   * Where requests of the account go first: its outbound proxy, else its registrar; `undefined` when it has neither, or when its address is a
-   * `sips:` one and the server is not reached by TLS (RFC 5630 §5.1.1).
-   */
-  get server(): Destination | undefined {
-    const uri = this.account?.outboundProxy ?? this.account?.registrar;
-    const server = uri && this.account ? destinationOf(uri, this.account.transport) : undefined;
-    return server && this.account && isSips(this.account.aor) && !isSecure(server.transport) ? undefined : server;
-  }
-
-  /** RFC 3261 §8.1.2: the outbound proxy as a pre-loaded route. */
+  /** RFC 3261 §8.1.2: the outbound proxy in use as a pre-loaded route. */
   get routes(): readonly NameAddr[] {
-    const proxy = this.account?.outboundProxy;
+    const proxy = this.account?.outboundProxy && (this.#wayOf(this.#hop) ?? this.#ways[0])?.uri;
     return proxy ? [new NameAddr(proxy.withParam('lr', ''))] : [];
   }
 
@@ -53,10 +54,12 @@ export class Identity {
     return new NameAddr(new SipUri({ user: this.contactUser, host: hostOf(address) }));
   }
 
-  /** Where a peer reached by way of `destination` can reach us. */
-  contact({ host, transport, sips = false }: Pick<Destination, 'host' | 'transport' | 'sips'>): NameAddr {
+  /** Where a peer reached by way of `way` can reach us. */
+  contact(way: Pick<Destination, 'host' | 'transport' | 'sips'>): NameAddr {
+    const { sips = false } = way;
+    const { host, transport } = this.#ways.some(({ destination }) => destination.host === way.host) ? (this.#hop?.destination ?? way) : way;
     const local = this.#local.towards(host, transport);
-    const { address, port } = this.#seenAs?.transport === transport && this.isServer(host) ? this.#seenAs : local;
+    const { address, port } = this.#seenAs?.transport === transport && this.isServer(way.host) ? this.#seenAs : local;
     const scheme = isSecure(transport) && (sips || (this.account !== undefined && isSips(this.account.aor))) ? 'sips' : 'sip';
     const params = new Map(transport === 'udp' || scheme === 'sips' ? [] : [['transport', transport]]);
     const parts = { scheme, user: this.contactUser, host: hostOf(address), port: port === 0 ? undefined : port, params } as const;
@@ -65,7 +68,22 @@ export class Identity {
 
   /** True for the host the account registers with or sends by, and for the addresses that have answered for it. */
   isServer(host: string): boolean {
-    return this.server?.host === host || this.#servers.has(host);
+    return this.#ways.some(({ destination }) => destination.host === host) || this.#servers.has(host);
+  }
+
+  /** A request goes out by `hop`. */
+  wentBy(hop: Hop): void {
+    if (this.#wayOf(hop)) this.#hop = hop;
+  }
+
+  /** The server in use: its address once a request has gone there. */
+  get place(): Destination | undefined {
+    return this.#hop?.destination ?? this.server;
+  }
+
+  /** The network is another one: nobody has seen us there yet. */
+  moved(): void {
+    this.#seenAs = undefined;
   }
 
   /** A request sent to `destination` was answered over `flow`. */
@@ -81,7 +99,7 @@ export class Identity {
    * one we listen on, so what is seen of it counts only where nobody listens: then that connection is the only way to us.
    */
   seenAs(endpoint: Endpoint): boolean {
-    const server = this.server;
+    const server = this.place;
     const listening = server && this.#local.towards(server.host, server.transport);
     if (!server || !listening || (server.transport !== 'udp' && listening.port !== 0)) return false;
     const local = this.#seenAs ?? listening;
@@ -97,23 +115,53 @@ export class Identity {
    */
   trusts(realm: string, request: { readonly method: string; readonly inDialog: boolean; readonly destination: Destination }): boolean {
     if (!this.account || !this.isServer(request.destination.host)) return false;
-    const { aor, registrar, outboundProxy } = this.account;
-    const named = [aor, registrar, outboundProxy].some((uri) => uri?.host === realm.toLowerCase());
+    const { aor, registrar, outboundProxy, alternatives = [] } = this.account;
+    const named = [aor, registrar, outboundProxy, ...alternatives].some((uri) => uri?.host === realm.toLowerCase());
     const first = this.#realms.size === 0 && !request.inDialog;
     const believed = named || this.#realms.has(realm) || request.method === 'REGISTER' || first;
     if (believed && this.#realms.size < realmsAtMost) this.#realms.add(realm);
     return believed;
   }
+
+  #wayOf(hop: Hop | undefined): Way | undefined {
+    return hop && this.#ways.find(({ destination }) => sameEndpoint(destination, hop.asked));
+  }
+}
+
+/** A server of the account with the URI that names it. */
+interface Way {
+  readonly uri: SipUri;
+  readonly destination: Destination;
+}
+
+/** Each with those after it as alternatives. */
+function waysOf({ aor, registrar, outboundProxy, alternatives = [], transport }: Account): readonly Way[] {
+  const first = outboundProxy ?? registrar;
+  const ways: Way[] = [];
+  for (const uri of first ? [...alternatives.toReversed(), first] : []) {
+    const found = destinationOf(uri, transport);
+    if (!found || (isSips(aor) && !isSecure(found.transport))) continue;
+    const otherwise = ways[0]?.destination;
+    ways.unshift({ uri, destination: { ...found, ...(otherwise && { otherwise }) } });
+  }
+  return ways;
+}
+
+function sameEndpoint(one: Destination, other: Destination): boolean {
+  return one.host === other.host && one.port === other.port && one.transport === other.transport;
 }
 
 const defaultPorts: Readonly<Record<Transport, number>> = { udp: 5060, tcp: 5060, tls: 5061, ws: 80, wss: 443 };
 
-/** RFC 3261 §8.1.2 without a look into DNS: the host and port a SIP URI names. `undefined` for other schemes. */
-export function destinationOf(uri: Uri, preferred: AccountTransport = 'udp'): Destination | undefined {
+/** RFC 3261 §8.1.2: the host and port a SIP URI names, and what is left for DNS to say. `undefined` for other schemes. */
+export function destinationOf(uri: Uri, preferred?: AccountTransport): Destination | undefined {
   if (uri.kind !== 'sip') return undefined;
-  const transport = uri.scheme === 'sips' ? 'tls' : transportOf(uri.params.get('transport')?.toLowerCase() ?? preferred);
+  const sips = uri.scheme === 'sips';
+  const named = uri.params.get('transport')?.toLowerCase() ?? preferred;
+  const transport = sips ? 'tls' : transportOf(named ?? 'udp');
+  const search = uri.port !== undefined || isNumeric(uri.host) ? undefined : sips || named !== undefined ? 'service' : 'transport';
   const host = uri.host.startsWith('[') ? uri.host.slice(1, -1) : uri.host;
-  return transport && { transport, host, port: uri.port ?? defaultPorts[transport], ...(uri.scheme === 'sips' && { sips: true }) };
+  return transport && { transport, host, port: uri.port ?? defaultPorts[transport], ...(sips && { sips }), ...(search && { search }) };
 }
 
 /** RFC 5630 §3.1.3: how to go to `destination` with a request for `target`; `undefined` when that is a `sips:` URI and the way is open to all. */

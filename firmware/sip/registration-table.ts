@@ -11,6 +11,7 @@ export type RegistrationInput =
   | 'refused'
   | 'tooBrief'
   | 'lost'
+  | 'readdressed'
   | 'stop';
 export type RegistrationAction =
   | 'sendRegister'
@@ -23,7 +24,8 @@ export type RegistrationAction =
 
 /**
  * RFC 3261 §10.2: one binding of one account. One REGISTER at a time; a stop that comes in between waits for its answer (`leaving`).
- * `moved`: registered, but the registrar sees us under another address than our Contact says. `waiting` retries soon, `rejected` late.
+ * `moved`: registered, but the registrar sees us under another address than our Contact says. `readdressed`: the network is another one.
+ * `waiting` retries soon, `rejected` late.
  */
 export const registrationTable: StateTable<RegistrationPhase, RegistrationInput, RegistrationAction, RegistrationTimer> = {
   idle: {
@@ -36,6 +38,7 @@ export const registrationTable: StateTable<RegistrationPhase, RegistrationInput,
       succeeded: { to: 'registered', do: ['reportRegistered'] },
       moved: { to: 'registering', do: ['sendRegister'] },
       tooBrief: { to: 'registering', do: ['sendRegister'] },
+      readdressed: { to: 'registering', do: ['sendRegister'] },
       failed: { to: 'waiting', do: ['reportFailed'] },
       refused: { to: 'rejected', do: ['reportRejected'] },
       stop: { to: 'leaving', do: [] },
@@ -47,6 +50,7 @@ export const registrationTable: StateTable<RegistrationPhase, RegistrationInput,
       'timer refresh': { to: 'registering', do: ['sendRegister'] },
       start: { to: 'registering', do: ['sendRegister'] },
       lost: { to: 'registering', do: ['sendRegister'] },
+      readdressed: { to: 'registering', do: ['sendRegister'] },
       stop: { to: 'removing', do: ['sendRemoval'] },
     },
   },
@@ -54,6 +58,7 @@ export const registrationTable: StateTable<RegistrationPhase, RegistrationInput,
     timers: ['retry'],
     on: {
       'timer retry': { to: 'registering', do: ['reportRegistering', 'sendRegister'] },
+      readdressed: { to: 'registering', do: ['reportRegistering', 'sendRegister'] },
       start: { to: 'registering', do: ['reportRegistering', 'sendRegister'] },
       stop: { to: 'removing', do: ['sendRemoval'] },
     },

@@ -17,6 +17,7 @@ import {
   type RegistrationTimer as Timer,
 } from './registration-table.ts';
 import { StateMachine } from './state-machine.ts';
+import type { Destination } from './transport/sip-core.ts';
 import type { RegistrationEvent } from './user-agent-events.ts';
 
 /** Seconds a registrar may ask us to wait, and the longest life of a binding that we ask for. */
@@ -46,11 +47,14 @@ export class Registration {
   #granted = 0;
   /** Of the binding that the registrar holds, as far as we know. */
   #bound: NameAddr | undefined;
+  /** The server that holds it. */
+  #boundAt: Destination | undefined;
   #sentAt: Milliseconds = 0;
   #succeededAt: Milliseconds = 0;
   #moves = 0;
   #pause: Milliseconds = 0;
   #isReplaced = false;
+  #request: ClientRequest | undefined;
 
   constructor(core: AgentCore, identity: Identity, registrar: SipUri, expires: number) {
     this.#core = core;
@@ -61,7 +65,7 @@ export class Registration {
     this.#callId = randomToken(core.entropy, 22);
     this.#fromTag = randomToken(core.entropy, 10);
     this.#machine = new StateMachine(registrationTable, 'idle', core.timers, {
-      durationOf: (timer) => (timer === 'refresh' ? refreshDelay(this.#granted) : this.#pause),
+      durationOf: (timer) => (timer === 'refresh' ? Math.min(refreshDelay(this.#granted), this.#failbackDelay()) : this.#pause),
       timedOut: (now, timer) => this.#step(now, `timer ${timer}`),
     });
   }
@@ -75,6 +79,18 @@ export class Registration {
   /** The connection to the registrar is gone, and with it perhaps the way to us, or what the registrar knew. */
   connectionLost(now: Milliseconds): void {
     if (now - this.#succeededAt > briefConnection) this.#step(now, 'lost');
+  }
+
+  /** Other requests have found that the server that holds the binding does not answer: another one gets it. */
+  followLoss(now: Milliseconds): void {
+    if (this.#boundAt && this.#core.location.isOut(now, this.#boundAt)) this.#step(now, 'lost');
+  }
+
+  /** Addresses of this machine have come or gone: what is under way may never arrive, and the binding may lead nowhere. */
+  networkChanged(now: Milliseconds): void {
+    this.#backOff.reset();
+    this.#moves = 0;
+    this.#step(now, 'readdressed');
   }
 
   /** Takes the binding away; `isOver` says when that is done. */
@@ -122,14 +138,18 @@ export class Registration {
       this.#fail(now, { statusCode: 503, reasonPhrase: 'No Registrar', obstacle: this.#noServer() });
       return;
     }
-    const contact = this.#identity.contact(destination);
+    let contact = this.#identity.contact(destination);
     this.#sentAt = now;
-    new ClientRequest(now, {
+    this.#request?.withdraw(now);
+    this.#request = new ClientRequest(now, {
       core: this.#core,
       identity: this.#identity,
       destination,
       inDialog: false,
-      build: () => this.#register(contact, expires),
+      build: () => {
+        contact = this.#identity.contact(destination);
+        return this.#register(contact, expires);
+      },
       onResponse: (at, response) => this.#responded(at, response, contact),
       onFailure: (at, cause, obstacle) => {
         const reasonPhrase = cause === 'timeout' ? 'Request Timeout' : 'Service Unavailable';
@@ -179,10 +199,19 @@ export class Registration {
     this.#backOff.reset();
     this.#succeededAt = now;
     this.#bound = contact;
+    this.#boundAt = this.#identity.place;
     this.#granted = this.#grantedBy(response);
     const moved = this.#seenElsewhere(response) && this.#moves < movesAtMost;
     this.#moves = moved ? this.#moves + 1 : 0;
     this.#step(now, moved ? 'moved' : 'succeeded', outcome);
+  }
+
+  /** A better server than the one in use gets another chance when its time out is over. */
+  #failbackDelay(): Milliseconds {
+    const { server, place } = this.#identity;
+    const now = this.#core.lastInput;
+    const at = server && place && this.#core.servers.failbackAt(now, server, place);
+    return at === undefined ? Number.POSITIVE_INFINITY : Math.max(leastFailback, at - now);
   }
 
   #fail(now: Milliseconds, outcome: Outcome, retryAfterSeconds = 0): void {
@@ -221,6 +250,9 @@ export class Registration {
     return typeof rport === 'number' && this.#identity.seenAs({ address, port: rport });
   }
 }
+
+/** A server that comes back within it is not taken for a better one yet. */
+const leastFailback: Milliseconds = 1_000;
 
 /** What trying again soon does not mend: credentials, rights, an unknown user. */
 const refusals: ReadonlySet<number> = new Set([401, 403, 404, 405, 407, 410, 416, 484, 604]);

@@ -13,6 +13,8 @@ export interface UserAgentSettings {
   readonly product?: string | undefined;
   /** True: an INVITE may come from anyone, not only from the servers of an account. */
   readonly acceptDirectCalls: boolean;
+  /** How long a server may be silent before another one of the account or of its domain is tried, ms. */
+  readonly failoverAfter: Milliseconds;
   /** How long an INVITE may ring before it is cancelled, ms: longer than a proxy's timer C (RFC 3261 §16.6). */
   readonly noAnswer: Milliseconds;
   /** First and longest wait before a failed registration is tried again, ms; doubled and jittered in between (RFC 5626 §4.5). */
@@ -38,6 +40,7 @@ export const defaultUserAgentSettings: UserAgentSettings = {
   maximumTransactions: 10_000,
   maximumSessions: 256,
   acceptDirectCalls: false,
+  failoverAfter: 4_000,
   noAnswer: 240_000,
   retryBase: 4_000,
   retryMaximum: 300_000,

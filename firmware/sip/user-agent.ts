@@ -15,6 +15,7 @@ import type { Uri } from './message/uri.ts';
 import { Registration } from './registration.ts';
 import type { TransactionOutput } from './transaction/transaction-layer.ts';
 import type { Flow } from './transport/flow.ts';
+import type { NameAnswer, NameQuestion } from './transport/name-records.ts';
 import type { Destination, SipCore } from './transport/sip-core.ts';
 import type { Body, SessionId, UserAgentEvent, UserAgentOutput } from './user-agent-events.ts';
 import { UserAgentServer } from './user-agent-server.ts';
@@ -96,6 +97,11 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     this.#service(id).registration?.start(now);
   }
 
+  /** Where requests of the account go at present: an address once one has gone there. */
+  serverOf(id: AccountId): Destination | undefined {
+    return this.#services.get(id)?.identity.place;
+  }
+
   /** Ends every call, takes no more, and un-registers; `idle` says when all of it is done. */
   stop(now: Milliseconds): void {
     this.#server.close();
@@ -117,10 +123,9 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     const identity = account === undefined ? this.#nobody : this.#service(account).identity;
     const way = identity.server ?? destinationOf(target);
     const destination = way && securedFor(target, way);
-    const routes = identity.routes;
     const fits = core.calls.size < core.settings.maximumSessions;
     const plain = target.kind === 'sip' ? target.with({ headers: [] }) : target;
-    if (destination && fits) new OutgoingInvite({ core, id, identity, target: plain, destination, routes, body, headers }).start(now);
+    if (destination && fits) new OutgoingInvite({ core, id, identity, target: plain, destination, body, headers }).start(now);
     else {
       const noWay = way ? 'No Secure Way To Reach The Address' : 'No Way To Reach The Address';
       const reasonPhrase = fits ? noWay : 'Too Many Calls';
@@ -210,15 +215,31 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     this.#obstacle = undefined;
     if (this.#core.unanswered < before) this.#core.note(now, 'request-undeliverable', { peer: `${transport}:${host}:${port}`, reason });
     for (const { identity, registration } of this.#services.values()) {
-      const { server } = identity;
-      const same = server?.transport === transport && server.host === host && server.port === port;
+      const { place } = identity;
+      const same = place?.transport === transport && place.host === host && place.port === port;
       if (same && transport !== 'udp') registration?.connectionLost(now);
     }
+    this.#followLosses(now);
+  }
+
+  named(now: Milliseconds, question: NameQuestion, answer: NameAnswer): void {
+    this.#core.named(now, question, answer);
+    this.#settle(now);
+  }
+
+  networkChanged(now: Milliseconds): void {
+    this.#core.location.forget();
+    for (const { identity, registration } of this.#services.values()) {
+      identity.moved();
+      registration?.networkChanged(now);
+    }
+    this.#settle(now);
   }
 
   handleTimeout(now: Milliseconds): void {
     this.#core.handleTimeout(now);
     this.#settle(now);
+    this.#followLosses(now);
   }
 
   get deadline(): Milliseconds | undefined {
@@ -239,6 +260,11 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     }));
     const calls = [...this.#core.calls].map(([id, call]) => ({ id, ...call.describe() }));
     return { accounts, calls, ...this.#core.describe() };
+  }
+
+  /** A call found its server silent and went by another one: so does the registration, so that calls find us there. */
+  #followLosses(now: Milliseconds): void {
+    for (const { registration } of this.#services.values()) registration?.followLoss(now);
   }
 
   /** Lets the transactions say what they have to say, until they are silent. */
@@ -319,8 +345,8 @@ function isActive({ registration, subscription }: Service): boolean {
 }
 
 /** Equal texts, equal accounts. Holds the password: never shown. */
-function fingerprint({ aor, displayName, registrar, outboundProxy, transport, credentials, expires }: Account): string {
-  const uris = [aor, registrar, outboundProxy].map((uri) => uri?.toString() ?? null);
+function fingerprint({ aor, displayName, registrar, outboundProxy, alternatives, transport, credentials, expires }: Account): string {
+  const uris = [aor, registrar, outboundProxy, ...(alternatives ?? [])].map((uri) => uri?.toString() ?? null);
   return JSON.stringify([uris, displayName, transport, credentials?.username, credentials?.password, expires]);
 }
 

@@ -11,6 +11,7 @@ import { Phone } from '#firmware/phone/phone.ts';
 import { type Daemon, runDaemon, socketPathOf } from '#firmware/platform/daemon.ts';
 import { DeviceKey } from '#firmware/platform/device-key.ts';
 import { DnsResolver } from '#firmware/platform/dns-resolver.ts';
+import { NameQuery } from '#firmware/platform/name-query.ts';
 import { optionsCheck } from '#firmware/platform/self-checks.ts';
 import { SipEndpoint } from '#firmware/platform/sip-endpoint.ts';
 import { openStore, type SqliteStore } from '#firmware/platform/sqlite-store.ts';
@@ -106,11 +107,14 @@ function buildPhone(
 ) {
   const { current } = settings;
   const resolver = new DnsResolver(clock);
+  const servers = current.get('sip.nameServers');
+  const names = new NameQuery({ entropy, ...(servers.length > 0 && { servers }) });
   const tlsPort = current.get('sip.tls.port');
   const endpoint = new SipEndpoint({
     clock,
     logger,
     resolver,
+    names,
     addresses: [current.get('sip.address')],
     port: current.get('sip.port'),
     tls: {
@@ -128,7 +132,7 @@ function buildPhone(
     reliableProvisional: current.get('sip.reliableProvisional'),
     trace: current.get('sip.trace'),
   };
-  const ports = { clock, entropy, logger, addresses: endpoint, version: manifest.version, userAgentSettings, notices };
+  const ports = { clock, entropy, logger, addresses: endpoint, names: endpoint, version: manifest.version, userAgentSettings, notices };
   return { endpoint, phone: new Phone(ports, settings.phoneSettings, memory) };
 }
 

@@ -127,6 +127,11 @@ export class SimulatedNetwork {
     return true;
   }
 
+  /** Does something when `delay` ms have passed, before the hosts do what is due. */
+  schedule(delay: Milliseconds, action: () => void): void {
+    this.#later(delay, action);
+  }
+
   #next(): Milliseconds | undefined {
     const instants = [...this.#hosts.values()].map((host) => host.deadline);
     const all = [...instants, ...this.#pending.map(({ at }) => at)].filter((at) => at !== undefined);

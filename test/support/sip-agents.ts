@@ -7,6 +7,7 @@ import type { Flow } from '#firmware/sip/transport/flow.ts';
 import { UserAgent } from '#firmware/sip/user-agent.ts';
 import type { Body, UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
 import type { UserAgentSettings } from '#firmware/sip/user-agent-settings.ts';
+import type { ScriptedNames } from './scripted-names.ts';
 import { seededEntropy } from './seeded-entropy.ts';
 import type { SimulatedHost, SimulatedNetwork } from './simulated-network.ts';
 
@@ -21,11 +22,12 @@ export class TestAgent {
   /** Called for each event, to react to it. */
   onEvent: (event: UserAgentEvent) => void = () => undefined;
 
-  constructor(network: SimulatedNetwork, address: string, settings: Partial<UserAgentSettings> = {}) {
+  constructor(network: SimulatedNetwork, address: string, settings: Partial<UserAgentSettings> = {}, names?: ScriptedNames) {
     this.network = network;
     this.host = network.host(address);
     const seed = [...address].reduce((sum, character) => 31 * sum + character.charCodeAt(0), 7);
-    this.userAgent = new UserAgent({ entropy: seededEntropy(seed), logger: silentLogger, addresses: this.host, settings });
+    this.userAgent = new UserAgent({ entropy: seededEntropy(seed), logger: silentLogger, addresses: this.host, names, settings });
+    if (names) names.core = this.userAgent;
     this.host.attach(this.userAgent, (event) => {
       this.events.push(event);
       this.onEvent(event);

@@ -12,6 +12,7 @@ import { bodyOf, typedBody } from '../message-body.ts';
 import { StateMachine } from '../state-machine.ts';
 import type { Destination } from '../transport/sip-core.ts';
 import type { Body, SessionId } from '../user-agent-events.ts';
+import { AbandonedInvite } from './abandoned-invite.ts';
 import { Dialog } from './dialog.ts';
 import { EarlyDialog } from './early-dialog.ts';
 import { sendBye } from './in-dialog-requests.ts';
@@ -33,8 +34,6 @@ export interface OutgoingInviteParts {
   readonly identity: Identity;
   readonly target: Uri;
   readonly destination: Destination;
-  /** RFC 3261 §8.1.2: a pre-loaded route set. */
-  readonly routes: readonly NameAddr[];
   readonly body?: Body | undefined;
   readonly headers?: readonly (readonly [name: string, value: string])[] | undefined;
 }
@@ -91,6 +90,7 @@ export class OutgoingInvite implements Call {
       onFailure: (at, cause) => this.#step(at, 'failed', { cause }),
       onRetry: (at) => this.#step(at, 'retried'),
       amends: (response) => this.#terms.raise(response),
+      late: (invite) => new AbandonedInvite(core, identity, invite),
     });
   }
 
@@ -128,7 +128,7 @@ export class OutgoingInvite implements Call {
   }
 
   #invite(): Request {
-    const { core, identity, target, destination, routes, body, headers = [] } = this.#parts;
+    const { core, identity, target, destination, body, headers = [] } = this.#parts;
     const required = core.settings.reliableProvisional === 'required' ? [['Require', reliableOption] as const] : [];
     this.#sequence++;
     return buildRequest({
@@ -138,7 +138,7 @@ export class OutgoingInvite implements Call {
       to: new NameAddr(target),
       callId: this.#callId,
       sequence: this.#sequence,
-      routes,
+      routes: identity.routes,
       contact: identity.contact(destination),
       headers: [...dialogLines(core.settings), ...required, ...this.#terms.requestLines(), ...headers],
       ...(body && { body: typedBody(body) }),

@@ -25,6 +25,8 @@ export interface Flow {
 export interface Target extends Endpoint {
   readonly transport: Transport;
   readonly flow?: Flow | undefined;
+  /** The name that led to the address, when it was one: what a certificate has to prove. */
+  readonly domain?: string | undefined;
 }
 
 export function isReliable(transport: Transport): boolean {

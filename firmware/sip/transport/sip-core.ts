@@ -1,5 +1,6 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Flow, Transport } from './flow.ts';
+import type { NameAnswer, NameQuestion } from './name-records.ts';
 
 /**
  * Where bytes are to go. The driver sends over `flow` while that is open; else it resolves `host` and uses an open stream to it, opens
@@ -11,8 +12,12 @@ export interface Destination {
   readonly host: string;
   readonly port: number;
   readonly flow?: Flow | undefined;
+  /** RFC 3263: what DNS may decide. `transport`: that too, with the host and the port; `service`: these two; absent, the address alone. */
+  readonly search?: 'transport' | 'service' | undefined;
   /** The name that led to the address: what a certificate has to prove (RFC 5922). */
   readonly domain?: string | undefined;
+  /** Where to go when nothing answers there. */
+  readonly otherwise?: Destination | undefined;
   /** RFC 5630: what is sent is about a `sips:` address, so that our own address must be one too. */
   readonly sips?: boolean;
 }
@@ -36,6 +41,10 @@ export interface SipCore<Event> {
   receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): void;
   /** What was sent to `destination` could not be delivered, or its flow broke. `reason` is for logs. */
   transportFailed(now: Milliseconds, destination: Destination, reason: string): void;
+  /** DNS has answered a question the core asked its name service. */
+  named?(now: Milliseconds, question: NameQuestion, answer: NameAnswer): void;
+  /** Addresses of this machine have come or gone. */
+  networkChanged?(now: Milliseconds): void;
   handleTimeout(now: Milliseconds): void;
   readonly deadline: Milliseconds | undefined;
   drain(): readonly (Transmit | CoreEvent<Event>)[];
