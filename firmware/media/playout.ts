@@ -1,6 +1,7 @@
 import type { AudioCodec, AudioDecoder } from '../audio/codec.ts';
 import { ComfortNoise } from '../audio/comfort-noise.ts';
-import { crossFade, fade, levelOf } from '../audio/pcm.ts';
+import { Concealment } from '../audio/concealment.ts';
+import { crossFade, levelOf } from '../audio/pcm.ts';
 import { Resampler } from '../audio/resampler.ts';
 import { drawOut, leaveOut, periodAtHead, stretchWindow } from '../audio/time-stretch.ts';
 import type { Milliseconds } from '../core/clock.ts';
@@ -12,8 +13,6 @@ import { blockMs, blockSamples, wideRate } from './sound-format.ts';
 const longestPacket = 200;
 /** Beside a packet there is at most a block left of the one before, and what drawing out adds. */
 const decodedAtMost = ((longestPacket + 3 * blockMs) * wideRate) / 1000;
-/** A gap is filled with the last block, ever fainter, for this many blocks; then it is silent. */
-const concealedBlocks = 6;
 /** Quiet enough to draw out or leave out any stretch unnoticed, dBFS. */
 const quiet = -45;
 /** In speech only a stretch that resembles its neighbour this much is repeated or left out. */
@@ -43,12 +42,12 @@ export class Playout {
   readonly #raw = new Int16Array(decodedAtMost);
   readonly #decodings = new Map<AudioCodec, Decoding>();
   #sampleRate: number;
-  #last: Int16Array;
+  #concealment: Concealment;
   #spare: Int16Array;
   #decodedCount = 0;
   #blocksSinceCorrection = 0;
-  /** Blocks since the last real one; more than `concealedBlocks` is silence. */
-  #gapBlocks = concealedBlocks + 1;
+  /** Blocks since the last real one. */
+  #gapBlocks = Number.POSITIVE_INFINITY;
   #concealed: Milliseconds = 0;
   /** What the far end said of its silence, −dBov, until it speaks again. */
   #noiseLevel: number | undefined;
@@ -57,7 +56,7 @@ export class Playout {
     this.#rtp = rtp;
     this.#codecOf = codecOf;
     this.#sampleRate = sampleRate;
-    this.#last = new Int16Array(blockSamples(sampleRate));
+    this.#concealment = new Concealment(sampleRate);
     this.#spare = new Int16Array(blockSamples(sampleRate));
   }
 
@@ -72,11 +71,11 @@ export class Playout {
     this.#decodedCount = changeRate(this.#decoded, this.#decodedCount, this.#sampleRate, sampleRate);
     this.#sampleRate = sampleRate;
     for (const [codec, { decoder }] of this.#decodings) this.#decodings.set(codec, this.#decodingWith(codec, decoder));
-    this.#last = new Int16Array(blockSamples(sampleRate));
+    this.#concealment = new Concealment(sampleRate);
     this.#spare = new Int16Array(blockSamples(sampleRate));
   }
 
-  /** The far end's next block; gaps are filled with what was heard last, ever fainter. */
+  /** The far end's next block; gaps are filled with what may have been said. */
   pull(block: Int16Array): boolean {
     return this.#nextBlock(block) ? this.#playReal(block) : this.#fillGap(block);
   }
@@ -136,8 +135,9 @@ export class Playout {
   }
 
   #playReal(block: Int16Array): true {
+    this.#spare.set(block);
     if (this.#gapBlocks > 0) this.#fadeIn(block);
-    this.#last.set(block);
+    this.#concealment.heard(this.#spare);
     this.#gapBlocks = 0;
     this.#noiseLevel = undefined;
     return true;
@@ -145,9 +145,8 @@ export class Playout {
 
   /** After a gap the real sound takes over from what was made up for it. */
   #fadeIn(block: Int16Array): void {
-    this.#spare.set(block);
     if (this.#noiseLevel !== undefined) this.#noise.fill(block, this.#noiseLevel);
-    else if (!this.#makeUp(block)) block.fill(0);
+    else if (!this.#concealment.fill(block)) block.fill(0);
     crossFade(block, this.#spare);
   }
 
@@ -156,25 +155,18 @@ export class Playout {
     this.#noiseLevel = this.#rtp.comfortNoise ?? this.#noiseLevel;
     if (this.#noiseLevel !== undefined) return this.#fillWithNoise(block, this.#noiseLevel);
     // While a digit is on the wire there is no voice to make up for.
-    const audible = !this.#rtp.digitUnderWay && this.#makeUp(block);
+    const audible = !this.#rtp.digitUnderWay && this.#concealment.fill(block);
     if (audible) this.#concealed += blockMs;
     this.#gapBlocks++;
     return audible;
   }
 
   #fillWithNoise(block: Int16Array, level: number): true {
-    if (this.#gapBlocks === 0 && this.#makeUp(block)) {
+    if (this.#gapBlocks === 0 && this.#concealment.fill(block)) {
       this.#noise.fill(this.#spare, level);
       crossFade(block, this.#spare);
     } else this.#noise.fill(block, level);
     this.#gapBlocks++;
-    return true;
-  }
-
-  #makeUp(block: Int16Array): boolean {
-    if (this.#gapBlocks >= concealedBlocks) return false;
-    block.set(this.#last);
-    fade(block, 1 - this.#gapBlocks / concealedBlocks, 1 - (this.#gapBlocks + 1) / concealedBlocks);
     return true;
   }
 
