@@ -83,7 +83,10 @@ export function parseSessionDescription(body: Uint8Array | string): SdpParseOutc
     const next = newline < 0 ? text.length : newline;
     if (line > sdpLimits.lines) return malformed('too-many-lines', line);
     if (next - start > sdpLimits.lineBytes) return malformed('line-too-long', line);
-    const failure = reader.read(text.slice(start, next).trimEnd(), line === 1);
+    const content = text.slice(start, next).trimEnd();
+    // RFC 8866 §9: byte-string excludes CR. Kept, it would end the line for the next reader of what we send on.
+    if (content.includes('\r')) return malformed('not-text', line);
+    const failure = reader.read(content, line === 1);
     if (failure) return malformed(failure, line);
     start = next + 1;
   }

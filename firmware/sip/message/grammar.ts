@@ -147,8 +147,18 @@ export function unquote(text: string, start: number, end: number): string {
   return inner.includes('\\') ? inner.replaceAll(/\\(.)/gs, '$1') : inner;
 }
 
+/** As a quoted-string. Control characters are escaped too: read as quoted-pairs, they would not be let in without. */
 export function quote(text: string): string {
-  return `"${text.replaceAll(/["\\]/g, '\\$&')}"`;
+  let quoted = '"';
+  let start = 0;
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charCodeAt(at);
+    const isControl = (character < 32 && character !== code.tab) || character === 127;
+    if (!isControl && character !== code.quote && character !== code.backslash) continue;
+    quoted += `${text.slice(start, at)}\\`;
+    start = at;
+  }
+  return `${quoted}${text.slice(start)}"`;
 }
 
 /** True if every `%` from `start` to `end` begins an escape of two hexadecimal digits and every other character is of the class. */
@@ -165,7 +175,21 @@ export function isEscapedClass(text: string, start: number, end: number, bit: nu
 
 /** Undoes `%` escapes once; the text must have passed `isEscapedClass`. */
 export function percentDecode(text: string): string {
-  if (!text.includes('%')) return text;
+  let percent = text.indexOf('%');
+  if (percent < 0) return text;
+  let decoded = '';
+  let start = 0;
+  // An escaped octet of ASCII is a character; with others, several may make one.
+  for (; percent >= 0; percent = text.indexOf('%', start)) {
+    const octet = hexDigit(text.charCodeAt(percent + 1)) * 16 + hexDigit(text.charCodeAt(percent + 2));
+    if (octet > 127) return percentDecodeOctets(text);
+    decoded += text.slice(start, percent) + String.fromCharCode(octet);
+    start = percent + 3;
+  }
+  return decoded + text.slice(start);
+}
+
+function percentDecodeOctets(text: string): string {
   const bytes = encodeText(text);
   let length = 0;
   for (let at = 0; at < bytes.length; at++) {

@@ -1,5 +1,5 @@
 import { charClass, code, isClass, isEscapedClass, lowerSlice, percentDecode, percentEncode, readDecimal, skipHost } from './grammar.ts';
-import { noParams } from './params.ts';
+import { listAtMost, noParams } from './params.ts';
 
 export type Uri = SipUri | OtherUri;
 
@@ -234,8 +234,8 @@ function parseUriParams(text: string, start: number, end: number): ReadonlyMap<s
   if (start === end) return noParams;
   const params = new Map<string, string>();
   let at = start;
-  while (at < end) {
-    if (text.charCodeAt(at) !== code.semicolon) return undefined;
+  for (let count = 0; at < end; count++) {
+    if (text.charCodeAt(at) !== code.semicolon || count === listAtMost) return undefined;
     let next = at + 1;
     let equals = -1;
     for (; next < end && text.charCodeAt(next) !== code.semicolon; next++) {
@@ -254,9 +254,9 @@ function parseUriParams(text: string, start: number, end: number): ReadonlyMap<s
 /** `name=value *( "&" name=value )`. */
 function parseUriHeaders(text: string, start: number, end: number): UriHeaders | undefined {
   const headers: [string, string][] = [];
-  for (const pair of text.slice(start, end).split('&')) {
+  for (const pair of text.slice(start, end).split('&', listAtMost + 1)) {
     const equals = pair.indexOf('=');
-    if (equals < 1) return undefined;
+    if (equals < 1 || headers.length === listAtMost) return undefined;
     if (!isEscapedClass(pair, 0, equals, charClass.uriHeader)) return undefined;
     if (!isEscapedClass(pair, equals + 1, pair.length, charClass.uriHeader)) return undefined;
     headers.push([percentDecode(pair.slice(0, equals)), percentDecode(pair.slice(equals + 1))]);
