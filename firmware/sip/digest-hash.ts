@@ -1,11 +1,19 @@
-/** The hash functions of digest access authentication (RFC 7616 §3.2, RFC 8760 §2), strongest first. */
+import { sha512Of256Bits } from './sha-512-256.ts';
+
+/** The hash functions of digest access authentication that are asked for and kept here (RFC 7616 §3.2, RFC 8760 §2), strongest first. */
 export const digestAlgorithms = ['SHA-256', 'MD5'] as const;
 
 export type DigestAlgorithm = (typeof digestAlgorithms)[number];
 
+/** All that are answered when another asks for them, strongest first. */
+export const answeredAlgorithms = ['SHA-512-256', ...digestAlgorithms] as const;
+
+export type AnsweredAlgorithm = (typeof answeredAlgorithms)[number];
+
 /** The hash in lower-case hexadecimal; text counts as UTF-8. Pure, since the cores see neither node: nor an asynchronous Web Crypto. */
-export function digestHash(algorithm: DigestAlgorithm, content: string | Uint8Array): string {
+export function digestHash(algorithm: AnsweredAlgorithm, content: string | Uint8Array): string {
   const bytes = typeof content === 'string' ? encoder.encode(content) : content;
+  if (algorithm === 'SHA-512-256') return sha512Of256Bits(bytes);
   return algorithm === 'MD5' ? md5(bytes) : sha256(bytes);
 }
 

@@ -1,9 +1,9 @@
-import { type DigestAlgorithm, digestAlgorithms, digestHash } from './digest-hash.ts';
+import { type AnsweredAlgorithm, answeredAlgorithms, digestHash } from './digest-hash.ts';
 import type { AuthValue } from './message/auth.ts';
 
 /** RFC 7616 §3.4: what a response is computed from. */
 export interface DigestInputs {
-  readonly algorithm: DigestAlgorithm;
+  readonly algorithm: AnsweredAlgorithm;
   /** True for the `-sess` variants (§3.4.2); they need `qop`. */
   readonly sessionKeyed?: boolean;
   readonly username: string;
@@ -43,7 +43,7 @@ export interface DigestChallenge {
   readonly realm: string;
   readonly nonce: string;
   readonly opaque: string | undefined;
-  readonly algorithm: DigestAlgorithm;
+  readonly algorithm: AnsweredAlgorithm;
   readonly sessionKeyed: boolean;
   /** As the challenge wrote it, to be given back; `undefined` when it named none. */
   readonly algorithmToken: string | undefined;
@@ -55,7 +55,7 @@ export interface DigestChallenge {
 /** The challenges that can be answered, strongest first within each realm (RFC 8760 §2.4). */
 export function answerableChallenges(values: readonly AuthValue[]): readonly DigestChallenge[] {
   const challenges = values.map(challengeOf).filter((challenge) => challenge !== undefined);
-  return challenges.sort((a, b) => digestAlgorithms.indexOf(a.algorithm) - digestAlgorithms.indexOf(b.algorithm));
+  return challenges.sort((a, b) => answeredAlgorithms.indexOf(a.algorithm) - answeredAlgorithms.indexOf(b.algorithm));
 }
 
 /** `undefined` for other schemes, unknown algorithms, or a quality of protection that is neither `auth` nor `auth-int`. */
@@ -66,7 +66,7 @@ function challengeOf({ scheme, params }: AuthValue): DigestChallenge | undefined
   const algorithmToken = params.get('algorithm');
   const named = (algorithmToken ?? 'MD5').toUpperCase();
   const sessionKeyed = named.endsWith('-SESS');
-  const algorithm = digestAlgorithms.find((known) => known === (sessionKeyed ? named.slice(0, -'-SESS'.length) : named));
+  const algorithm = answeredAlgorithms.find((known) => known === (sessionKeyed ? named.slice(0, -'-SESS'.length) : named));
   const offered = params
     .get('qop')
     ?.split(',')

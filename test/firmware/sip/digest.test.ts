@@ -1,7 +1,7 @@
 import t from 'tap';
 import { Authenticator } from '#firmware/sip/authenticator.ts';
 import { answerableChallenges, digestResponse } from '#firmware/sip/digest.ts';
-import { type DigestAlgorithm, digestAlgorithms, digestHash } from '#firmware/sip/digest-hash.ts';
+import { type AnsweredAlgorithm, answeredAlgorithms, digestHash } from '#firmware/sip/digest-hash.ts';
 import { parseAuth } from '#firmware/sip/message/auth.ts';
 import { buildRequest, buildResponse } from '#firmware/sip/message/build.ts';
 import type { Request, Response } from '#firmware/sip/message/message.ts';
@@ -58,7 +58,7 @@ const published: readonly Vector[] = [
   },
 ];
 
-function responseOf(vector: Vector, algorithm: DigestAlgorithm): string {
+function responseOf(vector: Vector, algorithm: AnsweredAlgorithm): string {
   const { nc, cnonce, qop } = vector;
   return digestResponse({
     algorithm,
@@ -81,7 +81,7 @@ t.test('RFC 7616 §3.4.1 responses are those of the published and the collected 
   const { vectors } = JSON.parse(utf8) as { vectors: Vector[] };
   let checked = 0;
   for (const vector of [...published, ...vectors]) {
-    const algorithm = digestAlgorithms.find((known) => known === vector.alg);
+    const algorithm = answeredAlgorithms.find((known) => known === vector.alg);
     if (!algorithm) continue;
     checked++;
     t.equal(responseOf(vector, algorithm), vector.computed_response, `${vector.source} ${vector.alg} ${vector.qop ?? 'no qop'}`);
@@ -95,6 +95,7 @@ t.test('RFC 1321 and FIPS 180-4 hashes are right at every length around a block'
     const text = `${'é'.repeat(length % 5)}${'x'.repeat(length)}`;
     t.equal(digestHash('MD5', text), createHash('md5').update(text).digest('hex'));
     t.equal(digestHash('SHA-256', text), createHash('sha256').update(text).digest('hex'));
+    t.equal(digestHash('SHA-512-256', text), createHash('sha512-256').update(text).digest('hex'));
   }
 });
 
@@ -126,14 +127,28 @@ t.test('RFC 8760 §2.4 the strongest algorithm offered is answered, unknown ones
   const values = texts.map((text) => parseAuth(text)).filter((value) => value !== undefined);
   t.same(
     answerableChallenges(values).map(({ nonce }) => nonce),
-    ['SHA-256', 'MD5'],
+    ['SHA-512-256', 'SHA-256', 'MD5'],
   );
   const subject = authenticator();
   const request = requestOf();
   t.equal(subject.challenged(request, challengeTo(request, ...texts), new Map(), everyRealm), 'answered');
   const sent = parametersOf(subject.authorize(request));
-  t.equal(sent.get('algorithm'), 'SHA-256');
-  t.equal(sent.get('nonce'), 'SHA-256');
+  t.equal(sent.get('algorithm'), 'SHA-512-256');
+  t.equal(sent.get('nonce'), 'SHA-512-256');
+});
+
+t.test('RFC 7616 §3.4.3 a server that offers auth-int alone gets the body protected', async (t) => {
+  const subject = authenticator();
+  const request = requestOf().with({ body: new TextEncoder().encode('v=0\r\n') });
+  const challenge = challengeTo(request, 'Digest realm="r", nonce="n", algorithm=SHA-512-256-sess, qop="auth-int"');
+  t.equal(subject.challenged(request, challenge, new Map(), everyRealm), 'answered');
+  const params = parametersOf(subject.authorize(request));
+  t.same([params.get('qop'), params.get('algorithm')], ['auth-int', 'SHA-512-256-sess']);
+  const inputs = { username: 'alice', realm: 'r', password: 'secret', method: 'REGISTER', uri: 'sip:example.org', nonce: 'n' };
+  const qop = { quality: 'auth-int', nonceCount: '00000001', clientNonce: params.get('cnonce') ?? '' } as const;
+  const responseFor = (body: Uint8Array) => digestResponse({ ...inputs, algorithm: 'SHA-512-256', sessionKeyed: true, qop, body });
+  t.equal(params.get('response'), responseFor(request.body));
+  t.not(params.get('response'), responseFor(new Uint8Array()));
 });
 
 t.test('RFC 7616 §3.4 every request with a nonce has the next nonce count and a response that checks', async (t) => {
