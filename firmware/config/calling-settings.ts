@@ -16,12 +16,12 @@ import { choice, duration, flag, integer, list, type Setting, type SettingValue,
 
 /** Settings of calls: SIP, lines, the phone, doors and alerts. */
 export const callingSettings = {
-  'sip.address': text({
-    title: 'SIP address',
-    description: 'Address of this machine on which SIP is received; 0.0.0.0 is every IPv4 address.',
+  'sip.address': list({
+    title: 'SIP addresses',
+    description: 'Addresses of this machine on which SIP is received; :: is every address, IPv6 and IPv4, 0.0.0.0 every IPv4 address.',
     owner: 'phone',
     restart: true,
-    default: '0.0.0.0',
+    default: ['::'],
     check: ipAddress,
   }),
   'sip.port': integer({

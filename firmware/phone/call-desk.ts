@@ -109,7 +109,7 @@ export class CallDesk {
       line,
       remote,
       dialString: remote.uri,
-      localAddress: this.#localAddress(line, host),
+      localAddress: this.#localAddress(undefined, host),
       way: { direction: 'incoming', session, offer },
       ringMs: this.#ports.settings().calls.ringMs,
     });
@@ -194,7 +194,7 @@ export class CallDesk {
     outbox.record({ kind: 'call', entry: entryOf(call, now, outbox.wallTimeAt(now, call.createdAt)) });
   }
 
-  /** Our address as the server of the line, or the far end itself, can reach it. */
+  /** Our address as the server of the line can reach it or, without a line, whoever is at `host`. */
   #localAddress(line: LineSettings | undefined, host: string): string {
     const server = line && this.#ports.userAgent.serverOf(line.name);
     const { host: reached, transport } = server ?? { host: withoutBrackets(host), transport: 'udp' };

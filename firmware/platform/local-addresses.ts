@@ -17,13 +17,14 @@ export class LocalAddressFinder {
     if (six !== undefined) this.#defaults.set(6, six);
   }
 
-  /** `remote` is an IP address; anything else means somewhere beyond the router, by IPv4 if there is any. */
-  towards(remote: string): string {
+  /** `remote` is an IP address; anything else means somewhere beyond the router, by the family that is `preferred`. */
+  towards(remote: string, preferred: 4 | 6 = 4): string {
     const family = isIP(remote);
     const interfaces = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-    const neighbour = family && interfaces.find(({ cidr, internal }) => cidr && (internal ? loops(remote) : inSubnet(remote, cidr)));
+    const isNear = (cidr: string, internal: boolean): boolean => (internal ? loops(remote) : inSubnet(remote, cidr));
+    const neighbour = interfaces.find(({ address, cidr, internal }) => cidr && isIP(address) === family && isNear(cidr, internal));
     if (neighbour) return neighbour.address;
-    const wanted = family === 6 ? 6 : 4;
+    const wanted = (family || preferred) === 6 ? 6 : 4;
     const outward = interfaces.find((one) => !one.internal && (one.family === 'IPv6') === (wanted === 6) && !one.scopeid);
     return this.#defaults.get(wanted) ?? outward?.address ?? (wanted === 6 ? '::1' : '127.0.0.1');
   }

@@ -1,4 +1,4 @@
-import { isIP, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
 import type { Clock, Milliseconds } from '../core/clock.ts';
 import { Counters, LimitedLog } from '../core/counters.ts';
 import { messageOf, ResourceError } from '../core/errors.ts';
@@ -22,7 +22,7 @@ export interface SipEndpointOptions {
   readonly names?: { query(question: NameQuestion): Promise<NameAnswer> };
   /** The addresses of this machine: watched, so that the core hears when they change. */
   readonly machineAddresses?: AddressSource;
-  /** Local addresses to listen on; `0.0.0.0` and `::` for all of a family. */
+  /** Local addresses to listen on; `0.0.0.0` is all of IPv4, `::` all of both families, as far as this machine has them. */
   readonly addresses: readonly string[];
   /** The local port for UDP and TCP alike; 0 for any that is free for both. */
   readonly port: number;
@@ -35,6 +35,11 @@ export interface SipEndpointOptions {
 interface Drive {
   readonly core: SipCore<unknown>;
   readonly drain: () => boolean;
+}
+
+interface BoundSocket {
+  readonly socket: UdpSocket;
+  readonly bound: SocketAddress;
 }
 
 /** The kernel's receive queue for SIP, in bytes: a burst of some hundred datagrams may wait for a busy event loop. */
@@ -66,7 +71,7 @@ export class SipEndpoint implements LocalAddresses, NameService {
   readonly #log: LimitedLog;
   readonly #tls: TlsSecurity;
   readonly #streams: StreamPool;
-  readonly #udp: { readonly socket: UdpSocket; readonly bound: SocketAddress }[] = [];
+  readonly #udp: BoundSocket[] = [];
   readonly #udpFlows = new Map<string, Flow>();
   readonly #waiting = new Set<() => void>();
   readonly #watch: NetworkWatch;
@@ -112,6 +117,11 @@ export class SipEndpoint implements LocalAddresses, NameService {
     return this.#port;
   }
 
+  /** The bound address, the first of several; `::` before `start`. */
+  get address(): string {
+    return this.#udp[0]?.bound.address ?? '::';
+  }
+
   /** The answer comes as the input `named` of the core. */
   ask(question: NameQuestion): void {
     const family = question.type === 'A' ? 4 : question.type === 'AAAA' ? 6 : 0;
@@ -151,11 +161,12 @@ export class SipEndpoint implements LocalAddresses, NameService {
 
   /** Port 0: nobody can connect to us that way. */
   towards(host: string, transport: Transport): SocketAddress {
-    const remote = this.#options.resolver.peek(host)?.addresses[0] ?? '';
+    const known = this.#options.resolver.peek(host)?.addresses ?? [];
+    const remote = known.find((one) => this.#socketFor(one)) ?? known[0];
     const port = transport === 'tls' ? this.#tlsPort : this.#port;
-    const bound = this.#udp.find((one) => isIPv6(one.bound.address) === isIPv6(remote))?.bound.address;
+    const bound = (remote === undefined ? this.#udp[0] : this.#socketFor(remote))?.bound.address;
     const specific = bound !== undefined && bound !== '0.0.0.0' && bound !== '::';
-    return { address: specific ? bound : this.#finder.towards(remote), port };
+    return { address: specific ? bound : this.#finder.towards(remote ?? '', bound === '::' ? 6 : 4), port };
   }
 
   /** Closes every socket; the core is not told. */
@@ -177,13 +188,24 @@ export class SipEndpoint implements LocalAddresses, NameService {
       this.#port = this.#options.port;
       this.#tlsPort = this.#options.tls?.port ?? 0;
       try {
-        for (const address of this.#options.addresses) await this.#bindOne(address);
+        for (const address of withBothFamilies(this.#options.addresses)) await this.#bindIfThere(address);
         return;
       } catch (thrown) {
         await Promise.all([this.#streams.close(), ...this.#udp.splice(0).map(({ socket }) => socket.close())]);
         const again = this.#options.port === 0 && thrown instanceof ResourceError && tries < portTries;
         if (!again) throw thrown;
       }
+    }
+  }
+
+  /** A machine need not have IPv6, or IPv4, for all of it to be wanted. */
+  async #bindIfThere(address: string): Promise<void> {
+    try {
+      await this.#bindOne(address);
+    } catch (thrown) {
+      const absent = /EAFNOSUPPORT|EADDRNOTAVAIL/.test(messageOf(thrown)) && address === '::' && this.#udp.length > 0;
+      if (!absent) throw thrown;
+      this.#warn('sip-family-missing', { reason: messageOf(thrown) });
     }
   }
 
@@ -318,7 +340,7 @@ export class SipEndpoint implements LocalAddresses, NameService {
   }
 
   #sendDatagram(destination: Destination, address: string, bytes: Uint8Array): void {
-    const socket = this.#socketFor(address, destination.flow?.local.address);
+    const socket = this.#socketFor(address, destination.flow?.local.address)?.socket;
     const remote = { address, port: destination.port };
     if (!socket) {
       this.#fail(destination, `no UDP socket for ${address}`);
@@ -330,14 +352,24 @@ export class SipEndpoint implements LocalAddresses, NameService {
     this.#sent.add(bytes);
   }
 
-  #socketFor(address: string, local?: string): UdpSocket | undefined {
+  /** Of several, the one that a datagram came in by, else the one whose address the way to the peer begins at. */
+  #socketFor(address: string, local?: string): BoundSocket | undefined {
     const family = isIP(address);
     const fitting = this.#udp.filter(({ bound }) => isIP(bound.address) === family);
-    return (fitting.find(({ bound }) => bound.address === local) ?? fitting[0])?.socket;
+    if (fitting.length < 2) return fitting[0];
+    const from = fitting.find(({ bound }) => bound.address === local);
+    if (from) return from;
+    const nearest = this.#finder.towards(address);
+    return fitting.find(({ bound }) => bound.address === nearest) ?? fitting[0];
   }
 
   #warn(event: string, fields: Readonly<Record<string, string>>): void {
     this.#counters.add(event);
     this.#log.warn(this.#options.clock.now(), event, fields);
   }
+}
+
+/** `::` includes IPv4, in a socket of its own: one socket for both would show IPv4 peers under IPv6 names. */
+function withBothFamilies(addresses: readonly string[]): readonly string[] {
+  return [...new Set(addresses.flatMap((address) => (address === '::' ? ['0.0.0.0', '::'] : [address])))];
 }

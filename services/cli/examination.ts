@@ -32,7 +32,8 @@ export async function examine(place: Place): Promise<Examination> {
   const web = { address: hereOf(textOf('web.address', '127.0.0.1')), port: webPort };
   const daemons = await daemonStates(place, installed, textOf('run.exchange', 'false') === 'true', web);
   const answering = new Set(daemons.filter(({ answers }) => answers).map(({ name }) => name));
-  const sip = { address: textOf('sip.address', '0.0.0.0'), port: Number(textOf('sip.port', '5060')) };
+  const [sipAddress = '::'] = textOf('sip.address', '::').split(', ');
+  const sip = { address: sipAddress, port: Number(textOf('sip.port', '5060')) };
   return {
     installed,
     option: place.option,

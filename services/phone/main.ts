@@ -87,7 +87,7 @@ await runDaemon('phone', async (daemon) => {
       media: links.media.describe(),
     }),
   });
-  daemon.addHealthCheck('sip', optionsCheck({ address: settings.current.get('sip.address'), port: endpoint.port }, daemon.entropy));
+  daemon.addHealthCheck('sip', optionsCheck(endpoint, daemon.entropy));
   served = await serveContract(socketPathOf(runtimeDirectory, 'phone'), phoneContract, commands, { role: 'phone', clock, logger });
   daemon.onStop('socket', () => served?.stop());
 });
@@ -115,7 +115,7 @@ function buildPhone(
     logger,
     resolver,
     names,
-    addresses: [current.get('sip.address')],
+    addresses: current.get('sip.address'),
     port: current.get('sip.port'),
     tls: {
       ...(tlsPort > 0 && { port: tlsPort }),

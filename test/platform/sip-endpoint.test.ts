@@ -296,6 +296,32 @@ t.test('the local address is the bound one, or the one that faces the peer', asy
   t.ok(open.towards('a-name-nobody-asked-for.example', 'udp').address.length > 0);
 });
 
+t.test(':: is every address of both families, on one port; a name goes by the family we have', async (t) => {
+  const { core, endpoint, until } = await echo(t, { addresses: ['::'] });
+  t.same(endpoint.towards('127.0.0.5', 'udp'), { address: loopback, port: endpoint.port });
+  t.same(endpoint.towards('::1', 'udp'), { address: '::1', port: endpoint.port });
+  for (const [type, address] of [
+    ['udp4', loopback],
+    ['udp6', '::1'],
+  ] as const) {
+    const socket = createSocket(type);
+    t.teardown(() => void socket.close());
+    const answered = once(socket, 'message');
+    socket.send(type, endpoint.port, address);
+    const [bytes, from] = (await answered) as [Buffer, { address: string; port: number }];
+    t.equal(bytes.toString(), type);
+    t.match(from, { address, port: endpoint.port });
+    t.match(core.received.at(-1)?.flow, { remote: { address } }, 'IPv4 under its own name');
+  }
+  const resolver = new DnsResolver(nodeClock, async () => ['::1', loopback]);
+  const four = await echo(t, { resolver });
+  await resolver.resolve('both.example');
+  t.same(four.endpoint.towards('both.example', 'tcp'), { address: loopback, port: four.endpoint.port });
+  const destination: Destination = { transport: 'udp', host: 'both.example', port: endpoint.port };
+  four.endpoint.drive(() => four.core.outputs.push({ kind: 'transmit', destination, bytes: new TextEncoder().encode('by IPv4') }));
+  t.ok(await until(() => core.received.some(({ flow, text }) => text === 'by IPv4' && flow.remote.address === loopback)));
+});
+
 t.test('names are asked for once at a time, believed a while, and failures shorter', async (t) => {
   let now = 0;
   const asked: string[] = [];

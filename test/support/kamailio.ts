@@ -11,6 +11,8 @@ export function kamailioPassword(user: string): string {
 }
 
 export interface KamailioExtras {
+  /** Instead of 127.0.0.1. */
+  readonly address?: string;
   /** TLS on a port of its own; paths of PEM files. */
   readonly tls?: { readonly port: number; readonly certificate: string; readonly key: string };
 }
@@ -21,7 +23,7 @@ export async function startKamailio(folder: string, port: number, extras: Kamail
   const file = join(folder, 'kamailio.cfg');
   await writeFile(file, configuration(port, extras));
   const program = new ForeignProgram('kamailio', ['-f', file, '-DD', '-E', '-Y', folder, '-w', folder, '-m', '32', '-M', '8']);
-  await program.saw(extras.tls ? /^\s*tls: 127\.0\.0\.1/ : /^\s*tcp: 127\.0\.0\.1/);
+  await program.saw(extras.tls ? /^\s*tls: / : /^\s*tcp: /);
   return program;
 }
 
@@ -41,15 +43,15 @@ modparam("tls", "certificate", "${certificate}")
 modparam("tls", "private_key", "${key}")`;
 }
 
-function configuration(port: number, { tls }: KamailioExtras): string {
+function configuration(port: number, { address = '127.0.0.1', tls }: KamailioExtras): string {
   return `#!KAMAILIO
 debug=1
 log_stderror=yes
 children=2
 tcp_children=1
 auto_aliases=no
-listen=udp:127.0.0.1:${port}
-listen=tcp:127.0.0.1:${port}
+listen=udp:${address}:${port}
+listen=tcp:${address}:${port}
 alias="${kamailioRealm}"
 mpath="${moduleFolder()}"
 ${tls ? tlsLines(tls) : ''}

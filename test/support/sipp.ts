@@ -8,8 +8,10 @@ const errorFile = 'errors.log';
 
 export interface SippOptions {
   readonly folder: string;
-  /** Its own SIP port on 127.0.0.1. */
+  /** Its own SIP port. */
   readonly port: number;
+  /** Its address, 127.0.0.1 unless given. */
+  readonly address?: string;
   /** `host:port` it sends to; a UAS needs none. */
   readonly target?: string;
   /** User part it calls, `[service]` in scenarios. */
@@ -35,8 +37,8 @@ export class Sipp {
     await mkdir(options.folder, { recursive: true });
     const file = join(options.folder, 'scenario.xml');
     await writeFile(file, options.scenario);
-    const args = ['-sf', file, '-i', '127.0.0.1', '-p', String(options.port), '-t', options.transport ?? 'u1', '-m', '1', '-nostdin'];
-    args.push('-timeout', `${options.timeoutSeconds ?? 30}s`, '-timeout_error');
+    const args = ['-sf', file, '-i', options.address ?? '127.0.0.1', '-p', String(options.port), '-t', options.transport ?? 'u1'];
+    args.push('-m', '1', '-nostdin', '-timeout', `${options.timeoutSeconds ?? 30}s`, '-timeout_error');
     args.push(
       '-trace_msg',
       '-message_file',
@@ -74,9 +76,9 @@ export class Sipp {
 }
 
 const sdp = `v=0
-o=sipp 1 1 IN IP4 127.0.0.1
+o=sipp 1 1 IN IP[media_ip_type] [media_ip]
 s=-
-c=IN IP4 127.0.0.1
+c=IN IP[media_ip_type] [media_ip]
 t=0 0
 m=audio [media_port] RTP/AVP 0 101
 a=rtpmap:0 PCMU/8000
@@ -88,7 +90,7 @@ const responseHeaders = `[last_Via:]
 [last_To:];tag=[pid]sipp[call_number]
 [last_Call-ID:]
 [last_CSeq:]
-Contact: <sip:127.0.0.1:[local_port];transport=[transport]>`;
+Contact: <sip:[local_ip]:[local_port];transport=[transport]>`;
 
 function scenario(steps: string): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE scenario SYSTEM "sipp.dtd">\n<scenario name="hookswitch">\n${steps}\n</scenario>\n`;
@@ -135,7 +137,7 @@ export function callerScenario(infos: readonly { contentType: string; body: stri
 <send retrans="500"><![CDATA[
 INFO [next_url] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-From: <sip:sipp@127.0.0.1:[local_port]>;tag=[pid]caller[call_number]
+From: <sip:sipp@[local_ip]:[local_port]>;tag=[pid]caller[call_number]
 To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
 Call-ID: [call_id]
 CSeq: ${index + 2} INFO
@@ -150,11 +152,11 @@ ${body}]]></send>
 <send retrans="500"><![CDATA[
 INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-From: <sip:sipp@127.0.0.1:[local_port]>;tag=[pid]caller[call_number]
+From: <sip:sipp@[local_ip]:[local_port]>;tag=[pid]caller[call_number]
 To: <sip:[service]@[remote_ip]:[remote_port]>
 Call-ID: [call_id]
 CSeq: 1 INVITE
-Contact: <sip:sipp@127.0.0.1:[local_port];transport=[transport]>
+Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>
 Max-Forwards: 70
 Content-Type: application/sdp
 Content-Length: [len]
@@ -168,7 +170,7 @@ ${sdp}
 <send><![CDATA[
 ACK [next_url] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-From: <sip:sipp@127.0.0.1:[local_port]>;tag=[pid]caller[call_number]
+From: <sip:sipp@[local_ip]:[local_port]>;tag=[pid]caller[call_number]
 To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
 Call-ID: [call_id]
 CSeq: 1 ACK
@@ -181,7 +183,7 @@ ${sends.join('\n')}
 <send retrans="500"><![CDATA[
 BYE [next_url] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-From: <sip:sipp@127.0.0.1:[local_port]>;tag=[pid]caller[call_number]
+From: <sip:sipp@[local_ip]:[local_port]>;tag=[pid]caller[call_number]
 To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
 Call-ID: [call_id]
 CSeq: ${infos.length + 2} BYE

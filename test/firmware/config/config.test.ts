@@ -77,6 +77,7 @@ t.test('texts become values, or a reason in plain words', async (t) => {
     ['sip.port', '1e3', /whole number/],
     ['sip.address', 'localhost', /IP address/],
     ['sip.address', '1.2.3.256', /IP address/],
+    ['sip.address', '::1, x', /IP address/],
     ['rtp.ptime', '25', /one of 10, 20, 30, 40, 60/],
     ['phone.digitMode', 'both ways', /one of info, rfc4733, both/],
     ['phone.callWaiting', 'maybe', /true or false/],
