@@ -76,8 +76,8 @@ export class SipEndpoint implements LocalAddresses, NameService {
   readonly #waiting = new Set<() => void>();
   readonly #watch: NetworkWatch;
   readonly #probe = new RefusalProbe();
-  /** Requests that went out as datagrams: the same bytes again are a retransmission. */
-  readonly #sent = new WeakSet<Uint8Array>();
+  /** Requests that went out as datagrams, and whether they have been probed for: the same bytes again are a retransmission. */
+  readonly #sent = new WeakMap<Uint8Array, 'sent' | 'probed'>();
   #port = 0;
   #tlsPort = 0;
   #drive: Drive | undefined;
@@ -348,8 +348,9 @@ export class SipEndpoint implements LocalAddresses, NameService {
     }
     socket.send(bytes, remote, (reason) => this.#fail(destination, reason));
     if (responseStart.every((byte, i) => bytes[i] === byte)) return;
-    if (this.#sent.has(bytes)) this.#probe.look(remote, (reason) => this.#fail(destination, reason));
-    this.#sent.add(bytes);
+    const before = this.#sent.get(bytes);
+    if (before === 'sent') this.#probe.look(remote, (reason) => this.#fail(destination, reason));
+    this.#sent.set(bytes, before ? 'probed' : 'sent');
   }
 
   /** Of several, the one that a datagram came in by, else the one whose address the way to the peer begins at. */
