@@ -88,6 +88,13 @@ export const callingSettings = {
     restart: true,
     default: false,
   }),
+  'sip.acceptMessages': flag({
+    title: 'Accept text messages',
+    description: 'Show text messages (SIP MESSAGE) of those who may call; off, they are refused with 403.',
+    owner: 'phone',
+    restart: true,
+    default: true,
+  }),
   'sip.sessionExpires': duration({
     title: 'Session timer',
     description:

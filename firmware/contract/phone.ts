@@ -46,6 +46,18 @@ export const callStateSchema = v.picklist([
 ]);
 export type CallState = v.InferOutput<typeof callStateSchema>;
 
+const textSchema = v.object({
+  id: word,
+  at: wallTime,
+  direction: v.picklist(['outgoing', 'incoming']),
+  line: v.nullable(word),
+  remote: v.object({ displayName: v.string(), uri: v.string() }),
+  text: v.string(),
+  /** Of the answer to one that went out; `null` until it has come, and for those that came in. */
+  statusCode: v.nullable(v.number()),
+});
+export type TextEntry = v.InferOutput<typeof textSchema>;
+
 const callStatusSchema = v.object({
   call: word,
   line: v.nullable(word),
@@ -95,6 +107,8 @@ export const phoneStatusSchema = v.object({
   /** The tone or bell that sounds now. */
   tone: v.nullable(v.string()),
   missedCalls: v.number(),
+  /** Text messages that nobody has looked at yet. */
+  unreadTexts: v.number(),
   /** What people should know of the device and mend, in plain words. */
   notices: v.array(v.string()),
   counters: v.record(v.string(), v.number()),
@@ -184,6 +198,15 @@ export const phoneContract = defineContract({
       result: v.object({ entries: v.array(doorLogEntrySchema) }),
     },
     clearMissed: { args: nothing, result: nothing },
+    /** Sends a text message; what becomes of it is shown by `texts`. */
+    message: {
+      args: v.object({ target: dialStringSchema, text: v.pipe(v.string(), v.minLength(1), v.maxLength(1300)), line: v.optional(word) }),
+      result: v.object({ message: word }),
+    },
+    /** The last text messages, oldest first; kept until the phone restarts. */
+    texts: { args: nothing, result: v.object({ texts: v.array(textSchema) }) },
+    /** A person has read them: the display forgets them. */
+    markTextsRead: { args: nothing, result: nothing },
     listSettings: {
       args: v.object({ prefix: v.optional(v.string(), ''), reveal: v.optional(v.boolean(), false) }),
       result: v.object({ settings: v.array(settingSchema) }),

@@ -3,6 +3,7 @@ import type { Call } from './call.ts';
 import type { RemoteParty } from './call-plan.ts';
 import type { Handset } from './handset.ts';
 import type { Line } from './line.ts';
+import type { TextDesk } from './text-desk.ts';
 import type { TransferDesk } from './transfer-desk.ts';
 
 const lineLength = 32;
@@ -11,6 +12,7 @@ export interface Displayed {
   readonly handset: Handset;
   readonly lines: readonly Line[];
   readonly missedCalls: number;
+  readonly texts: TextDesk;
   readonly transfers: TransferDesk;
   /** False while the daemon is away: then there is no sound, or no key. */
   readonly daemons: { readonly hal: boolean; readonly media: boolean };
@@ -47,12 +49,14 @@ function mainRows(displayed: Displayed, ringing: Call | undefined): string[] {
   }
 }
 
-function idleRows({ lines, missedCalls, daemons }: Displayed): string[] {
+function idleRows({ lines, missedCalls, texts, daemons }: Displayed): string[] {
   const [line] = lines;
   if (!daemons.media) return ['No sound', 'the media daemon is away'];
   if (!daemons.hal) return ['No keys', 'the hal daemon is away'];
   const messages = lines.filter(({ messageWaiting }) => messageWaiting).length;
   const first = line ? line.settings.displayName || nameOf({ displayName: '', uri: line.settings.aor.toString() }) : 'No line';
+  const { newest } = texts;
+  if (newest) return [`${nameOf(newest.remote)}:`, newest.text];
   if (lines.some(({ doNotDisturb }) => doNotDisturb)) return [first, 'Do not disturb'];
   if (missedCalls > 0) return [first, `${missedCalls} missed ${missedCalls === 1 ? 'call' : 'calls'}`];
   if (messages > 0) return [first, 'New messages'];

@@ -1,5 +1,5 @@
 import type { Digit } from '#firmware/contract/media.ts';
-import type { PhoneStatus } from '#firmware/contract/phone.ts';
+import type { PhoneStatus, TextEntry } from '#firmware/contract/phone.ts';
 import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
 import { Counters, LimitedLog } from '#firmware/core/counters.ts';
 import type { Entropy } from '#firmware/core/entropy.ts';
@@ -26,6 +26,7 @@ import { isDigit, type PhoneSettings } from './phone-settings.ts';
 import { Reception } from './reception.ts';
 import { lampsOf, soundsOf } from './ringing.ts';
 import { isWaiting, statusOf } from './status.ts';
+import { TextDesk, type TextWish } from './text-desk.ts';
 import { TransferDesk, type TransferWish } from './transfer-desk.ts';
 
 export interface PhonePorts {
@@ -76,6 +77,7 @@ export class Phone implements SipCore<PhoneEvent> {
   readonly #alerts: AlertDesk;
   readonly #reception: Reception;
   readonly #transfers: TransferDesk;
+  readonly #texts: TextDesk;
   readonly #statusTimer: Alarm = { fire: (now) => this.#tellStatus(now) };
   #settings: PhoneSettings;
   #startedAt = 0;
@@ -123,6 +125,7 @@ export class Phone implements SipCore<PhoneEvent> {
       room: () => handset.room,
       replace: (replaced, successor) => handset.expectSuccessor(replaced, successor),
     });
+    this.#texts = new TextDesk({ userAgent, outbox, settings: current });
     this.#transfers = new TransferDesk({ userAgent, desk, handset, outbox, settings: current });
   }
 
@@ -252,6 +255,20 @@ export class Phone implements SipCore<PhoneEvent> {
     this.#settled(now, () => this.#transfers.transfer(now, wish));
   }
 
+  /** Gives the name of the message among `texts`. */
+  message(now: Milliseconds, wish: TextWish): string {
+    return this.#settled(now, () => this.#texts.send(now, wish));
+  }
+
+  /** The last text messages, oldest first. */
+  get texts(): readonly TextEntry[] {
+    return this.#texts.all;
+  }
+
+  markTextsRead(now: Milliseconds): void {
+    this.#settled(now, () => this.#texts.markRead());
+  }
+
   setDoNotDisturb(now: Milliseconds, on: boolean, line?: string): void {
     this.#settled(now, () => this.#lines.setDoNotDisturb(on, line));
   }
@@ -299,6 +316,7 @@ export class Phone implements SipCore<PhoneEvent> {
       lines: this.#lines.all,
       alerts: this.#alerts,
       transfers: this.#transfers,
+      texts: this.#texts,
       missedCalls: this.#missedCalls,
       notices: this.#ports.notices?.() ?? [],
       tone: this.#tone,
@@ -360,6 +378,7 @@ export class Phone implements SipCore<PhoneEvent> {
       const missed = this.#reception.take(now, event);
       if (missed) this.#countMissed(this.#missedCalls + 1);
     } else if (event.type === 'referred' || event.type === 'referProgress') this.#transfers.take(now, event);
+    else if (event.type === 'textReceived' || event.type === 'textAnswered') this.#texts.take(event);
     else this.#desk.take(now, event.session, event);
   }
 

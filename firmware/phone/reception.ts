@@ -48,7 +48,7 @@ export class Reception {
     const { userAgent, desk, outbox } = this.#ports;
     const { request, session } = event;
     const line = this.#ports.lines().find(({ settings }) => settings.name === event.account);
-    const remote = remoteOf(request);
+    const remote = partyOf(request.from);
     const offer = bodyOf(request);
     const replaced = event.replaces === undefined ? undefined : desk.ofSession(event.replaces);
     const refusal = event.replaces === undefined ? this.#refusalOf(line, offer) : this.#refusalOfSuccessor(replaced, offer);
@@ -104,9 +104,8 @@ function bodyOf(request: Request): Body | undefined {
   return { contentType: contentType ?? '', bytes: request.body };
 }
 
-/** The caller as From says; the name is for a small display, so what cannot be shown is left out. */
-function remoteOf(request: Request): RemoteParty {
-  const { displayName = '', uri } = request.from;
+/** Somebody as From says; the name is for a small display, so what cannot be shown is left out. */
+export function partyOf({ displayName = '', uri }: NameAddr): RemoteParty {
   const shown = [...displayName].filter((character) => character >= ' ' && character !== '\u007f').slice(0, displayNameAtMost);
   return { displayName: shown.join('').trim(), uri: uri.toString() };
 }

@@ -10,6 +10,7 @@ import { displayOf } from './display.ts';
 import type { Handset } from './handset.ts';
 import type { Line } from './line.ts';
 import type { MediaDesk } from './media-desk.ts';
+import type { TextDesk } from './text-desk.ts';
 import type { TransferDesk } from './transfer-desk.ts';
 
 /** The parts of a phone that a snapshot looks at. */
@@ -23,6 +24,7 @@ export interface Observed {
   readonly lines: readonly Line[];
   readonly alerts: AlertDesk;
   readonly transfers: TransferDesk;
+  readonly texts: TextDesk;
   readonly missedCalls: number;
   readonly notices: readonly string[];
   /** What sounds now, the bell before the ear. */
@@ -32,14 +34,15 @@ export interface Observed {
 
 /** The whole device at one moment, for people and programs. */
 export function statusOf(now: Milliseconds, observed: Observed): PhoneStatus {
-  const { version, startedAt, board, media, desk, handset, lines, alerts, transfers, missedCalls, notices, tone, counters } = observed;
+  const { version, startedAt, board, media, desk, handset, lines, alerts, transfers, texts, missedCalls, notices, tone, counters } =
+    observed;
   const daemons = { hal: board.up, media: media.up };
   const state: BoardState | undefined = board.state;
   return {
     version,
     startedAt,
     hook: board.hook,
-    display: displayOf({ handset, lines, missedCalls, transfers, daemons }),
+    display: displayOf({ handset, lines, missedCalls, transfers, texts, daemons }),
     dialed: handset.dialed,
     lines: lines.map((line) => line.status(now)),
     calls: desk.all.map((call) => callStatusOf(now, call, observed, isWaiting(handset, call))),
@@ -48,6 +51,7 @@ export function statusOf(now: Milliseconds, observed: Observed): PhoneStatus {
     daemons,
     tone,
     missedCalls,
+    unreadTexts: texts.unread,
     notices: [...notices],
     counters: counters.describe(),
   };

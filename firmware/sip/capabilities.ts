@@ -12,10 +12,14 @@ export const allowedMethods: readonly string[] = [
   'UPDATE',
   'NOTIFY',
   'REFER',
+  'MESSAGE',
 ];
 
 /** Media types of INFO bodies that carry a digit; whoever owns the call reads them. */
 export const infoTypes: readonly string[] = ['application/dtmf-relay', 'application/dtmf', 'application/telephone-event'];
+
+/** Media type of the instant messages we take (RFC 3428 §7). */
+export const messageType = 'text/plain';
 
 /** RFC 3842: the one event package we subscribe to. */
 export const messageSummary = { event: 'message-summary', contentType: 'application/simple-message-summary' } as const;
@@ -37,7 +41,7 @@ export function dialogLines(settings: UserAgentSettings): readonly (readonly [na
 export function capabilityLines(settings: UserAgentSettings): readonly (readonly [name: string, value: string])[] {
   return [
     allowLine,
-    ['Accept', ['application/sdp', ...infoTypes, messageSummary.contentType].join(', ')],
+    ['Accept', ['application/sdp', ...infoTypes, messageSummary.contentType, messageType].join(', ')],
     ['Accept-Encoding', 'identity'],
     ['Accept-Language', 'en'],
     supportedLine(settings),

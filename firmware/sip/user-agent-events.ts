@@ -98,6 +98,10 @@ export type UserAgentEvent =
       readonly statusCode: number;
       readonly reasonPhrase: string;
     }
+  /** RFC 3428: an instant message, already answered with 200. */
+  | { readonly type: 'textReceived'; readonly account?: AccountId; readonly from: NameAddr; readonly text: string }
+  /** What became of our `sendText`; 408 for a timeout, 503 when the transport failed. */
+  | { readonly type: 'textAnswered'; readonly message: string; readonly statusCode: number; readonly reasonPhrase: string }
   /** RFC 3842. */
   | {
       readonly type: 'messageWaiting';

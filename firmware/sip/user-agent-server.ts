@@ -7,6 +7,7 @@ import { IncomingInvite } from './dialog/incoming-invite.ts';
 import { messageSummaryOf } from './dialog/message-summary.ts';
 import { replacedBy } from './dialog/replaces.ts';
 import type { Identity } from './identity.ts';
+import { takeText } from './instant-message.ts';
 import type { Request, Response } from './message/message.ts';
 import { isKnownMethod } from './message/methods.ts';
 import { inspectBody, inspectExtensions, inspectHeaders, inspectMethod, type Refused } from './request-inspection.ts';
@@ -48,6 +49,8 @@ export class UserAgentServer {
     else if (usage) usage.receive(now, transaction);
     else if (request.method === 'INVITE') this.#invited(now, transaction);
     else if (request.method === 'NOTIFY') this.#notified(now, transaction);
+    else if (request.method === 'MESSAGE')
+      takeText(this.#core, now, transaction, this.#identityFor(request, transaction.flow.remote.address));
     else this.#core.respond(now, transaction, 200, { headers: capabilityLines(this.#core.settings) });
   }
 
@@ -108,6 +111,7 @@ export class UserAgentServer {
     const accounts = this.#identities.accounts();
     const ownServer = identity?.account ? identity.isServer(source) : accounts.some((one) => one.isServer(source));
     if (request.method === 'NOTIFY') return this.#inspectNotify(request, ownServer);
+    if (request.method === 'MESSAGE') return ownServer || this.#core.settings.acceptDirectCalls ? undefined : { statusCode: 403 };
     // Whoever is in no call with us has no business to make us call.
     if (request.method === 'REFER') return { statusCode: 403 };
     if (request.method === 'INVITE' && !ownServer && !this.#core.settings.acceptDirectCalls) return { statusCode: 403 };

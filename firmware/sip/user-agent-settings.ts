@@ -13,6 +13,8 @@ export interface UserAgentSettings {
   readonly product?: string | undefined;
   /** True: an INVITE may come from anyone, not only from the servers of an account. */
   readonly acceptDirectCalls: boolean;
+  /** False: instant messages are refused with 403. */
+  readonly acceptMessages: boolean;
   /** How long a server may be silent before another one of the account or of its domain is tried, ms. */
   readonly failoverAfter: Milliseconds;
   /** How long an INVITE may ring before it is cancelled, ms: longer than a proxy's timer C (RFC 3261 §16.6). */
@@ -40,6 +42,7 @@ export const defaultUserAgentSettings: UserAgentSettings = {
   maximumTransactions: 10_000,
   maximumSessions: 256,
   acceptDirectCalls: false,
+  acceptMessages: true,
   failoverAfter: 4_000,
   noAnswer: 240_000,
   retryBase: 4_000,

@@ -9,6 +9,7 @@ import type { ReofferAnswer } from './dialog/offer-exchange.ts';
 import { OutgoingInvite } from './dialog/outgoing-invite.ts';
 import { Subscription } from './dialog/subscription.ts';
 import { destinationOf, Identity, securedFor } from './identity.ts';
+import { sendText } from './instant-message.ts';
 import type { ResponseParts } from './message/build.ts';
 import type { NameAddr } from './message/name-addr.ts';
 import type { Uri } from './message/uri.ts';
@@ -28,6 +29,13 @@ export interface InviteOptions {
   readonly body?: Body | undefined;
   /** Further header fields in order. */
   readonly headers?: readonly (readonly [name: string, value: string])[] | undefined;
+}
+
+export interface TextMessage {
+  /** The account that sends it; without one it goes straight to `target`. */
+  readonly account?: AccountId | undefined;
+  readonly target: Uri;
+  readonly text: string;
 }
 
 export interface RejectOptions {
@@ -192,6 +200,18 @@ export class UserAgent implements SipCore<UserAgentEvent> {
   /** How the call goes that the far end of `session` asked for, also after that one has ended; a final status is the last. */
   tellReferred(now: Milliseconds, session: SessionId, statusCode: number): void {
     this.#core.referrals.get(session)?.tellReferred(now, statusCode);
+  }
+
+  /**
+   * Sends an instant message (RFC 3428); its outcome comes as `textAnswered` with the name that this gives. Throws UsageError for a text that
+   * is too long, and for an address that can not be reached.
+   */
+  sendText(now: Milliseconds, { account, target, text }: TextMessage): string {
+    const identity = account === undefined ? this.#nobody : this.#service(account).identity;
+    const way = identity.server ?? destinationOf(target);
+    const destination = way && securedFor(target, way);
+    if (!destination) throw new UsageError('no-way', 'the address can not be reached');
+    return sendText(this.#core, now, identity, { target, text, destination });
   }
 
   /** Subscribes to message-summary (RFC 3842) at the account's server and keeps the subscription fresh. */

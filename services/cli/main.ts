@@ -114,6 +114,16 @@ function addPhoneCommands(): void {
     .description('start an alert: its people are called until one acknowledges')
     .action(printing((place, _options, name) => phone.alert(place, name)));
   program
+    .command('message <target> <text>')
+    .description('send a text message; messages says what became of it')
+    .option('--line <name>', 'line to send from')
+    .action(printing((place, options, target, text) => phone.message(place, target, text, options.line)));
+  program
+    .command('messages')
+    .description('the last text messages')
+    .option('--json', 'for programs', false)
+    .action(printing((place, options) => phone.messages(place, options)));
+  program
     .command('log')
     .description('the last calls')
     .addOption(new Option('--limit <n>', 'how many').default(20).argParser(count))

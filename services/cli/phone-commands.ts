@@ -5,9 +5,13 @@ import { UsageError } from '#firmware/core/errors.ts';
 import type { ContractLink } from '#firmware/platform/unix-socket.ts';
 import { withContract } from './contract-call.ts';
 import type { Place } from './place.ts';
-import { callLogLines, doorLogLines, statusLines } from './status-view.ts';
+import { callLogLines, doorLogLines, statusLines, textLines } from './status-view.ts';
 
 type PhoneLink = ContractLink<typeof phoneContract>;
+
+/** How often and how long apart the phone is asked what became of a text message: ten seconds in all. */
+const textTries = 50;
+const textPauseMs = 200;
 
 /** Lines for stdout; none when there is nothing to say. */
 export type Output = readonly string[];
@@ -93,6 +97,30 @@ export function doorLog(place: Place, options: { limit: number; json: boolean })
   return withPhone(place, async (phone) => {
     const { entries } = await phone.command('doorLog', { limit: options.limit });
     return options.json ? [JSON.stringify(entries, null, 2)] : doorLogLines(entries);
+  });
+}
+
+/** Sends a text message and waits a while for what becomes of it. */
+export function message(place: Place, target: string, text: string, line: string | undefined): Promise<Output> {
+  return withPhone(place, async (phone) => {
+    const { message } = await phone.command('message', { target, text, line });
+    for (let tries = 0; tries < textTries; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, textPauseMs));
+      const { texts } = await phone.command('texts', {});
+      const statusCode = texts.find(({ id }) => id === message)?.statusCode ?? undefined;
+      if (statusCode !== undefined && statusCode >= 300) throw new UsageError('refused', `the message was refused with ${statusCode}`);
+      if (statusCode !== undefined) return ['delivered'];
+    }
+    return ['not answered yet: hookswitch messages tells later'];
+  });
+}
+
+/** The last text messages; whoever asks has read them. */
+export function messages(place: Place, options: { json: boolean }): Promise<Output> {
+  return withPhone(place, async (phone) => {
+    const { texts } = await phone.command('texts', {});
+    await phone.command('markTextsRead', {});
+    return options.json ? [JSON.stringify(texts, null, 2)] : textLines(texts);
   });
 }
 

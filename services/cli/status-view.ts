@@ -1,4 +1,4 @@
-import type { CallLogEntry, CallStatus, DoorLogEntry, PhoneStatus } from '#firmware/contract/phone.ts';
+import type { CallLogEntry, CallStatus, DoorLogEntry, PhoneStatus, TextEntry } from '#firmware/contract/phone.ts';
 
 /** The state of the phone for people at a terminal. */
 export function statusLines(status: PhoneStatus): string[] {
@@ -13,6 +13,7 @@ export function statusLines(status: PhoneStatus): string[] {
     ...status.calls.map(callLine),
     ...(status.calls.length === 0 ? ['no calls'] : []),
     ...(missedCalls > 0 ? [`${missedCalls} missed calls`] : []),
+    ...(status.unreadTexts > 0 ? [`${status.unreadTexts} unread text messages`] : []),
     ...status.alerts
       .filter(({ state }) => state !== 'idle')
       .map(({ alert, state, round, person }) => alertLine(alert, state, round, person)),
@@ -37,6 +38,23 @@ export function callLogLines(entries: readonly CallLogEntry[]): string[] {
 export function doorLogLines(entries: readonly DoorLogEntry[]): string[] {
   if (entries.length === 0) return ['no door events yet'];
   return table(entries.map(({ at, door, event, by, via, detail }) => [when(at), door, event, by, via, detail]));
+}
+
+export function textLines(texts: readonly TextEntry[]): string[] {
+  if (texts.length === 0) return ['no text messages yet'];
+  return table(
+    texts.map(({ at, direction, remote, text, statusCode }) => {
+      const outcome = statusCode === null ? 'not answered yet' : statusCode < 300 ? 'delivered' : `refused (${statusCode})`;
+      const who = remote.displayName ? `${remote.displayName} <${remote.uri}>` : remote.uri;
+      const isIncoming = direction === 'incoming';
+      return [when(at), isIncoming ? 'from' : 'to', who, isIncoming ? '' : outcome, printable(text)];
+    }),
+  );
+}
+
+/** A text of somebody else must not steer the terminal. */
+function printable(text: string): string {
+  return [...text].map((character) => (character < ' ' || (character >= '\u007f' && character < '\u00a0') ? ' ' : character)).join('');
 }
 
 /** Columns as wide as their widest cell. */
@@ -77,6 +95,7 @@ function callLine({ call, direction, state, remote, seconds, owner, digitsReceiv
     ...(owner === 'handset' ? [] : [owner]),
     ...(digitsReceived ? [`digits ${digitsReceived}`] : []),
     ...(media ? [`packets ${media.packetsSent} out, ${media.packetsReceived} in, ${media.packetsLost} lost`] : []),
+    ...(media && media.opinionScore !== null ? [`sounds ${media.opinionScore.toFixed(1)} of 4.5`] : []),
   ];
   return parts.join(', ');
 }

@@ -68,7 +68,9 @@ export class ExtensionCalls {
   }
 
   take(event: UserAgentEvent): void {
-    if (event.type === 'incoming') this.#incoming(event.session, event.request);
+    // Nobody is here to be talked to in somebody else's place.
+    if (event.type === 'incoming' && event.replaces !== undefined) this.#reject(event.session, 603);
+    else if (event.type === 'incoming') this.#incoming(event.session, event.request);
     else if ('session' in event) this.#about(event.session, event);
   }
 
@@ -133,6 +135,9 @@ export class ExtensionCalls {
       case 'info':
         call.takeInfo(event.body);
         this.#parts.onChange();
+        return;
+      case 'referred':
+        this.#parts.drive((now, userAgent) => userAgent.rejectRefer(now, session, 603));
         return;
       case 'cancelled':
       case 'ended':

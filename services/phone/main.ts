@@ -127,6 +127,7 @@ function buildPhone(
   });
   const userAgentSettings = {
     acceptDirectCalls: current.get('sip.acceptDirectCalls'),
+    acceptMessages: current.get('sip.acceptMessages'),
     sessionExpires: current.get('sip.sessionExpires'),
     minimumSessionExpires: current.get('sip.minimumSessionExpires'),
     reliableProvisional: current.get('sip.reliableProvisional'),

@@ -33,6 +33,9 @@ export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof 
     resume: ({ call }) => drive((phone, now) => phone.resume(now, call)) ?? nothing,
     transfer: (wish) => drive((phone, now) => phone.transfer(now, wish)) ?? nothing,
     setDoNotDisturb: ({ on, line }) => drive((phone, now) => phone.setDoNotDisturb(now, on, line)) ?? nothing,
+    message: (wish) => ({ message: drive((phone, now) => phone.message(now, wish)) }),
+    texts: () => ({ texts: [...drive((phone) => phone.texts)] }),
+    markTextsRead: () => drive((phone, now) => phone.markTextsRead(now)) ?? nothing,
     clearMissed: () => drive((phone, now) => phone.clearMissed(now)) ?? nothing,
     alert: ({ alert, token }) => ({ state: drive((phone, now) => phone.alert(now, alert, token)) }),
     actuate: async (actuation) => {

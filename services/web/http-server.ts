@@ -36,7 +36,7 @@ export interface HttpServer {
 }
 
 /** Commands a page may read with GET and give with POST. Secrets stay masked: `reveal` is not to be had from here. */
-const readable = new Set(['status', 'callLog', 'doorLog', 'listSettings']);
+const readable = new Set(['status', 'callLog', 'doorLog', 'texts', 'listSettings']);
 const writable = new Set([
   ...[
     'call',
@@ -50,6 +50,8 @@ const writable = new Set([
     'setDoNotDisturb',
     'actuate',
     'clearMissed',
+    'message',
+    'markTextsRead',
     'changeSettings',
   ],
 ]);

@@ -42,6 +42,9 @@ export class FakePhone {
       hold: noted('hold'),
       resume: noted('resume'),
       transfer: noted('transfer'),
+      message: () => ({ message: 'm1' }),
+      texts: () => ({ texts: [] }),
+      markTextsRead: noted('markTextsRead'),
       redial: () => ({ call: 'c8' }),
       setDoNotDisturb: noted('setDoNotDisturb'),
       actuate: noted('actuate'),
@@ -112,6 +115,7 @@ export const sampleStatus: PhoneStatus = {
   daemons: { hal: true, media: false },
   tone: 'dial',
   missedCalls: 3,
+  unreadTexts: 0,
   notices: [],
   counters: {},
 };

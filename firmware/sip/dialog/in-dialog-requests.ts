@@ -4,6 +4,7 @@ import type { AgentCore } from '../agent-core.ts';
 import { allowLine, capabilityLines, eventPackages, infoTypes } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
 import type { Identity } from '../identity.ts';
+import { takeText } from '../instant-message.ts';
 import { bodyOf, mediaTypeOf } from '../message-body.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import type { SessionId } from '../user-agent-events.ts';
@@ -16,6 +17,7 @@ export function answerAside(core: AgentCore, now: Milliseconds, session: Session
   else if (method === 'INFO') answerInfo(core, now, session, transaction);
   else if (method === 'NOTIFY') core.respond(now, transaction, 481);
   else if (method === 'SUBSCRIBE') core.respond(now, transaction, 489, { headers: [['Allow-Events', eventPackages]] });
+  else if (method === 'MESSAGE') takeText(core, now, transaction);
   // A call that nobody has accepted is not to be passed on.
   else if (method === 'REFER') core.respond(now, transaction, 403);
   else core.respond(now, transaction, 405, { headers: [allowLine] });

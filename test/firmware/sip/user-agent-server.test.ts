@@ -76,7 +76,7 @@ const refusals: readonly (readonly [title: string, request: () => string, answer
   ],
   ['REGISTER to a phone: 405', () => requestOf('REGISTER'), /^SIP\/2\.0 405 /],
   ['RFC 3515 REFER outside a call: 403', () => requestOf('REFER', { headers: { 'Refer-To': '<sip:x@192.0.2.1>' } }), /^SIP\/2\.0 403 /],
-  ['MESSAGE: 405', () => requestOf('MESSAGE'), /^SIP\/2\.0 405 /],
+  ['RFC 3428 §7 MESSAGE without a body: 400', () => requestOf('MESSAGE'), /^SIP\/2\.0 400 /],
   ['PUBLISH: 405', () => requestOf('PUBLISH', { headers: { Event: 'presence' } }), /^SIP\/2\.0 405 /],
   ['PRACK without a dialog: 481', () => requestOf('PRACK', { headers: { RAck: '1 1 INVITE' } }), /^SIP\/2\.0 481 /],
   ['SUBSCRIBE: 489', () => requestOf('SUBSCRIBE', { headers: { Event: 'dialog' } }), /^SIP\/2\.0 489 .*Allow-Events: message-summary/s],
@@ -190,7 +190,7 @@ t.test('§11.2 OPTIONS tells what we can do', async (t) => {
   const { answerTo } = scene();
   const response = parsed(answerTo(requestOf('OPTIONS')));
   t.equal(response.kind === 'response' && response.statusCode, 200);
-  t.same(response.allow, ['INVITE', 'ACK', 'CANCEL', 'BYE', 'OPTIONS', 'INFO', 'PRACK', 'UPDATE', 'NOTIFY', 'REFER']);
+  t.same(response.allow, ['INVITE', 'ACK', 'CANCEL', 'BYE', 'OPTIONS', 'INFO', 'PRACK', 'UPDATE', 'NOTIFY', 'REFER', 'MESSAGE']);
   t.match(response.header('Accept'), /^application\/sdp, application\/dtmf-relay/);
   t.same(response.supported, ['100rel', 'timer', 'replaces', 'norefersub']);
   t.equal(response.header('Server'), undefined, 'no product unless asked for');
