@@ -23,8 +23,9 @@ t.test(
     t.teardown(() => first.stop());
     const second = await startKamailio(join(folder, 'second'), ports[1]);
     t.teardown(() => second.stop());
+    const base = await loopbackSettings(folder);
     const settings = {
-      ...(await loopbackSettings(folder)),
+      ...base,
       'sip.trace': 'true',
       'sip.nameServers': dns.address,
       'line.main.aor': `sip:200@${kamailioRealm}`,
