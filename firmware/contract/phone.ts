@@ -123,8 +123,8 @@ export const callLogEntrySchema = v.object({
   line: v.nullable(v.string()),
   remote: v.string(),
   displayName: v.string(),
-  /** `accepted`, `missed`, `declined`, `busy`, `noAnswer`, `cancelled`, `failed`, `forwarded`. */
-  outcome: v.picklist(['accepted', 'missed', 'declined', 'busy', 'noAnswer', 'cancelled', 'failed', 'forwarded']),
+  /** `accepted`, `acceptedElsewhere` (on another phone), `missed`, `declined`, `busy`, `noAnswer`, `cancelled`, `failed`, `forwarded`. */
+  outcome: v.picklist(['accepted', 'acceptedElsewhere', 'missed', 'declined', 'busy', 'noAnswer', 'cancelled', 'failed', 'forwarded']),
   statusCode: v.nullable(v.number()),
   seconds: v.number(),
 });

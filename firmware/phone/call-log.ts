@@ -41,7 +41,8 @@ export function refusedEntryOf(remote: RemoteParty, line: LineSettings | undefin
 }
 
 function outcomeOf(direction: 'outgoing' | 'incoming', ending: CallEnding): Outcome {
-  if (direction === 'incoming') return ending.cause === 'declined' ? 'declined' : ending.cause === 'missed' ? 'missed' : 'failed';
+  const { cause } = ending;
+  if (direction === 'incoming') return cause === 'declined' || cause === 'missed' || cause === 'acceptedElsewhere' ? cause : 'failed';
   switch (ending.cause) {
     case 'cancelled':
       return 'cancelled';

@@ -40,7 +40,18 @@ export interface CallPlan {
 
 /** Why a call is over. */
 export interface CallEnding {
-  readonly cause: 'hungUp' | 'remoteHungUp' | 'lost' | 'cancelled' | 'missed' | 'declined' | 'refused' | 'noAnswer' | 'noPort' | 'unusable';
+  readonly cause:
+    | 'hungUp'
+    | 'remoteHungUp'
+    | 'lost'
+    | 'cancelled'
+    | 'missed'
+    | 'acceptedElsewhere'
+    | 'declined'
+    | 'refused'
+    | 'noAnswer'
+    | 'noPort'
+    | 'unusable';
   /** What was sent or received instead of a 200; `null` after a conversation. */
   readonly statusCode: number | null;
   /** For people. */

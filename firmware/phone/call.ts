@@ -3,6 +3,7 @@ import type { CallState } from '#firmware/contract/phone.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Entropy } from '#firmware/core/entropy.ts';
 import type { NegotiatedAudio } from '#firmware/sdp/offer-answer.ts';
+import { acceptedElsewhereReason } from '#firmware/sip/reason.ts';
 import type { UserAgent } from '#firmware/sip/user-agent.ts';
 import type { Body, SessionId, UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
 import { CallDigits } from './call-digits.ts';
@@ -50,6 +51,8 @@ export class Call {
   /** Where the person listens, `null` = nowhere. */
   #device: string | null = null;
   #ending: CallEnding | undefined;
+  /** The Reason that the far end is told. */
+  #farewell: string | undefined;
   #acceptedAt: Milliseconds | undefined;
   #endedAt: Milliseconds | undefined;
 
@@ -175,8 +178,9 @@ export class Call {
     this.#machine.input(now, 'accept');
   }
 
-  /** Ends it, whatever its state: CANCEL, BYE, or 603 for one that rings here. */
-  hangUp(now: Milliseconds): void {
+  /** Ends it, whatever its state: CANCEL, BYE, or 603 for one that rings here. `why`: somebody else came to the door. */
+  hangUp(now: Milliseconds, why?: 'acceptedElsewhere'): void {
+    if (why) this.#farewell = acceptedElsewhereReason;
     if (!this.#machine.input(now, 'decline')) this.#machine.input(now, 'hangUp');
   }
 
@@ -236,7 +240,8 @@ export class Call {
     else if (event.type === 'info') this.#digits.takeInfo(now, event.body);
     else if (event.type === 'infoAnswered') this.#digits.infoAnswered(now, event.statusCode);
     else if (event.type === 'cancelled') {
-      this.#note('missed', 487, 'the caller gave up');
+      if (event.acceptedElsewhere) this.#note('acceptedElsewhere', 487, 'accepted on another phone');
+      else this.#note('missed', 487, event.reason ?? 'the caller gave up');
       this.#machine.input(now, 'cancelled');
     } else if (event.type === 'ended') {
       if (event.by === 'timeout') this.#note('lost', null, event.reason ?? 'the far end is gone');
@@ -300,7 +305,7 @@ export class Call {
 
   #actions(): Record<CallAction, (now: Milliseconds) => void> {
     const { userAgent } = this.#ports;
-    const end = (now: Milliseconds) => this.#inSession((session) => userAgent.end(now, session));
+    const end = (now: Milliseconds) => this.#inSession((session) => userAgent.end(now, session, this.#farewell));
     const reject = (now: Milliseconds, statusCode: number) => this.#inSession((session) => userAgent.reject(now, session, statusCode));
     const over =
       (cause: CallEnding['cause'], statusCode: number | null, reason: string, tell?: (now: Milliseconds) => void) =>

@@ -149,7 +149,7 @@ export class Door {
     const others = [...late, ...this.#calls.filter((call) => !call.talking)];
     this.#calls = [winner];
     winner.connect(this.#settings.device);
-    for (const call of others) call.hangUp(now);
+    for (const call of others) call.hangUp(now, 'acceptedElsewhere');
   }
 
   #endAll(now: Milliseconds): void {

@@ -30,14 +30,9 @@ export const telephoneEvent: AudioFormat = {
 
 /** RFC 3551 §6: payload types that mean something without an rtpmap. Only those a phone could use. */
 const staticFormats = new Map<number, AudioFormat>(
-  [
-    pcmu,
-    pcma,
-    g722,
-    staticFormat(10, 'L16', 44_100, 2),
-    staticFormat(11, 'L16', 44_100, 1),
-    staticFormat(13, 'CN', 8000, 1),
-  ].map((format) => [format.payloadType, format]),
+  [pcmu, pcma, g722, staticFormat(10, 'L16', 44_100, 2), staticFormat(11, 'L16', 44_100, 1), staticFormat(13, 'CN', 8000, 1)].map(
+    (format) => [format.payloadType, format],
+  ),
 );
 
 /** The usable formats of an m= section in its order; numbers that are no payload type or have no meaning are left out. */

@@ -68,8 +68,8 @@ export interface Referrals {
 
 /** A call in any state, as its owner outside sees it. */
 export interface Call {
-  /** CANCEL, BYE or a refusal, whatever the state asks for; again and again without harm. */
-  end(now: Milliseconds): void;
+  /** CANCEL, BYE or a refusal, whatever the state asks for; again and again without harm. `reason` is a Reason header. */
+  end(now: Milliseconds, reason?: string): void;
   describe(): object;
 }
 
@@ -77,7 +77,7 @@ export interface Call {
 export interface Cancellable {
   /** The To tag of our responses (RFC 3261 §9.2: the CANCEL gets the same). */
   readonly toTag: string | undefined;
-  readonly cancelled: (now: Milliseconds) => void;
+  readonly cancelled: (now: Milliseconds, cancel: Request) => void;
 }
 
 /** What the driver speaks, in the order in which a domain that has no preference is asked for it. */
@@ -161,9 +161,11 @@ export class AgentCore {
     if (!late) this.#transactions.transportFailed(now, transaction);
   }
 
-  /** RFC 3261 §9.1; nobody waits for the answer. */
-  cancel(now: Milliseconds, invite: ClientTransaction): void {
-    const transaction = this.#transactions.request(now, buildCancel(invite.request), invite.target);
+  /** RFC 3261 §9.1; nobody waits for the answer. `reason` is a Reason header (RFC 3326). */
+  cancel(now: Milliseconds, invite: ClientTransaction, reason?: string): void {
+    const plain = buildCancel(invite.request);
+    const cancel = reason === undefined ? plain : plain.with({ headers: plain.headers.append('Reason', reason) });
+    const transaction = this.#transactions.request(now, cancel, invite.target);
     this.#users.set(transaction, ignoresOutcome);
     this.#unanswered.add(transaction);
   }

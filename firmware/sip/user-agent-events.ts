@@ -71,7 +71,14 @@ export type UserAgentEvent =
       readonly contacts?: readonly NameAddr[];
       readonly retryAfterSeconds?: number;
     }
-  | { readonly type: 'cancelled'; readonly session: SessionId }
+  | {
+      readonly type: 'cancelled';
+      readonly session: SessionId;
+      /** Another phone took the call (RFC 3326). */
+      readonly acceptedElsewhere?: boolean;
+      /** What the Reason of the CANCEL says, for people. */
+      readonly reason?: string;
+    }
   | {
       readonly type: 'ended';
       readonly session: SessionId;

@@ -63,7 +63,7 @@ export class UserAgentServer {
     const cancellable = this.#core.cancellableOf(invite);
     const toTag = cancellable?.toTag;
     this.#core.respond(now, transaction, 200, toTag === undefined ? {} : { toTag });
-    cancellable?.cancelled(now);
+    cancellable?.cancelled(now, transaction.request);
   }
 
   /** An ACK that belongs to a 2xx, or to nothing. */

@@ -157,9 +157,9 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     this.#incoming(session)?.reject(now, statusCode, refusalParts(options));
   }
 
-  /** CANCEL, BYE or 603, whatever the state asks for. Again and again without harm. */
-  end(now: Milliseconds, session: SessionId): void {
-    this.#core.calls.get(session)?.end(now);
+  /** CANCEL, BYE or 603, whatever the state asks for. Again and again without harm. `reason` is a Reason header (RFC 3326). */
+  end(now: Milliseconds, session: SessionId, reason?: string): void {
+    this.#core.calls.get(session)?.end(now, reason);
   }
 
   /** Sends a re-INVITE; false when another offer is pending or the call is not confirmed: try again later. */

@@ -4,9 +4,10 @@ import type { AgentCore, Call, DialogUsage, Replaceable } from '../agent-core.ts
 import { dialogLines } from '../capabilities.ts';
 import type { Identity } from '../identity.ts';
 import type { ResponseParts } from '../message/build.ts';
-import type { Response } from '../message/message.ts';
+import type { Request, Response } from '../message/message.ts';
 import type { NameAddr } from '../message/name-addr.ts';
 import { bodyOf, typedBody } from '../message-body.ts';
+import { reasonOf } from '../reason.ts';
 import { StateMachine } from '../state-machine.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import { destinationAlong } from '../transport/transport-layer.ts';
@@ -52,6 +53,8 @@ export class IncomingInvite implements Call, DialogUsage {
   /** A newer provisional response has to wait for the PRACK of the one before (RFC 3262 §3). */
   #isDelayed = false;
   #success: Wanted | undefined;
+  /** What the CANCEL or BYE said. */
+  #withdrawal: { readonly acceptedElsewhere?: boolean; readonly reason?: string } = {};
 
   constructor(parts: IncomingInviteParts) {
     this.#parts = parts;
@@ -72,7 +75,7 @@ export class IncomingInvite implements Call, DialogUsage {
     const { core, id, transaction } = this.#parts;
     core.calls.set(id, this);
     core.dialogs.set(this.#dialog.key, this);
-    core.onCancel(transaction, { toTag: this.#tag, cancelled: (at) => this.#step(at, 'withdrawn') });
+    core.onCancel(transaction, { toTag: this.#tag, cancelled: (at, cancel) => this.#withdraw(at, cancel) });
     this.#step(now, 'arrived');
   }
 
@@ -100,7 +103,7 @@ export class IncomingInvite implements Call, DialogUsage {
     if (!this.#dialog.admits(request)) respondBusyWithOffer(core, now, transaction);
     else if (request.method === 'BYE') {
       core.respond(now, transaction, 200);
-      this.#step(now, 'withdrawn');
+      this.#withdraw(now, request);
     } else if (request.method === 'PRACK') this.#acknowledged(now, transaction);
     else if (request.method === 'UPDATE' && request.body.length === 0) {
       this.#dialog.refresh(request);
@@ -132,7 +135,7 @@ export class IncomingInvite implements Call, DialogUsage {
     sendRefusal: (self, now, wanted) => wanted && self.#respond(now, wanted),
     sendUnacknowledged: (self, now) => self.#respond(now, { statusCode: 504, parts: {} }),
     sendTerminated: (self, now) => self.#respond(now, { statusCode: 487, parts: {} }),
-    reportCancelled: (self) => self.#parts.core.emit({ type: 'cancelled', session: self.#parts.id }),
+    reportCancelled: (self) => self.#parts.core.emit({ type: 'cancelled', session: self.#parts.id, ...self.#withdrawal }),
     close: (self, now) => self.#close(now),
   };
 
@@ -212,6 +215,12 @@ export class IncomingInvite implements Call, DialogUsage {
   #contact(): NameAddr {
     const { identity, transaction } = this.#parts;
     return identity.contact({ ...destinationAlong(transaction.flow), sips: wantsSips(transaction.request) });
+  }
+
+  #withdraw(now: Milliseconds, request: Request): void {
+    const { acceptedElsewhere, text } = reasonOf(request);
+    this.#withdrawal = { acceptedElsewhere, ...(text !== undefined && { reason: text }) };
+    this.#step(now, 'withdrawn');
   }
 
   #close(now: Milliseconds): void {

@@ -6,6 +6,7 @@ import type { Identity } from '../identity.ts';
 import type { Request, Response } from '../message/message.ts';
 import type { Uri } from '../message/uri.ts';
 import { typedBody, withBodyOf } from '../message-body.ts';
+import { reasonOf } from '../reason.ts';
 import { StateMachine } from '../state-machine.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import type { Body, SessionId } from '../user-agent-events.ts';
@@ -57,6 +58,8 @@ export class InviteSession implements Call, DialogUsage {
   readonly #events: DialogEvents;
   /** RFC 4028 §7.4: UPDATE refreshes a call without touching its media, where the far end knows it. */
   #theyTakeUpdate = false;
+  /** Why we end the call. */
+  #farewell: string | undefined;
 
   constructor(parts: InviteSessionParts) {
     this.#parts = parts;
@@ -104,7 +107,8 @@ export class InviteSession implements Call, DialogUsage {
     this.#step(now, 'theyAccepted');
   }
 
-  end(now: Milliseconds): void {
+  end(now: Milliseconds, reason?: string): void {
+    this.#farewell ??= reason;
     this.#step(now, 'hangUp');
   }
 
@@ -184,12 +188,12 @@ export class InviteSession implements Call, DialogUsage {
 
   static readonly #actions: Readonly<Record<Action, (self: InviteSession, now: Milliseconds, subject: Subject) => void>> = {
     awaitAck: (self, now, { accepted }) => accepted && self.#awaitedAck.sent(now, accepted.transaction, accepted.response),
-    sendBye: (self, now) => self.#sendBye(now),
+    sendBye: (self, now) => self.#sendBye(now, self.#farewell),
     sendByeForNoAck: (self, now) => self.#sendBye(now, 'SIP;cause=408;text="no ACK"'),
     sendByeForExpiry: (self, now) => self.#sendBye(now, 'SIP;cause=408;text="session expired"'),
     reportConfirmed: (self, _now, { request }) => request && self.#reportConfirmed(request),
     reportLocal: (self) => self.#reportEnd('local'),
-    reportRemote: (self, _now, { request }) => self.#reportEnd('remote', request?.header('Reason')),
+    reportRemote: (self, _now, { request }) => self.#reportEnd('remote', request && reasonOf(request).text),
     reportTimeout: (self, _now, { reason }) => self.#reportEnd('timeout', reason),
     close: (self, now) => self.#close(now),
   };

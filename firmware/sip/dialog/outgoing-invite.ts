@@ -62,6 +62,8 @@ export class OutgoingInvite implements Call {
   /** How to send the ACK of each 2xx once more, by To tag. */
   readonly #acks = new Map<string, () => void>();
   #sequence = 0;
+  /** Why we give the call up. */
+  #reason: string | undefined;
   #request: ClientRequest | undefined;
   #withdrawal: { readonly statusCode: number; readonly reasonPhrase: string; readonly cause: 'response' | 'timeout' } = cancelledReason;
 
@@ -94,7 +96,8 @@ export class OutgoingInvite implements Call {
     });
   }
 
-  end(now: Milliseconds): void {
+  end(now: Milliseconds, reason?: string): void {
+    this.#reason = reason;
     this.#request?.stopTrying();
     this.#step(now, 'hangUp');
   }
@@ -110,7 +113,7 @@ export class OutgoingInvite implements Call {
 
   static readonly #actions: Readonly<Record<Action, (self: OutgoingInvite, now: Milliseconds, subject: Subject) => void>> = {
     reportProgress: (self, now, { response }) => response && self.#reportProgress(now, response),
-    sendCancel: (self, now) => self.#request && self.#parts.core.cancel(now, self.#request.transaction),
+    sendCancel: (self, now) => self.#request && self.#parts.core.cancel(now, self.#request.transaction, self.#reason),
     expire: (self) => {
       self.#withdrawal = noAnswerReason;
       self.#request?.stopTrying();
@@ -207,7 +210,7 @@ export class OutgoingInvite implements Call {
   /** A 2xx that nobody wants any more, or that is one too many (RFC 3261 §13.2.2.4). */
   #dismiss(now: Milliseconds, response: Response): void {
     const accepted = this.#acknowledge(response);
-    if (accepted) sendBye(this.#parts.core, now, this.#parts.identity, accepted.dialog);
+    if (accepted) sendBye(this.#parts.core, now, this.#parts.identity, accepted.dialog, this.#reason);
   }
 
   #acknowledge(response: Response): { dialog: Dialog; sequence: number; again: () => void } | undefined {

@@ -28,6 +28,7 @@ export const callStateTexts: Readonly<Record<CallState, string>> = {
 
 export const outcomeTexts: Readonly<Record<CallLogEntry['outcome'], string>> = {
   accepted: 'spoken',
+  acceptedElsewhere: 'accepted elsewhere',
   missed: 'missed',
   declined: 'declined',
   busy: 'busy',

@@ -671,3 +671,20 @@ t.test('a phone at rest wakes nobody', async (t) => {
   house.run(60_000);
   t.equal(phone.deadline, undefined);
 });
+
+t.test('RFC 3326 a call that another phone accepted is not missed', async (t) => {
+  const { house, phone, peer } = atHome();
+  for (const [reason, outcome, missed] of [
+    ['SIP;cause=200;text="Call completed elsewhere"', 'acceptedElsewhere', 0],
+    ['SIP;cause=487', 'missed', 1],
+  ] as const) {
+    const session = peer.call('sip:phone@10.0.0.50');
+    house.run(50);
+    t.equal(phone.bell !== undefined, true);
+    peer.do((agent, now) => agent.end(now, session, reason));
+    house.run(100);
+    t.equal(phone.bell, undefined);
+    t.equal(phone.callLog.at(-1)?.outcome, outcome);
+    t.equal(phone.status.missedCalls, missed);
+  }
+});

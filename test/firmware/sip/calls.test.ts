@@ -499,3 +499,32 @@ t.test('a thousand calls leave nothing behind', async (t) => {
   t.same([leftOf(alice), leftOf(bob)], [0, 0]);
   t.equal(alice.userAgent.deadline, undefined);
 });
+
+t.test('RFC 3326 a CANCEL and a BYE say why', async (t) => {
+  const texts = [
+    ['SIP;cause=200;text="Call completed elsewhere"', true, 'Call completed elsewhere'],
+    ['sip ; cause=200', true, 'sip 200'],
+    ['Q.850;cause=16, SIP;cause=200', true, 'Q.850 16'],
+    ['Q.850;cause=16;text="Terminated"', false, 'Terminated'],
+    ['SIP;cause=600;text=" "', false, 'SIP 600'],
+    [`SIP;cause=1;text="${'x'.repeat(200)}"`, false, 'x'.repeat(80)],
+    ['SIP', false, 'SIP'],
+    ['"', false, undefined],
+  ] as const;
+  for (const [reason, acceptedElsewhere, text] of texts) {
+    const { network, alice, bob, call } = scene();
+    const atAlice = call();
+    network.run(50);
+    bob.userAgent.ring(network.now, bob.last('incoming').session);
+    network.run(50);
+    alice.userAgent.end(network.now, atAlice, reason);
+    network.run(100);
+    t.equal(bob.last('cancelled').acceptedElsewhere, acceptedElsewhere, reason);
+    t.equal(bob.last('cancelled').reason, text);
+    t.ok(network.packets.some((packet) => packet.text.startsWith('CANCEL') && packet.text.includes(`Reason: ${reason}`)));
+  }
+  const { network, alice, bob, atAlice } = established();
+  alice.userAgent.end(network.now, atAlice, 'Q.850;cause=31;text="enough"');
+  network.run(50);
+  t.match(bob.last('ended'), { by: 'remote', reason: 'enough' });
+});
