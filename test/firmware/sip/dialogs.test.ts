@@ -249,7 +249,7 @@ t.test('RFC 3261 §12.2.2 requests in a dialog: lower CSeq 500, unknown method 4
   };
   t.equal(statusOf('INFO', 1), '500');
   t.equal(statusOf('FROBNICATE', 10), '405');
-  t.equal(statusOf('REFER', 11), '405');
+  t.equal(statusOf('REFER', 11), '400', 'without Refer-To');
   t.equal(statusOf('OPTIONS', 12), '200');
   t.equal(statusOf('NOTIFY', 13, 'Event: refer\r\n'), '481');
   t.equal(statusOf('INFO', 14, 'Require: teleport\r\n'), '420');
