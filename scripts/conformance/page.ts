@@ -29,7 +29,7 @@ interface Reference {
   readonly section: string;
 }
 
-/** firmware/sip/README.md, made of the comments of the sources and the titles of the tests. @internal */
+/** firmware/sip/README.md, made of the comments of the sources and the titles of the tests. */
 export function conformancePage(): string {
   const titles = titlesOfTests();
   const entries = new Map<string, Entry>();
