@@ -9,6 +9,7 @@ import type { Destination, LocalAddresses } from './transport/sip-core.ts';
 
 const serversAtMost = 16;
 const realmsAtMost = 8;
+const routesAtMost = 8;
 
 /**
  * Who we are towards a peer: an account, or nobody in particular for direct calls. Keeps what was learnt about the account's servers:
@@ -30,6 +31,8 @@ export class Identity {
   readonly #realms = new Set<string>();
   /** By which server and address the last request went. */
   #hop: Hop | undefined;
+  #serviceRoute: readonly NameAddr[] = [];
+  #serviceDestination: Destination | undefined;
   #seenAs: (Endpoint & { readonly transport: Transport }) | undefined;
 
   constructor(entropy: Entropy, local: LocalAddresses, account?: Account) {
@@ -42,9 +45,33 @@ export class Identity {
   }
 
   /** RFC 3261 §8.1.2: the outbound proxy in use as a pre-loaded route. */
-  get routes(): readonly NameAddr[] {
+  get proxyRoute(): readonly NameAddr[] {
     const proxy = this.account?.outboundProxy && (this.#wayOf(this.#hop) ?? this.#ways[0])?.uri;
     return proxy ? [new NameAddr(proxy.withParam('lr', ''))] : [];
+  }
+
+  /** The routes of a request that begins a dialog: by the outbound proxy to what the registrar has said, once each (RFC 3608 §6.1). */
+  get routes(): readonly NameAddr[] {
+    const [proxy] = this.proxyRoute;
+    const [first] = this.#serviceRoute;
+    const same = proxy && first && sameServer(proxy.uri, first.uri);
+    return proxy && !same ? [proxy, ...this.#serviceRoute] : this.#serviceRoute;
+  }
+
+  /** Where a request that begins a dialog goes: without an outbound proxy to the first route. */
+  get outgoing(): Destination | undefined {
+    return this.account?.outboundProxy ? this.server : (this.#serviceDestination ?? this.server);
+  }
+
+  /** RFC 3608 §6.1: what a registrar says with the binding counts as long as that; what is no loose router of SIP's is not used. */
+  learnServiceRoute(routes: readonly NameAddr[]): void {
+    const { account } = this;
+    const usable = routes.length <= routesAtMost && routes.every(({ uri }) => uri.kind === 'sip' && uri.isLooseRouter);
+    const [first] = usable ? routes : [];
+    const destination = first && destinationOf(first.uri, account?.transport);
+    const open = account && isSips(account.aor) && destination && !isSecure(destination.transport);
+    this.#serviceRoute = destination && !open ? routes : [];
+    this.#serviceDestination = this.#serviceRoute.length > 0 ? destination : undefined;
   }
 
   /** The From of a request to `destination`, without a tag. */
@@ -68,7 +95,8 @@ export class Identity {
 
   /** True for the host the account registers with or sends by, and for the addresses that have answered for it. */
   isServer(host: string): boolean {
-    return this.#ways.some(({ destination }) => destination.host === host) || this.#servers.has(host);
+    const named = this.#ways.some(({ destination }) => destination.host === host) || this.#serviceDestination?.host === host;
+    return named || this.#servers.has(host);
   }
 
   /** A request goes out by `hop`. */
@@ -145,6 +173,11 @@ function waysOf({ aor, registrar, outboundProxy, alternatives = [], transport }:
     ways.unshift({ uri, destination: { ...found, ...(otherwise && { otherwise }) } });
   }
   return ways;
+}
+
+function sameServer(one: Uri, other: Uri): boolean {
+  const [a, b] = [destinationOf(one), destinationOf(other)];
+  return a !== undefined && b !== undefined && sameEndpoint(a, b);
 }
 
 function sameEndpoint(one: Destination, other: Destination): boolean {

@@ -7,7 +7,7 @@ import { ClientRequest } from './client-request.ts';
 import type { Identity } from './identity.ts';
 import { buildRequest } from './message/build.ts';
 import type { Request, Response } from './message/message.ts';
-import { NameAddr } from './message/name-addr.ts';
+import { NameAddr, parseNameAddrList } from './message/name-addr.ts';
 import type { SipUri } from './message/uri.ts';
 import {
   type RegistrationAction as Action,
@@ -179,9 +179,9 @@ export class Registration {
       to: aor,
       callId: this.#callId,
       sequence: this.#sequence,
-      routes: this.#identity.routes,
+      routes: this.#identity.proxyRoute,
       contact,
-      headers: [...stale, ['Expires', String(expires)], allowLine],
+      headers: [...stale, ['Expires', String(expires)], allowLine, pathLine],
     });
   }
 
@@ -200,6 +200,7 @@ export class Registration {
     this.#succeededAt = now;
     this.#bound = contact;
     this.#boundAt = this.#identity.place;
+    this.#identity.learnServiceRoute(response.headers.listOf('service-route', parseNameAddrList));
     this.#granted = this.#grantedBy(response);
     const moved = this.#seenElsewhere(response) && this.#moves < movesAtMost;
     this.#moves = moved ? this.#moves + 1 : 0;
@@ -216,6 +217,7 @@ export class Registration {
 
   #fail(now: Milliseconds, outcome: Outcome, retryAfterSeconds = 0): void {
     const { retryBase, retryMaximum } = this.#core.settings;
+    this.#identity.learnServiceRoute([]);
     this.#pause = Math.max(this.#backOff.next(retryBase, retryMaximum), 1_000 * Math.min(retryAfterSeconds, retryAfterAtMost));
     this.#step(now, 'failed', outcome);
   }
@@ -250,6 +252,9 @@ export class Registration {
     return typeof rport === 'number' && this.#identity.seenAs({ address, port: rport });
   }
 }
+
+/** RFC 3327 §5.1: proxies on the way may ask to be on the way back too. */
+const pathLine = ['Supported', 'path'] as const;
 
 /** A server that comes back within it is not taken for a better one yet. */
 const leastFailback: Milliseconds = 1_000;

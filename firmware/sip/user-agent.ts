@@ -129,7 +129,7 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     const core = this.#core;
     const id = randomToken(core.entropy, 16);
     const identity = account === undefined ? this.#nobody : this.#service(account).identity;
-    const way = identity.server ?? destinationOf(target);
+    const way = identity.outgoing ?? destinationOf(target);
     const destination = way && securedFor(target, way);
     const fits = core.calls.size < core.settings.maximumSessions;
     const plain = target.kind === 'sip' ? target.with({ headers: [] }) : target;
@@ -208,7 +208,7 @@ export class UserAgent implements SipCore<UserAgentEvent> {
    */
   sendText(now: Milliseconds, { account, target, text }: TextMessage): string {
     const identity = account === undefined ? this.#nobody : this.#service(account).identity;
-    const way = identity.server ?? destinationOf(target);
+    const way = identity.outgoing ?? destinationOf(target);
     const destination = way && securedFor(target, way);
     if (!destination) throw new UsageError('no-way', 'the address can not be reached');
     return sendText(this.#core, now, identity, { target, text, destination });

@@ -142,7 +142,7 @@ export class Subscription implements DialogUsage {
   }
 
   #send(now: Milliseconds, seconds: number): void {
-    const destination = this.#dialog?.destination ?? this.#identity.server;
+    const destination = this.#dialog?.destination ?? this.#identity.outgoing;
     if (!destination) {
       this.#step(now, 'refusal');
       return;

@@ -4,7 +4,7 @@ import { SipUri } from '#firmware/sip/message/uri.ts';
 import type { UserAgentSettings } from '#firmware/sip/user-agent-settings.ts';
 import { ScriptedRegistrar } from '#test/support/scripted-registrar.ts';
 import { type NetworkQuality, SimulatedNetwork } from '#test/support/simulated-network.ts';
-import { accountAt, TestAgent } from '#test/support/sip-agents.ts';
+import { accountAt, offer, TestAgent } from '#test/support/sip-agents.ts';
 
 const seconds = 1_000;
 const minutes = 60 * seconds;
@@ -337,4 +337,69 @@ t.test('neither logs nor describe show the password', async (t) => {
   t.notMatch(shown, 'alice-password');
   t.notMatch(shown, /response=/);
   t.ok(agent.all('message').length >= 4, 'the ladder has every message');
+});
+
+t.test('RFC 3327 §5.1 a REGISTER says that proxies on the way may stay on the way back', async (t) => {
+  const { network, registrar, register, states } = scene();
+  const inner = registrar.rule;
+  registrar.rule = (request) =>
+    request.supported.includes('path') ? inner(request) : registrar.refuse(request, 420, [['Unsupported', 'path']]);
+  register();
+  network.run(1 * seconds);
+  t.equal(states().at(-1), 'registered');
+});
+
+/** A registrar that names routes with its 200, and what the phone sends then. */
+function routed(serviceRoute: readonly string[], changes: Partial<Account> = {}) {
+  const all = scene(changes);
+  const { registrar, network, agent } = all;
+  registrar.algorithms = [];
+  let said = serviceRoute;
+  registrar.rule = (request) => {
+    if (request.method !== 'REGISTER') return undefined;
+    const bindings = request.headerValues('Contact').map((contact) => ['Contact', `${contact};expires=3600`] as const);
+    return registrar.refuse(request, 200, [...bindings, ...said.map((route) => ['Service-Route', route] as const)]);
+  };
+  const invite = () => {
+    agent.userAgent.invite(network.now, { account: 'alice', target: new SipUri({ user: 'bob', host: 'example.org' }), body: offer });
+    network.run(100);
+    const sent = network.packets.filter(({ text }) => text.startsWith('INVITE')).at(-1);
+    return { to: sent?.to, routes: sent?.text.split('\r\n').filter((line) => line.startsWith('Route: ')) };
+  };
+  const say = (routes: readonly string[]): void => {
+    said = routes;
+    agent.userAgent.registerNow(network.now, 'alice');
+    network.run(1 * seconds);
+  };
+  all.register();
+  network.run(1 * seconds);
+  return { ...all, invite, say };
+}
+
+t.test('RFC 3608 §6.1 calls take the routes that came with the binding, REGISTER does not', async (t) => {
+  const { network, invite, say } = routed(['<sip:192.0.2.30;lr>', '<sip:192.0.2.31;lr>']);
+  t.same(invite(), { to: '192.0.2.30:5060', routes: ['Route: <sip:192.0.2.30;lr>', 'Route: <sip:192.0.2.31;lr>'] });
+  say(['<sip:192.0.2.32;lr>']);
+  t.notOk(network.packets.some(({ text }) => text.startsWith('REGISTER') && text.includes('\r\nRoute:')));
+  t.same(invite(), { to: '192.0.2.32:5060', routes: ['Route: <sip:192.0.2.32;lr>'] }, 'the latest binding counts');
+  say([]);
+  t.same(invite(), { to: '192.0.2.10:5060', routes: [] }, 'without, calls go straight again');
+});
+
+t.test('RFC 3608 §6.1 the outbound proxy stays first, and is not named twice', async (t) => {
+  const outboundProxy = new SipUri({ host: '192.0.2.10' });
+  const { invite, say } = routed(['<sip:192.0.2.30;lr>'], { outboundProxy });
+  t.same(invite(), { to: '192.0.2.10:5060', routes: ['Route: <sip:192.0.2.10;lr>', 'Route: <sip:192.0.2.30;lr>'] });
+  say(['<sip:192.0.2.10:5060;lr>', '<sip:192.0.2.30;lr>']);
+  t.same(invite(), { to: '192.0.2.10:5060', routes: ['Route: <sip:192.0.2.10:5060;lr>', 'Route: <sip:192.0.2.30;lr>'] });
+});
+
+t.test('a Service-Route that makes no sense is not used', async (t) => {
+  const { invite, say } = routed(['<sip:192.0.2.30>']);
+  const straight = { to: '192.0.2.10:5060', routes: [] };
+  t.same(invite(), straight, 'a strict router');
+  for (const odd of ['<tel:1>', 'nonsense <', '', Array.from({ length: 9 }, (_, i) => `<sip:192.0.2.${i};lr>`).join(', ')]) {
+    say([odd]);
+    t.same(invite(), straight, odd);
+  }
 });
