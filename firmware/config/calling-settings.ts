@@ -125,6 +125,15 @@ export const callingSettings = {
     choices: ['off', 'supported', 'required'],
     default: 'supported',
   }),
+  'sip.largestDatagram': integer({
+    title: 'Largest datagram',
+    description: 'Octets above which a request of a UDP line goes by TCP, and by UDP only when the server takes no TCP (RFC 3261 §18.1.1).',
+    owner: 'phone',
+    restart: true,
+    default: 1300,
+    minimum: 500,
+    maximum: 65_000,
+  }),
   'sip.trace': flag({
     title: 'SIP trace',
     description: 'Write every SIP message to the log, credentials masked.',

@@ -18,9 +18,20 @@ export interface StreamLimits {
   readonly messageMs: number;
   /** How long opening a connection may take, ms. */
   readonly connectMs: number;
+  /** RFC 5626 §4.4.1: how often a connection we opened is pinged (at least every 120 s keeps NATs open), and how long a pong may take, ms. */
+  readonly pingMs: number;
+  readonly pongMs: number;
 }
 
-export const defaultStreamLimits: StreamLimits = { perSource: 8, total: 64, reserved: 8, messageMs: 10_000, connectMs: 10_000 };
+export const defaultStreamLimits: StreamLimits = {
+  perSource: 8,
+  total: 64,
+  reserved: 8,
+  messageMs: 10_000,
+  connectMs: 10_000,
+  pingMs: 100_000,
+  pongMs: 10_000,
+};
 
 /** Names under which one connection is remembered, to say whose messages were lost with it. */
 const namesAtMost = 32;
@@ -178,6 +189,8 @@ export class StreamPool {
       socket,
       openingMs: limits.connectMs,
       messageMs: limits.messageMs,
+      pingMs: limits.pingMs,
+      pongMs: limits.pongMs,
       onMessage,
       onClosed: (closed, reason) => this.#forget(closed, key, reason),
     });

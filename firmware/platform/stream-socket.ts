@@ -16,6 +16,9 @@ export interface StreamSocketParts {
   readonly judge?: (() => string | undefined) | undefined;
   /** How long a message may take from its first byte to its last, ms. */
   readonly messageMs: number;
+  /** RFC 5626 §4.4.1: how often the far end is pinged, and how long it may take to answer, ms. */
+  readonly pingMs: number;
+  readonly pongMs: number;
   readonly onMessage: (flow: Flow, bytes: Uint8Array) => void;
   /** Called exactly once, with the reason in plain words; `undefined` when the far end closed it as it may at any time. */
   readonly onClosed: (stream: StreamSocket, reason: string | undefined) => void;
@@ -25,8 +28,6 @@ export interface StreamSocketParts {
 const queueBytes = 1 << 20;
 /** How long the answer to bytes that are no SIP may take to be read before the stream is cut, ms. */
 const farewellMs = 1_000;
-/** RFC 5626 §4.4.1: a ping at least every 120 s keeps the bindings of NATs open. */
-const pingMs = 100_000;
 
 const ping = new TextEncoder().encode('\r\n\r\n');
 const pong = new TextEncoder().encode('\r\n');
@@ -42,6 +43,9 @@ export class StreamSocket {
   #completion: NodeJS.Timeout | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
   #closed = false;
+  /** Not every server knows keep-alive: only one that has answered a ping is expected to answer the next. */
+  #answersPings = false;
+  #pong: NodeJS.Timeout | undefined;
   /** What waits for the stream to open; `undefined` once it is open. */
   #waiting: Uint8Array[] | undefined = [];
   #waitingBytes = 0;
@@ -92,18 +96,26 @@ export class StreamSocket {
   }
 
   #begin(): void {
-    const { socket, opened } = this.#parts;
+    const { socket, opened, pingMs } = this.#parts;
     clearTimeout(this.#patience);
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
     this.#waitingBytes = 0;
     socket.on('data', (chunk) => this.#receive(chunk));
     for (const bytes of waiting) socket.write(bytes);
-    if (opened) this.#keepAlive = setInterval(() => this.write(ping), pingMs).unref();
+    if (opened) this.#keepAlive = setInterval(() => this.#ping(), pingMs).unref();
+  }
+
+  #ping(): void {
+    this.write(ping);
+    if (this.#answersPings) this.#pong ??= setTimeout(() => this.destroy('no answer to keep-alive'), this.#parts.pongMs).unref();
   }
 
   #receive(chunk: Buffer): void {
     const all = this.#framer.receive(chunk);
+    // Whatever comes shows that the far end is there.
+    clearTimeout(this.#pong);
+    this.#pong = undefined;
     if (all.length > 0 || !this.#framer.isMidMessage) {
       clearTimeout(this.#completion);
       this.#completion = undefined;
@@ -117,6 +129,7 @@ export class StreamSocket {
   #take(framed: Framed): void {
     if (framed.type === 'message') this.#parts.onMessage(this.flow, framed.bytes);
     else if (framed.type === 'ping') this.write(pong);
+    else if (framed.type === 'pong') this.#answersPings ||= this.#parts.opened;
     else if (framed.type === 'fatal') {
       const { broken, statusCode, reason } = framed.failure;
       if (broken && statusCode !== undefined) this.write(buildErrorResponse(broken, statusCode));
@@ -132,6 +145,7 @@ export class StreamSocket {
     clearTimeout(this.#patience);
     clearTimeout(this.#completion);
     clearInterval(this.#keepAlive);
+    clearTimeout(this.#pong);
     this.#parts.onClosed(this, this.#reason);
   }
 }

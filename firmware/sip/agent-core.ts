@@ -16,6 +16,7 @@ import type { NameAnswer, NameQuestion, NameService } from './transport/name-rec
 import { type Hop, ServerLocation } from './transport/server-location.ts';
 import { ServerSearch } from './transport/server-search.ts';
 import type { Destination, LocalAddresses } from './transport/sip-core.ts';
+import { StreamSwitch } from './transport/stream-switch.ts';
 import { TransportLayer } from './transport/transport-layer.ts';
 import type { SessionId, UserAgentEvent, UserAgentOutput } from './user-agent-events.ts';
 import { defaultUserAgentSettings, type UserAgentSettings } from './user-agent-settings.ts';
@@ -100,6 +101,7 @@ export class AgentCore {
   /** Which servers there are and which have failed (RFC 3263). */
   readonly location: ServerLocation;
   readonly servers: ServerSearch;
+  readonly streams: StreamSwitch;
   readonly #transport: TransportLayer;
   readonly #transactions: TransactionLayer;
   readonly #users = new Map<ClientTransaction, TransactionUser>();
@@ -116,6 +118,7 @@ export class AgentCore {
     this.log = new LimitedLog(logger);
     this.location = new ServerLocation(entropy, transports);
     this.servers = new ServerSearch(this.location, names);
+    this.streams = new StreamSwitch(this.settings.largestDatagram);
     this.#transport = new TransportLayer(this.counters, this.log);
     const { t1, t2, t4, maximumTransactions } = this.settings;
     this.#transactions = new TransactionLayer(this.counters, {

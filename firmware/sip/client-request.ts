@@ -44,6 +44,8 @@ export class ClientRequest implements TransactionUser {
   #transaction: ClientTransaction | undefined;
   #isWanted = true;
   #isWithdrawn = false;
+  /** Went by a stream because it was too long for a datagram. */
+  #isWidened = false;
 
   constructor(now: Milliseconds, parts: ClientRequestParts) {
     this.#parts = parts;
@@ -90,6 +92,7 @@ export class ClientRequest implements TransactionUser {
   }
 
   failed(now: Milliseconds, cause: 'timeout' | 'transport', obstacle: string | undefined): void {
+    if (cause === 'transport' && this.#fallBack(now)) return;
     if (!this.#moveOn(now)) this.#parts.onFailure(now, cause, obstacle);
   }
 
@@ -117,8 +120,10 @@ export class ClientRequest implements TransactionUser {
     const ours = identity.isServer(destination.host);
     const { flow, sips } = destination;
     const along = { ...hop.destination, ...(flow && { flow }), ...(sips && { sips }) };
-    this.#transaction = core.send(now, (ours && identity.authenticator?.authorize(request)) || request, along, this);
-    if (others.length > 0) core.timers.set(this.#impatience, now + core.settings.failoverAfter);
+    const signed = (ours && identity.authenticator?.authorize(request)) || request;
+    this.#isWidened = core.streams.suits(now, signed, along);
+    this.#transaction = core.send(now, signed, this.#isWidened ? { ...along, transport: 'tcp' } : along, this);
+    if (others.length > 0 || this.#isWidened) core.timers.set(this.#impatience, now + core.settings.failoverAfter);
   }
 
   /** Silence for so long, while there are others to try. */
@@ -127,7 +132,19 @@ export class ClientRequest implements TransactionUser {
     if (!this.#isWanted) return;
     const { transaction } = this;
     core.abandon(now, transaction, late?.(transaction));
-    this.#moveOn(now);
+    if (!this.#fallBack(now)) this.#moveOn(now);
+  }
+
+  /** RFC 3261 §18.1.1: a server that takes no stream gets the request as a datagram, however long. */
+  #fallBack(now: Milliseconds): boolean {
+    const { core } = this.#parts;
+    const [hop] = this.#hops;
+    core.timers.clear(this.#impatience);
+    if (!this.#isWidened || !hop || !this.#isWanted) return false;
+    core.streams.refused(now, hop.destination);
+    this.#send(now);
+    this.#parts.onRetry?.(now);
+    return true;
   }
 
   /** Leaves the server in use for the next; false when there is none. */

@@ -131,6 +131,7 @@ function buildPhone(
     sessionExpires: current.get('sip.sessionExpires'),
     minimumSessionExpires: current.get('sip.minimumSessionExpires'),
     reliableProvisional: current.get('sip.reliableProvisional'),
+    largestDatagram: current.get('sip.largestDatagram'),
     trace: current.get('sip.trace'),
   };
   const ports = { clock, entropy, logger, addresses: endpoint, names: endpoint, version: manifest.version, userAgentSettings, notices };

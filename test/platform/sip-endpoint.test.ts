@@ -243,6 +243,36 @@ t.test('a connection that we opened carries the answers too, and breaking it is 
   t.ok(await until(() => core.failures.some((failure) => failure.destination.flow?.id === core.received[0]?.flow.id)));
 });
 
+t.test('RFC 5626 §4.4.1 a server that has answered pings and falls silent is given up; one that never did is not', async (t) => {
+  const { core, endpoint, until } = await echo(t, { limits: { pingMs: 40, pongMs: 60 } });
+  const serve = async (onPing: (socket: Socket, count: number) => void) => {
+    let pings = 0;
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => {
+      sockets.push(socket);
+      socket.on('error', () => undefined);
+      socket.on('data', (chunk) => {
+        if (String(chunk).endsWith('\r\n\r\n\r\n\r\n') || String(chunk) === '\r\n\r\n') onPing(socket, ++pings);
+      });
+    });
+    t.teardown(() => void server.close());
+    await new Promise<void>((resolve) => server.listen(0, loopback, resolve));
+    const { port } = server.address() as { port: number };
+    const bytes = new TextEncoder().encode(message('out'));
+    endpoint.drive(() => core.outputs.push({ kind: 'transmit', destination: { transport: 'tcp', host: loopback, port }, bytes }));
+    return { pings: () => pings, port, sockets };
+  };
+  const mute = await serve(() => undefined);
+  const polite = await serve((socket) => void socket.write('\r\n'));
+  const failing = await serve((socket, count) => void (count < 3 && socket.write('\r\n')));
+  t.ok(await until(() => core.failures.length > 0));
+  t.match(core.failures, [{ destination: { port: failing.port }, reason: 'no answer to keep-alive' }]);
+  t.ok(failing.pings() >= 3, 'the first two were answered');
+  t.ok(await eventually(() => mute.pings() >= 8 && polite.pings() >= 8));
+  t.equal(core.failures.length, 1);
+  for (const { sockets } of [mute, polite, failing]) for (const socket of sockets) socket.destroy();
+});
+
 t.test('the core is woken at its deadline, not before, and only once', async (t) => {
   const { core, endpoint, until } = await echo(t);
   const from = nodeClock.now();
