@@ -17,9 +17,9 @@ const decodedAtMost = ((longestPacket + 3 * blockMs) * wideRate) / 1000;
 const quiet = -45;
 /** In speech only a stretch that resembles its neighbour this much is repeated or left out. */
 const unnoticed = 0.85;
-/** Off the target by this much, the best stretch there is has to do, ms. */
+/** So much too long, or so short that it may soon be over: then the best stretch there is has to do, ms. */
 const intolerableExcess: Milliseconds = 100;
-const intolerableShortfall: Milliseconds = 15;
+const intolerableDelay: Milliseconds = 8;
 /** Blocks between two corrections of the delay. */
 const correctionPause = 5;
 
@@ -122,9 +122,9 @@ export class Playout {
   #correctDelay(): void {
     const window = stretchWindow(this.#sampleRate);
     if (++this.#blocksSinceCorrection < correctionPause || this.#decodedCount < window) return;
-    const { excessDelay, delayShortfall } = this.#rtp;
+    const { delay, excessDelay, delayShortfall } = this.#rtp;
     if (excessDelay === 0 && delayShortfall === 0) return;
-    const urgent = excessDelay > intolerableExcess || delayShortfall > intolerableShortfall;
+    const urgent = excessDelay > intolerableExcess || (delayShortfall > 0 && delay < intolerableDelay);
     const head = this.#decoded.subarray(0, window);
     const period = periodAtHead(head, this.#sampleRate, urgent || levelOf(head) < quiet ? -1 : unnoticed);
     if (period === 0) return;

@@ -223,13 +223,13 @@ export class JitterBuffer {
       this.#transits.rebase();
     }
     this.#met++;
-    const behind = this.#transits.add(now, transit, wrap);
+    const behind = this.#transits.add(now, transit, wrap, this.#starved === 0);
     if (this.#starved < starvedRestart) return behind;
     this.#next = undefined;
     if (behind < starvedRestart) return behind;
     this.#forget();
     this.#transits.rebase();
-    return this.#transits.add(now, transit, wrap);
+    return this.#transits.add(now, transit, wrap, this.#starved === 0);
   }
 
   /** Sets or corrects the playout clock so that a packet with `timestamp` can be played; false when it is too late for that. */

@@ -158,6 +158,11 @@ export class RtpSession {
     this.#receiver.buffer.pass(ticks);
   }
 
+  /** Milliseconds that the quickest packets wait for their turn. */
+  get delay(): Milliseconds {
+    return this.#receiver.buffer.depth;
+  }
+
   /** Milliseconds by which the delay is longer than it need be. */
   get excessDelay(): Milliseconds {
     return this.#receiver.buffer.excess;

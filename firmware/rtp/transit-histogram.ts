@@ -3,6 +3,8 @@ import type { Milliseconds } from '../core/clock.ts';
 const binWidth: Milliseconds = 5;
 /** The quickest packet of this long sets the zero, so that clocks may drift against each other, ms. */
 const windowLength: Milliseconds = 1000;
+/** Packets closer together than this came out of one queue, ms. */
+const lumpGap: Milliseconds = 3;
 /** Packets after which what was seen counts half. */
 const halveAfter = 200;
 /** The share of packets that may be later than the spread; of a few packets as many as of this many. */
@@ -20,6 +22,9 @@ export class TransitHistogram {
   #leastBefore = 0;
   #windowEnds: Milliseconds = 0;
   #spread = 0;
+  /** Of the last packet. */
+  #addedAt: Milliseconds = Number.NEGATIVE_INFINITY;
+  #behindBefore = 0;
 
   constructor(maximum: Milliseconds) {
     this.#bins = new Uint32Array(Math.ceil(maximum / binWidth) + 2);
@@ -30,8 +35,8 @@ export class TransitHistogram {
     return this.#spread;
   }
 
-  /** Adds a packet that took `transit` ms on any origin, modulo `wrap`; returns how far it is behind the quickest, ms. */
-  add(now: Milliseconds, transit: number, wrap: number): Milliseconds {
+  /** Adds a packet that took `transit` ms on any origin, modulo `wrap`; returns how far it is behind the quickest, ms. `harmless`: there was sound to play meanwhile. */
+  add(now: Milliseconds, transit: number, wrap: number, harmless: boolean): Milliseconds {
     const turned = (transit - (this.#origin ?? transit)) % wrap;
     const relative = turned > wrap / 2 ? turned - wrap : turned < -wrap / 2 ? turned + wrap : turned;
     if (this.#origin === undefined) this.#startWindow(now, relative, relative);
@@ -39,7 +44,11 @@ export class TransitHistogram {
     this.#origin ??= transit;
     this.#least = Math.min(this.#least, relative);
     const behind = relative - Math.min(this.#least, this.#leastBefore);
-    const bin = Math.min(this.#bins.length - 1, Math.floor(behind / binWidth));
+    // What stood in one queue comes in one lump, each packet less late than the one before: one mishap, which counts once if nobody heard it.
+    const sameLump = harmless && now - this.#addedAt < lumpGap && behind < this.#behindBefore;
+    this.#addedAt = now;
+    this.#behindBefore = behind;
+    const bin = sameLump ? 0 : Math.min(this.#bins.length - 1, Math.floor(behind / binWidth));
     this.#bins[bin] = (this.#bins[bin] ?? 0) + 1;
     this.#count++;
     if (++this.#sinceHalving >= halveAfter) this.#halve();
