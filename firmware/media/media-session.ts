@@ -8,6 +8,7 @@ import type { JitterBufferLimits } from '../rtp/jitter-buffer.ts';
 import type { TransportAddress } from '../rtp/remote-address.ts';
 import type { OutgoingPacket } from '../rtp/rtp-sender.ts';
 import { RtpSession, type RtpStatistics } from '../rtp/rtp-session.ts';
+import { concealedG711, SpeechQuality } from '../rtp/speech-quality.ts';
 import type { EventDigit, ReceivedDigit } from '../rtp/telephone-event.ts';
 import { changeRate, Playout } from './playout.ts';
 import { type AudioSink, type AudioSource, blockMs, blockSamples } from './sound-format.ts';
@@ -37,6 +38,8 @@ export interface LegParameters {
 /** Counts and levels of one leg. */
 export interface LegStatistics extends RtpStatistics {
   readonly concealedMs: number;
+  /** How good the far end sounds, 1 to 4.5 (G.107); `null` before it was heard. */
+  readonly opinionScore: number | null;
   /** From the far end and to it, since the last call, dBFS. */
   readonly levelIn: number;
   readonly levelOut: number;
@@ -56,6 +59,7 @@ export class MediaSession implements AudioSource, AudioSink {
   readonly #rtp: RtpSession;
   readonly #playout: Playout;
   readonly #received = new Map<number, AudioCodec>(staticCodecs);
+  readonly #quality = new SpeechQuality(concealedG711);
   readonly #meterIn = new LevelMeter();
   readonly #meterOut = new LevelMeter();
   #digits = 0;
@@ -165,8 +169,10 @@ export class MediaSession implements AudioSource, AudioSink {
   }
 
   statistics(): LegStatistics {
+    const rtp = this.#rtp.statistics();
     return {
-      ...this.#rtp.statistics(),
+      ...rtp,
+      opinionScore: this.#opinionScore(rtp),
       concealedMs: this.#playout.concealedMs,
       levelIn: this.#meterIn.take(),
       levelOut: this.#meterOut.take(),
@@ -174,8 +180,18 @@ export class MediaSession implements AudioSource, AudioSink {
     };
   }
 
+  /** The network's share of the delay is half the round trip; ours the buffer, and a packet on either side. */
+  #opinionScore({ packetsReceived, packetsLost, packetsLate, roundTripMs, jitterBufferMs }: RtpStatistics): number | null {
+    const delay = (roundTripMs ?? 0) / 2 + jitterBufferMs + 2 * this.#ptime;
+    return this.#quality.look({ received: packetsReceived, missing: Math.max(0, packetsLost) + packetsLate, delay }) ?? null;
+  }
+
+  get #ptime(): Milliseconds {
+    return (this.#collected.length * 1000) / this.sampleRate;
+  }
+
   describe() {
-    return { codec: this.#codec.name, ptime: (this.#collected.length * 1000) / this.sampleRate, ...this.#rtp.describe() };
+    return { codec: this.#codec.name, ptime: this.#ptime, ...this.#rtp.describe() };
   }
 
   /** The sound that waits to be sent goes out with the codec that follows. */

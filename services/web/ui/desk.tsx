@@ -81,6 +81,17 @@ function Display({ status }: { status: PhoneStatus }) {
   );
 }
 
+/** How the far end sounds and what the network loses of it. */
+function Quality({ call: { media, state } }: { call: CallStatus }) {
+  if (state !== 'active' || !media || media.opinionScore === null) return null;
+  const title = `${media.packetsLost} packets lost, jitter ${Math.round(media.jitterMs)} ms, delay ${media.jitterBufferMs} ms, ${media.concealedMs} ms made up`;
+  return (
+    <span data-quality title={title}>
+      sound {media.opinionScore.toFixed(1)}
+    </span>
+  );
+}
+
 /** One call: who, what it does, and its timer, which runs on between snapshots. */
 function CallLine({ call }: { call: CallStatus }) {
   const now = useSignal(performance.now());
@@ -94,6 +105,7 @@ function CallLine({ call }: { call: CallStatus }) {
       <span>{call.remote.displayName || call.remote.uri}</span>
       <span>{call.heldByRemote && call.state === 'active' ? 'held by them' : callStateTexts[call.state]}</span>
       {seconds !== null && <time data-timer>{durationText(seconds)}</time>}
+      <Quality call={call} />
     </p>
   );
 }

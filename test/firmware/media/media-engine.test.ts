@@ -48,7 +48,8 @@ t.test('two phones hear each other, with either law and every ptime', async (t) 
         t.ok(correlation > 0.999, `${codec.name} ${ptime} ms: correlation ${correlation.toFixed(4)}`);
         t.ok(lag <= 8 * (10 + 60 + 20 + ptime + 20), `${lag / 8} ms`);
       }
-      const { packetsSent, packetsLost, concealedMs } = call.a.session.statistics();
+      const { packetsSent, packetsLost, concealedMs, opinionScore } = call.a.session.statistics();
+      t.ok((opinionScore ?? 0) > 4.3, `sounds ${opinionScore}`);
       t.strictSame([packetsSent, packetsLost, concealedMs], [Math.floor(4000 / ptime), 0, 0]);
     }
   }
@@ -64,6 +65,7 @@ t.test('a bad network: speech stays in order and recognisable, what was lost is 
   t.ok(statistics.jitterMs > 10 && statistics.jitterMs < 60, `jitter ${statistics.jitterMs} ms`);
   t.ok(statistics.concealedMs > 100 && statistics.concealedMs < 2500, `${statistics.concealedMs} ms made up`);
   t.ok(statistics.jitterBufferMs <= 200);
+  t.ok((statistics.opinionScore ?? 5) < 4.3, `sounds ${statistics.opinionScore}`);
   t.ok((statistics.roundTripMs ?? 0) > 80 && (statistics.roundTripMs ?? 0) < 240, `${statistics.roundTripMs} ms round trip`);
   // The last second, once the delay has settled.
   const { correlation } = align(spoken.a.subarray(72_000, 80_000), handsets.b.recording.subarray(72_000, 84_000), 4000);
