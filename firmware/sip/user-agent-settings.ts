@@ -31,6 +31,8 @@ export interface UserAgentSettings {
   readonly minimumSessionExpires: number;
   /** Provisional responses that are acknowledged (RFC 3262): not at all, with peers that can, or only so. */
   readonly reliableProvisional: 'off' | 'supported' | 'required';
+  /** Messages a second that an address may send us, unless it is a server of ours; four seconds' worth at once; 0 = no limit. */
+  readonly messagesPerSecond: number;
   /** RFC 3261 §18.1.1: octets above which a request goes by TCP instead of UDP. */
   readonly largestDatagram: number;
   /** True: an event `message` for every message sent and received. */
@@ -54,6 +56,7 @@ export const defaultUserAgentSettings: UserAgentSettings = {
   sessionExpires: 1_800,
   minimumSessionExpires: 90,
   reliableProvisional: 'supported',
+  messagesPerSecond: 0,
   largestDatagram: 1_300,
   trace: false,
 };

@@ -18,6 +18,7 @@ import type { TransactionOutput } from './transaction/transaction-layer.ts';
 import type { Flow } from './transport/flow.ts';
 import type { NameAnswer, NameQuestion } from './transport/name-records.ts';
 import type { Destination, SipCore } from './transport/sip-core.ts';
+import { SourceBudget } from './transport/source-budget.ts';
 import type { Body, SessionId, UserAgentEvent, UserAgentOutput } from './user-agent-events.ts';
 import { UserAgentServer } from './user-agent-server.ts';
 
@@ -65,6 +66,7 @@ export class UserAgent implements SipCore<UserAgentEvent> {
   readonly #nobody: Identity;
   readonly #server: UserAgentServer;
   readonly #services = new Map<AccountId, Service>();
+  readonly #budget: SourceBudget;
   /** Of accounts that were removed or replaced, until the registrar has forgotten them. */
   #leaving: Service[] = [];
   /** While a failed transport is dealt with: why it failed. */
@@ -72,6 +74,7 @@ export class UserAgent implements SipCore<UserAgentEvent> {
 
   constructor(ports: UserAgentPorts) {
     this.#core = new AgentCore(ports);
+    this.#budget = new SourceBudget(this.#core.settings.messagesPerSecond);
     this.#nobody = new Identity(ports.entropy, ports.addresses);
     const accounts = (): readonly Identity[] => [...this.#services.values()].map(({ identity }) => identity);
     this.#server = new UserAgentServer(this.#core, { accounts, nobody: this.#nobody });
@@ -222,6 +225,7 @@ export class UserAgent implements SipCore<UserAgentEvent> {
   }
 
   receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): void {
+    if (!this.#admits(now, flow.remote.address)) return;
     this.#core.receive(now, flow, bytes);
     this.#settle(now);
   }
@@ -285,6 +289,14 @@ export class UserAgent implements SipCore<UserAgentEvent> {
   /** A call found its server silent and went by another one: so does the registration, so that calls find us there. */
   #followLosses(now: Milliseconds): void {
     for (const { registration } of this.#services.values()) registration?.followLoss(now);
+  }
+
+  /** The servers of our accounts carry the calls of everybody, and this machine is trusted: neither is counted. */
+  #admits(now: Milliseconds, address: string): boolean {
+    if (address === '::1' || address.startsWith('127.') || this.#budget.admits(now, address)) return true;
+    for (const { identity } of this.#services.values()) if (identity.isServer(address)) return true;
+    this.#core.note(now, 'source-over-budget', { address });
+    return false;
   }
 
   /** Lets the transactions say what they have to say, until they are silent. */

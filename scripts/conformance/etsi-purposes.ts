@@ -150,7 +150,11 @@ export const purposeGroups: readonly PurposeGroup[] = [
   { purposes: 'SIP_MG_OE_V 3-4', sections: '7.2', tests: [ownVectors] },
   { purposes: 'SIP_MG_OE_V 5-7, 12-14', sections: '7.3.1, 7.3.3', tests: [compactForms] },
   { purposes: 'SIP_MG_OE_V 11', sections: '8.2.2', tests: [ownVectors] },
-  { purposes: 'SIP_MG_OE_V 15', sections: '18.1.1', open: 'a request beyond 1300 bytes goes over UDP all the same' },
+  {
+    purposes: 'SIP_MG_OE_V 15',
+    sections: '18.1.1',
+    tests: ['§18.1.1 a request above 1300 octets goes by TCP, its Via too; a short one by UDP'],
+  },
   { purposes: 'SIP_MG_RT_I 1-5', sections: '19.1.1, table 2', tests: [ownVectors, torture] },
   { purposes: 'SIP_MG_RT_V 1-8', sections: '19.1.1, 7.2, 7.3.1, 25.1, 7.3.3, 7.5', tests: [uriParts, ownVectors, compactForms] },
   { purposes: 'SIP_MG_TE_I 1-8', sections: '7.1, 19.1.1, 21.4.1, 7.3.2, 18.3', tests: [ownVectors, torture] },

@@ -124,6 +124,11 @@ function buildPhone(
       caFile: current.get('sip.tls.caFile'),
       verify: current.get('sip.tls.verify'),
     },
+    limits: {
+      total: current.get('sip.connections'),
+      perSource: current.get('sip.connectionsPerSource'),
+      messageMs: 1_000 * current.get('sip.messageSeconds'),
+    },
   });
   const userAgentSettings = {
     acceptDirectCalls: current.get('sip.acceptDirectCalls'),
@@ -131,6 +136,7 @@ function buildPhone(
     sessionExpires: current.get('sip.sessionExpires'),
     minimumSessionExpires: current.get('sip.minimumSessionExpires'),
     reliableProvisional: current.get('sip.reliableProvisional'),
+    messagesPerSecond: current.get('sip.messagesPerSecond'),
     largestDatagram: current.get('sip.largestDatagram'),
     trace: current.get('sip.trace'),
   };
