@@ -22,12 +22,6 @@ export function scale(samples: Int16Array, gain: number): void {
   for (let index = 0; index < samples.length; index++) samples[index] = clamp(Math.round((samples[index] ?? 0) * gain));
 }
 
-/** Fades from gain `from` to gain `to` over the length of `samples`. */
-export function fade(samples: Int16Array, from: number, to: number): void {
-  const step = (to - from) / samples.length;
-  for (let index = 0; index < samples.length; index++) samples[index] = Math.round((samples[index] ?? 0) * (from + step * index));
-}
-
 /** Glides from `samples` to `next` within one block, in `samples`: what lies between is left out. */
 export function crossFade(samples: Int16Array, next: Int16Array): void {
   const step = 1 / samples.length;

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { Concealment } from '#firmware/audio/concealment.ts';
 import { transform } from '#firmware/audio/fourier.ts';
-import { fade, levelOf } from '#firmware/audio/pcm.ts';
+import { levelOf } from '#firmware/audio/pcm.ts';
 import { Resampler } from '#firmware/audio/resampler.ts';
 import { parseWav, WavReader } from '#firmware/audio/wav.ts';
 import { seededRandom } from '#test/support/seeded-entropy.ts';
@@ -29,8 +29,10 @@ class Repetition implements Maker {
 
   fill(block: Int16Array): boolean {
     if (this.#gap >= 6) return false;
-    block.set(this.#last.subarray(0, block.length));
-    fade(block, 1 - this.#gap / 6, 1 - (this.#gap + 1) / 6);
+    for (let index = 0; index < block.length; index++) {
+      const gain = 1 - (this.#gap + index / block.length) / 6;
+      block[index] = Math.round(gain * (this.#last[index] ?? 0));
+    }
     this.#gap++;
     return true;
   }
