@@ -233,7 +233,7 @@ export function problemOfOffer(body: Body, sound: SoundSettings): string | undef
 }
 
 /** True for a body that is a session description. */
-export function isDescription(body: Body): boolean {
+function isDescription(body: Body): boolean {
   return body.contentType.split(';', 1)[0]?.trim().toLowerCase() === sdpType;
 }
 

@@ -1,7 +1,7 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Counters } from '#firmware/core/counters.ts';
-import type { Request } from '#firmware/sip/message/message.ts';
 import { NameAddr } from '#firmware/sip/message/name-addr.ts';
+import { descriptionOf } from '#firmware/sip/message-body.ts';
 import type { RejectOptions, UserAgent } from '#firmware/sip/user-agent.ts';
 import type { Body, UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
 import type { Call } from './call.ts';
@@ -9,7 +9,7 @@ import type { CallDesk } from './call-desk.ts';
 import { refusedEntryOf } from './call-log.ts';
 import type { RemoteParty } from './call-plan.ts';
 import type { Line } from './line.ts';
-import { isDescription, problemOfOffer } from './negotiation.ts';
+import { problemOfOffer } from './negotiation.ts';
 import type { Outbox } from './outbox.ts';
 import type { PhoneSettings } from './phone-settings.ts';
 
@@ -49,7 +49,7 @@ export class Reception {
     const { request, session } = event;
     const line = this.#ports.lines().find(({ settings }) => settings.name === event.account);
     const remote = partyOf(request.from);
-    const offer = bodyOf(request);
+    const offer = descriptionOf(request);
     const replaced = event.replaces === undefined ? undefined : desk.ofSession(event.replaces);
     const refusal = event.replaces === undefined ? this.#refusalOf(line, offer) : this.#refusalOfSuccessor(replaced, offer);
     if (!refusal) {
@@ -86,7 +86,6 @@ export class Reception {
   }
 
   #refusalOfSound(offer: Body | undefined): Refusal | undefined {
-    if (offer && !isDescription(offer)) return { statusCode: 415 };
     const problem = offer && problemOfOffer(offer, this.#ports.settings().sound);
     return problem === undefined ? undefined : { statusCode: 488, options: { warning: `no usable sound: ${problem}` } };
   }
@@ -96,12 +95,6 @@ export class Reception {
     const meant = line ? [line] : this.#ports.lines();
     return meant.length > 0 && meant.every(({ doNotDisturb }) => doNotDisturb);
   }
-}
-
-function bodyOf(request: Request): Body | undefined {
-  const contentType = request.header('Content-Type');
-  if (request.body.length === 0) return undefined;
-  return { contentType: contentType ?? '', bytes: request.body };
 }
 
 /** Somebody as From says; the name is for a small display, so what cannot be shown is left out. */

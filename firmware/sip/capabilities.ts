@@ -1,3 +1,4 @@
+import { readTypes } from './body-parts.ts';
 import type { UserAgentSettings } from './user-agent-settings.ts';
 
 /** RFC 3261 §20.5: what this user agent answers with something else than a refusal. */
@@ -41,7 +42,7 @@ export function dialogLines(settings: UserAgentSettings): readonly (readonly [na
 export function capabilityLines(settings: UserAgentSettings): readonly (readonly [name: string, value: string])[] {
   return [
     allowLine,
-    ['Accept', ['application/sdp', ...infoTypes, messageSummary.contentType, messageType].join(', ')],
+    ['Accept', [...readTypes, ...infoTypes, messageSummary.contentType, messageType].join(', ')],
     ['Accept-Encoding', 'identity'],
     ['Accept-Language', 'en'],
     supportedLine(settings),

@@ -1,3 +1,4 @@
+import { readBodies } from './body-parts.ts';
 import type { TypedBody } from './message/build.ts';
 import { essenceOf } from './message/media-type.ts';
 import type { Message } from './message/message.ts';
@@ -9,9 +10,15 @@ export function bodyOf(message: Message): Body | undefined {
   return message.body.length > 0 && contentType !== undefined ? { contentType, bytes: message.body } : undefined;
 }
 
+/** The session description that a message of a call carries, wherever among its bodies. */
+export function descriptionOf(message: Message): Body | undefined {
+  const reading = readBodies(message);
+  return reading.kind === 'description' ? reading.body : undefined;
+}
+
 /** `{ body }` for events that have the property only when there is one. */
-export function withBodyOf(message: Message): { body?: Body } {
-  const body = bodyOf(message);
+export function withDescriptionOf(message: Message): { body?: Body } {
+  const body = descriptionOf(message);
   return body ? { body } : {};
 }
 

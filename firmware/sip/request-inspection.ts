@@ -1,3 +1,4 @@
+import { readBodies, readTypes } from './body-parts.ts';
 import { allowedMethods, allowLine, eventPackages, supportedOptions } from './capabilities.ts';
 import { knowsReliable, reliableOption } from './dialog/reliable-provisional.ts';
 import { tooBriefFor } from './dialog/session-terms.ts';
@@ -44,13 +45,20 @@ export function inspectExtensions(request: Request, settings: UserAgentSettings)
   return minimum === undefined ? undefined : { statusCode: 422, headers: [['Min-SE', String(minimum)]] };
 }
 
+/** Requests whose body may be an offer or an answer. */
+const offerMethods: ReadonlySet<string> = new Set(['INVITE', 'UPDATE', 'PRACK']);
+
+const unknownEncoding: Refused = { statusCode: 415, headers: [['Accept-Encoding', 'identity']] };
+
 /** RFC 3261 §8.2.3: whether we can read the body. INFO and NOTIFY have types of their own. */
 export function inspectBody(request: Request): Refused | undefined {
   if (request.body.length === 0) return undefined;
-  const encodings = request.headerValues('Content-Encoding').filter((encoding) => encoding.toLowerCase() !== 'identity');
-  if (encodings.length > 0) return { statusCode: 415, headers: [['Accept-Encoding', 'identity']] };
-  if (request.method !== 'INVITE' && request.method !== 'UPDATE') return undefined;
-  const type = mediaTypeOf(request);
-  if (type === undefined) return { statusCode: 400, reasonPhrase: 'Missing Content-Type' };
-  return type === 'application/sdp' ? undefined : { statusCode: 415, headers: [['Accept', 'application/sdp']] };
+  if (!offerMethods.has(request.method)) {
+    const encoded = request.headerValues('Content-Encoding').some((encoding) => encoding.toLowerCase() !== 'identity');
+    return encoded ? unknownEncoding : undefined;
+  }
+  const { kind } = readBodies(request);
+  if (kind === 'malformed') return { statusCode: 400, reasonPhrase: mediaTypeOf(request) ? 'Malformed Body' : 'Missing Content-Type' };
+  if (kind === 'unknownEncoding') return unknownEncoding;
+  return kind === 'unknownType' ? { statusCode: 415, headers: [['Accept', readTypes.join(', ')]] } : undefined;
 }

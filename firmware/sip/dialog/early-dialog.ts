@@ -5,7 +5,7 @@ import { ClientRequest } from '../client-request.ts';
 import type { Identity } from '../identity.ts';
 import { parseSeconds } from '../message/header-values.ts';
 import type { Request, Response } from '../message/message.ts';
-import { bodyOf, typedBody, withBodyOf } from '../message-body.ts';
+import { descriptionOf, typedBody, withDescriptionOf } from '../message-body.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import type { Body, SessionId } from '../user-agent-events.ts';
 import { Dialog } from './dialog.ts';
@@ -73,7 +73,7 @@ export class EarlyDialog implements DialogUsage {
       this.#sequence = sequence;
       this.#sendPrack(now, sequence);
     }
-    const body = bodyOf(response);
+    const body = descriptionOf(response);
     if (!body || this.#answered) return {};
     this.#theirs = body;
     this.#answered = sequence !== undefined;
@@ -133,7 +133,7 @@ export class EarlyDialog implements DialogUsage {
   #updated(now: Milliseconds, transaction: ServerTransaction): void {
     const { core, session } = this.#parts;
     const { request } = transaction;
-    const body = bodyOf(request);
+    const body = descriptionOf(request);
     if (!body) {
       this.dialog.refresh(request);
       this.#respond(now, transaction);
@@ -143,7 +143,7 @@ export class EarlyDialog implements DialogUsage {
     else {
       this.#offered = transaction;
       this.#theirs = body;
-      core.emit({ type: 'reoffered', session, ...withBodyOf(request) });
+      core.emit({ type: 'reoffered', session, ...withDescriptionOf(request) });
     }
   }
 

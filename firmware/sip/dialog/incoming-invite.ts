@@ -6,7 +6,7 @@ import type { Identity } from '../identity.ts';
 import type { ResponseParts } from '../message/build.ts';
 import type { Request, Response } from '../message/message.ts';
 import type { NameAddr } from '../message/name-addr.ts';
-import { bodyOf, typedBody } from '../message-body.ts';
+import { descriptionOf, typedBody } from '../message-body.ts';
 import { reasonOf } from '../reason.ts';
 import { StateMachine } from '../state-machine.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
@@ -105,7 +105,7 @@ export class IncomingInvite implements Call, DialogUsage {
       core.respond(now, transaction, 200);
       this.#withdraw(now, request);
     } else if (request.method === 'PRACK') this.#acknowledged(now, transaction);
-    else if (request.method === 'UPDATE' && request.body.length === 0) {
+    else if (request.method === 'UPDATE' && !descriptionOf(request)) {
       this.#dialog.refresh(request);
       core.respond(now, transaction, 200, { headers: dialogLines(core.settings), contact: this.#contact() });
     } else if (request.method === 'INVITE' || request.method === 'UPDATE') respondBusyWithOffer(core, now, transaction);
@@ -171,14 +171,14 @@ export class IncomingInvite implements Call, DialogUsage {
 
   /** RFC 3261 §13.2.1: the first reliable response to an INVITE without an offer would have to make one, which we keep for the 2xx. */
   #mustOffer({ parts }: Wanted): boolean {
-    return this.#parts.transaction.request.body.length === 0 && !parts.body;
+    return !descriptionOf(this.#parts.transaction.request) && !parts.body;
   }
 
   #acknowledged(now: Milliseconds, transaction: ServerTransaction): void {
     const { core } = this.#parts;
     const matches = this.#reliable?.acknowledged(now, transaction.request) ?? false;
     // RFC 3262 §5: an offer in a PRACK that we are not ready for is refused like any other; the PRACK counts all the same.
-    core.respond(now, transaction, !matches ? 481 : transaction.request.body.length > 0 ? 488 : 200);
+    core.respond(now, transaction, !matches ? 481 : descriptionOf(transaction.request) ? 488 : 200);
     if (!matches) return;
     if (this.#machine.state === 'accepting') this.#step(now, 'acknowledged', this.#success);
     else if (this.#isDelayed) {
@@ -199,7 +199,7 @@ export class IncomingInvite implements Call, DialogUsage {
       dialog: this.#dialog,
       ownsCallId: false,
       terms,
-      described: this.#reliable?.answer ?? bodyOf(response),
+      described: this.#reliable?.answer ?? descriptionOf(response),
       provisionals: this.#reliable,
     };
     new InviteSession(parts).weAccepted(now, transaction, { response, grant });

@@ -5,7 +5,7 @@ import { ClientRequest } from '../client-request.ts';
 import type { Identity } from '../identity.ts';
 import type { Request, Response } from '../message/message.ts';
 import type { Uri } from '../message/uri.ts';
-import { typedBody, withBodyOf } from '../message-body.ts';
+import { typedBody, withDescriptionOf } from '../message-body.ts';
 import { reasonOf } from '../reason.ts';
 import { StateMachine } from '../state-machine.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
@@ -247,7 +247,7 @@ export class InviteSession implements Call, DialogUsage {
   }
 
   #reportConfirmed(ack: Request): void {
-    this.#parts.core.emit({ type: 'confirmed', session: this.#parts.id, ...withBodyOf(ack) });
+    this.#parts.core.emit({ type: 'confirmed', session: this.#parts.id, ...withDescriptionOf(ack) });
   }
 
   #reportEnd(by: 'local' | 'remote' | 'timeout', reason?: string): void {

@@ -6,7 +6,7 @@ import { ClientRequest } from '../client-request.ts';
 import type { Identity } from '../identity.ts';
 import type { ResponseParts } from '../message/build.ts';
 import type { Request, Response } from '../message/message.ts';
-import { bodyOf, typedBody, withBodyOf } from '../message-body.ts';
+import { descriptionOf, typedBody, withDescriptionOf } from '../message-body.ts';
 import { StateMachine } from '../state-machine.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import type { Body, SessionId } from '../user-agent-events.ts';
@@ -92,7 +92,7 @@ export class OfferExchange {
   receive(now: Milliseconds, transaction: ServerTransaction): void {
     const { core, dialog } = this.#parts;
     const { request } = transaction;
-    if (request.method === 'INVITE' || request.body.length > 0) this.#step(now, 'theirOffer', { transaction });
+    if (request.method === 'INVITE' || descriptionOf(request)) this.#step(now, 'theirOffer', { transaction });
     else {
       dialog.refresh(request);
       core.respond(now, transaction, 200, this.#ourPart(now, request));
@@ -107,7 +107,7 @@ export class OfferExchange {
   acknowledged(now: Milliseconds, ack: Request): void {
     if (!this.#awaitedAck.acknowledged(now, ack)) return;
     this.#step(now, 'acknowledged');
-    const body = bodyOf(ack);
+    const body = descriptionOf(ack);
     if (body) this.#parts.core.emit({ type: 'confirmed', session: this.#parts.session, body });
   }
 
@@ -181,7 +181,7 @@ export class OfferExchange {
 
   #reportAnswer(statusCode: number, response?: Response): void {
     const { core, session } = this.#parts;
-    const body = response ? withBodyOf(response) : {};
+    const body = response ? withDescriptionOf(response) : {};
     if (!this.#isRefresh) core.emit({ type: 'reofferAnswered', session, statusCode, ...body });
     else if (body.body && statusCode < 300) core.emit({ type: 'refreshed', session, body: body.body });
   }
@@ -202,7 +202,7 @@ export class OfferExchange {
     if (transaction.request.method === 'INVITE') {
       core.onCancel(transaction, { toTag: undefined, cancelled: (now) => this.#step(now, 'cancelled') });
     }
-    core.emit({ type: 'reoffered', session, ...withBodyOf(transaction.request) });
+    core.emit({ type: 'reoffered', session, ...withDescriptionOf(transaction.request) });
   }
 
   #respondAnswer(now: Milliseconds, body: Body): void {

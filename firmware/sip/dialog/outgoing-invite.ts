@@ -8,7 +8,7 @@ import { buildRequest } from '../message/build.ts';
 import type { Request, Response } from '../message/message.ts';
 import { NameAddr } from '../message/name-addr.ts';
 import type { Uri } from '../message/uri.ts';
-import { bodyOf, typedBody } from '../message-body.ts';
+import { descriptionOf, typedBody } from '../message-body.ts';
 import { StateMachine } from '../state-machine.ts';
 import type { Destination } from '../transport/sip-core.ts';
 import type { Body, SessionId } from '../user-agent-events.ts';
@@ -204,7 +204,7 @@ export class OutgoingInvite implements Call {
   /** What the accepting branch says of its media, unless its last word on that has been told already. */
   #bodyOf(response: Response, branch: EarlyDialog | undefined): Body | undefined {
     if (branch?.isAnswered) return branch === this.#heard ? undefined : branch.theirs;
-    return bodyOf(response) ?? branch?.theirs;
+    return descriptionOf(response) ?? branch?.theirs;
   }
 
   /** A 2xx that nobody wants any more, or that is one too many (RFC 3261 §13.2.2.4). */

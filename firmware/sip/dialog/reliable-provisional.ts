@@ -3,7 +3,7 @@ import { randomUint32 } from '#firmware/core/entropy.ts';
 import type { AgentCore } from '../agent-core.ts';
 import { readDecimal } from '../message/grammar.ts';
 import type { Request, Response } from '../message/message.ts';
-import { bodyOf } from '../message-body.ts';
+import { descriptionOf } from '../message-body.ts';
 import { StateMachine } from '../state-machine.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import type { Body } from '../user-agent-events.ts';
@@ -39,7 +39,7 @@ export class ReliableProvisional {
     this.#core = core;
     this.#invite = invite;
     this.#onGivenUp = onGivenUp;
-    // §3: the first of them is random, in 1 to 2^31-1.
+    // RFC 3262 §3: the first of them is random, in 1 to 2^31-1.
     this.#sequence = randomUint32(core.entropy) >>> 2;
     this.#machine = new StateMachine(reliableProvisionalTable, 'idle', core.timers, {
       durationOf: (timer) => (timer === 'giveUp' ? core.patience : this.#interval),
@@ -51,7 +51,7 @@ export class ReliableProvisional {
     return this.#machine.state === 'waiting';
   }
 
-  /** §5: a 2xx has to wait for the PRACK of a response that carries an answer. */
+  /** RFC 3262 §5: a 2xx has to wait for the PRACK of a response that carries an answer. */
   get holdsSuccess(): boolean {
     return this.isWaiting && this.#carriesBody;
   }
@@ -74,7 +74,7 @@ export class ReliableProvisional {
   sent(now: Milliseconds, response: Response): void {
     this.#response = response;
     this.#carriesBody = response.body.length > 0;
-    this.#answer ??= bodyOf(response);
+    this.#answer ??= descriptionOf(response);
     this.#interval = this.#core.settings.t1;
     this.#step(now, 'sent');
   }
@@ -98,7 +98,7 @@ export class ReliableProvisional {
     }
   }
 
-  /** §3: the interval doubles without a limit. */
+  /** RFC 3262 §3: the interval doubles without a limit. */
   #resend(now: Milliseconds): void {
     if (!this.#response) return;
     this.#core.repeat(now, this.#invite, this.#response);

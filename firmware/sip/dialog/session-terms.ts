@@ -32,7 +32,7 @@ export class SessionTerms {
     this.#minimum = this.#ownMinimum;
   }
 
-  /** §7.1: for a request of ours, the first one or, with the grant in force, one within the call. */
+  /** RFC 4028 §7.1: for a request of ours, the first one or, with the grant in force, one within the call. */
   requestLines(grant?: SessionGrant): readonly HeaderLine[] {
     if (!grant && this.#wanted === 0) return [];
     const seconds = Math.max(grant?.seconds ?? this.#wanted, this.#minimum);
@@ -41,7 +41,7 @@ export class SessionTerms {
     return [['Session-Expires', formatExpires(seconds, refresher)], ...minimum];
   }
 
-  /** §7.4: takes a 422; true if the request is worth sending again with the longer interval. */
+  /** RFC 4028 §7.4: takes a 422; true if the request is worth sending again with the longer interval. */
   raise(response: Response): boolean {
     const minimum = secondsIn(response, 'Min-SE');
     if (response.statusCode !== 422 || minimum === undefined || minimum > secondsAtMost || this.#raises >= raisesAtMost) return false;
@@ -50,14 +50,14 @@ export class SessionTerms {
     return true;
   }
 
-  /** §7.2: what their 2xx to a request of ours comes to; `undefined`: the call lives without a timer. */
+  /** RFC 4028 §7.2: what their 2xx to a request of ours comes to; `undefined`: the call lives without a timer. */
   granted(response: Response): SessionGrant | undefined {
     const said = expiresOf(response);
     // Who answers less than anybody may grant would have us refresh without end.
     return said && { seconds: Math.max(said.seconds, leastSeconds), weRefresh: said.refresher !== 'uas' };
   }
 
-  /** §9: what we grant to a request of theirs. One that asks for nothing gets what we want, if it knows the extension. */
+  /** RFC 4028 §9: what we grant to a request of theirs. One that asks for nothing gets what we want, if it knows the extension. */
   grant(request: Request): SessionGrant | undefined {
     const asked = expiresOf(request);
     const knows = request.supported.includes(timerOption);

@@ -43,7 +43,7 @@ function plainPeer(settings: Partial<UserAgentSettings> = {}) {
   return { network, alice, peer, respond, call };
 }
 
-t.test('§7.1, §9 the caller asks, the callee grants and the caller refreshes with UPDATE at half the interval', async (t) => {
+t.test('RFC 4028 §7.1 the caller asks, the callee grants and the caller refreshes with UPDATE at half the interval', async (t) => {
   const { network, alice, bob, sent } = established({ sessionExpires: 200 });
   t.equal(said(network, 'INVITE', 'Session-Expires'), '200');
   t.match(said(network, 'INVITE', 'Supported'), /\btimer\b/);
@@ -62,19 +62,22 @@ t.test('§7.1, §9 the caller asks, the callee grants and the caller refreshes w
   t.same([alice.all('reofferAnswered').length, bob.all('reoffered').length], [0, 0], 'nobody is troubled with it');
 });
 
-t.test('§10 who waits for a refresh that does not come ends the call a third of the interval, at most 32 s, before its end', async (t) => {
-  const { network, alice, bob } = established({ sessionExpires: 200 });
-  alice.host.detach();
-  network.run(166 * seconds);
-  t.equal(bob.all('ended').length, 0);
-  network.run(2 * seconds);
-  t.match(bob.last('ended'), { by: 'timeout', reason: /no longer refreshes/ });
-  t.match(said(network, 'BYE', 'Reason'), /cause=408.*session expired/);
-  network.run(40 * seconds);
-  t.ok(bob.userAgent.idle);
-});
+t.test(
+  'RFC 4028 §10 who waits for a refresh that does not come ends the call a third of the interval, at most 32 s, before its end',
+  async (t) => {
+    const { network, alice, bob } = established({ sessionExpires: 200 });
+    alice.host.detach();
+    network.run(166 * seconds);
+    t.equal(bob.all('ended').length, 0);
+    network.run(2 * seconds);
+    t.match(bob.last('ended'), { by: 'timeout', reason: /no longer refreshes/ });
+    t.match(said(network, 'BYE', 'Reason'), /cause=408.*session expired/);
+    network.run(40 * seconds);
+    t.ok(bob.userAgent.idle);
+  },
+);
 
-t.test('§10 who refreshes notices a far end that has vanished when nobody answers', async (t) => {
+t.test('RFC 4028 §10 who refreshes notices a far end that has vanished when nobody answers', async (t) => {
   const { network, alice, bob } = established({ sessionExpires: 200 });
   bob.host.detach();
   network.run(133 * seconds);
@@ -84,7 +87,7 @@ t.test('§10 who refreshes notices a far end that has vanished when nobody answe
   t.equal(alice.userAgent.deadline, undefined, 'no timer is left');
 });
 
-t.test('§7.4 422: the caller asks again for the longer interval, under the same Call-ID', async (t) => {
+t.test('RFC 4028 §7.4 422: the caller asks again for the longer interval, under the same Call-ID', async (t) => {
   const { network, sent } = established({ sessionExpires: 120 }, { minimumSessionExpires: 600 });
   const invites = sent('INVITE').map(({ text }) => parsed(text));
   t.equal(said(network, 'SIP/2.0 422', 'Min-SE'), '600');
@@ -99,7 +102,7 @@ t.test('§7.4 422: the caller asks again for the longer interval, under the same
   t.equal(said(network, 'SIP/2.0 200', 'Session-Expires'), '600;refresher=uac');
 });
 
-t.test('§7.4 a 422 without Min-SE, with one beyond all bounds, or again and again is a refusal like others', async (t) => {
+t.test('RFC 4028 §7.4 a 422 without Min-SE, with one beyond all bounds, or again and again is a refusal like others', async (t) => {
   for (const [lines, tries] of [
     [[], 1],
     [['Min-SE: 4294967295'], 1],
@@ -115,7 +118,7 @@ t.test('§7.4 a 422 without Min-SE, with one beyond all bounds, or again and aga
   }
 });
 
-t.test('§9 a callee that wants a timer gets one from a caller that knows the extension but does not ask', async (t) => {
+t.test('RFC 4028 §9 a callee that wants a timer gets one from a caller that knows the extension but does not ask', async (t) => {
   const { network, alice, sent } = established({ sessionExpires: 0 }, { sessionExpires: 300 });
   t.equal(said(network, 'INVITE', 'Session-Expires'), undefined);
   t.equal(said(network, 'SIP/2.0 200', 'Session-Expires'), '300;refresher=uas', 'who wants it does it');
@@ -132,7 +135,7 @@ t.test('neither side wants it: no timer, and the call lives on', async (t) => {
   t.equal(sent('UPDATE').length + alice.all('ended').length, 0);
 });
 
-t.test('§7.2 a 2xx without Session-Expires means no timer', async (t) => {
+t.test('RFC 4028 §7.2 a 2xx without Session-Expires means no timer', async (t) => {
   const { network, alice, peer, respond, call } = plainPeer();
   respond({});
   call();
@@ -141,7 +144,7 @@ t.test('§7.2 a 2xx without Session-Expires means no timer', async (t) => {
   t.equal(alice.all('ended').length, 0);
 });
 
-t.test('§7.4 a far end without UPDATE is refreshed by re-INVITE with the description it knows', async (t) => {
+t.test('RFC 4028 §7.4 a far end without UPDATE is refreshed by re-INVITE with the description it knows', async (t) => {
   const { network, alice, peer, respond, call } = plainPeer({ sessionExpires: 200 });
   respond({ INVITE: ['SIP/2.0 200 OK', 'Allow: INVITE, ACK, BYE', 'Session-Expires: 200;refresher=uac'] });
   call();
@@ -169,7 +172,7 @@ t.test('a refresh that is refused is tried again until the call expires', async 
   t.equal(peer.requests('BYE').length, 1);
 });
 
-t.test('§7.4 405 to UPDATE: the next refresh is a re-INVITE; 481 ends the call at once', async (t) => {
+t.test('RFC 4028 §7.4 405 to UPDATE: the next refresh is a re-INVITE; 481 ends the call at once', async (t) => {
   const { network, alice, peer, respond, call } = plainPeer({ sessionExpires: 200 });
   const accepts = ['SIP/2.0 200 OK', 'Allow: INVITE, ACK, BYE, UPDATE', 'Session-Expires: 200;refresher=uac'];
   respond({ INVITE: accepts, UPDATE: ['SIP/2.0 405 Not Here'] });
@@ -206,7 +209,7 @@ t.test(
   },
 );
 
-t.test('§7.4 a hold refreshes the call as well, and keeps the roles', async (t) => {
+t.test('RFC 4028 §7.4 a hold refreshes the call as well, and keeps the roles', async (t) => {
   const { network, alice, bob, atAlice, atBob, sent } = established({ sessionExpires: 200 });
   for (const agent of [alice, bob]) {
     agent.onEvent = (event) => {
