@@ -250,6 +250,14 @@ export const callingSettings = {
   }),
   'line.*.doNotDisturb': flag({
     title: 'Do not disturb',
+  'line.*.gruu': flag({
+    title: 'Use GRUU',
+    description:
+      'Let far ends know this phone by the address of its own that the registrar gives it (RFC 5627), so that transfers reach this very phone. ' +
+      'The proxies of the line must look such an address up also within calls.',
+    owner: 'phone',
+    default: false,
+  }),
     description: 'Incoming calls of the line are refused without ringing.',
     owner: 'phone',
     default: false,

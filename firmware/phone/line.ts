@@ -85,7 +85,7 @@ export class Line {
 
 /** What the user agent has to know of a line. */
 export function accountOf(settings: LineSettings): Account {
-  const { name, aor, displayName, registrar, outboundProxy, otherServers, transport, username, password, expires } = settings;
+  const { name, aor, displayName, registrar, outboundProxy, otherServers, transport, username, password, gruu, expires } = settings;
   return {
     id: name,
     aor,
@@ -94,6 +94,7 @@ export function accountOf(settings: LineSettings): Account {
     outboundProxy,
     alternatives: otherServers,
     transport,
+    gruu,
     credentials: password === '' ? undefined : { username, password },
     expires,
   };
@@ -102,9 +103,9 @@ export function accountOf(settings: LineSettings): Account {
 /** True if the user agent would act otherwise with the one than with the other. */
 export function differsForAccount(a: LineSettings, b: LineSettings): boolean {
   const text = ({ aor, registrar, outboundProxy, otherServers, ...rest }: LineSettings) => {
-    const { displayName, transport, username, password, expires } = rest;
+    const { displayName, transport, username, password, gruu, expires } = rest;
     const uris = [aor, registrar, outboundProxy, ...otherServers].map(String);
-    return JSON.stringify([uris, displayName, transport, username, password, expires]);
+    return JSON.stringify([uris, displayName, transport, username, password, gruu, expires]);
   };
   return text(a) !== text(b);
 }

@@ -30,6 +30,8 @@ export interface LineSettings {
   readonly transport: AccountTransport | undefined;
   readonly username: string;
   readonly password: string;
+  /** Dialogs know the line by the GRUU of the registrar. */
+  readonly gruu: boolean;
   /** Seconds a registration is asked to last. */
   readonly expires: number;
   /** Incoming calls are sent there; `undefined` = they ring here. */
@@ -150,6 +152,7 @@ function lineOf(settings: Settings, name: string): LineSettings | undefined {
     transport: transport === 'auto' ? undefined : transport,
     username: settings.get('line.*.username', name) || (aor.user ?? ''),
     password: settings.get('line.*.password', name),
+    gruu: settings.get('line.*.gruu', name),
     expires: settings.get('line.*.expires', name),
     forward: sipUriOf(settings.get('line.*.forward', name)),
     doNotDisturb: settings.get('line.*.doNotDisturb', name),

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, ResourceError } from '../core/errors.ts';
@@ -37,6 +37,15 @@ export class DeviceKey {
     } catch (thrown) {
       throw new ResourceError(`the device key ${path} cannot be used: ${messageOf(thrown)}`);
     }
+  }
+
+  /** A UUID (RFC 9562 §5.8) that this device alone has, the same for as long as the key; it tells nothing of the key. */
+  uuidFor(purpose: string): string {
+    const bytes = createHmac('sha256', this.#key).update(`uuid ${purpose}`).digest().subarray(0, 16);
+    bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
+    bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+    const text = bytes.toString('hex');
+    return [text.slice(0, 8), text.slice(8, 12), text.slice(12, 16), text.slice(16, 20), text.slice(20)].join('-');
   }
 
   static isSealed(text: string): boolean {

@@ -19,6 +19,8 @@ export interface Account {
   /** Used where a URI does not name its transport; without it DNS says which the server prefers (RFC 3263), else it is UDP. */
   readonly transport?: AccountTransport | undefined;
   readonly credentials?: Credentials | undefined;
+  /** True: dialogs know us by the GRUU that the registrar gives (RFC 5627). Its proxies must know what to do with one. */
+  readonly gruu?: boolean | undefined;
   /** How long a registration is asked to live, in seconds. */
   readonly expires: number;
 }

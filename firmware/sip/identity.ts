@@ -33,6 +33,7 @@ export class Identity {
   #hop: Hop | undefined;
   #serviceRoute: readonly NameAddr[] = [];
   #serviceDestination: Destination | undefined;
+  #gruu: SipUri | undefined;
   #seenAs: (Endpoint & { readonly transport: Transport }) | undefined;
 
   constructor(entropy: Entropy, local: LocalAddresses, account?: Account) {
@@ -81,8 +82,22 @@ export class Identity {
     return new NameAddr(new SipUri({ user: this.contactUser, host: hostOf(address) }));
   }
 
-  /** Where a peer reached by way of `way` can reach us. */
+  /** What dialogs with peers reached by way of `way` know us by: the GRUU that came with the binding, by our servers (RFC 5627 §4.4). */
   contact(way: Pick<Destination, 'host' | 'transport' | 'sips'>): NameAddr {
+    const binding = this.binding(way);
+    const fits = this.#gruu && binding.uri.kind === 'sip' && binding.uri.scheme === this.#gruu.scheme && this.isServer(way.host);
+    return this.#gruu && fits ? new NameAddr(this.#gruu) : binding;
+  }
+
+  /** RFC 5627 §4.2: a registrar names with the binding an address that leads to this device from everywhere; it must be one of the account's. */
+  learnGruu(gruu: Uri | undefined): void {
+    const aor = this.account?.aor;
+    const ours = this.account?.gruu && gruu?.kind === 'sip' && gruu.params.has('gr') && gruu.host === aor?.host && gruu.user === aor.user;
+    this.#gruu = ours ? gruu : undefined;
+  }
+
+  /** Where a peer reached by way of `way` can reach us. */
+  binding(way: Pick<Destination, 'host' | 'transport' | 'sips'>): NameAddr {
     const { sips = false } = way;
     const { host, transport } = this.#ways.some(({ destination }) => destination.host === way.host) ? (this.#hop?.destination ?? way) : way;
     const local = this.#local.towards(host, transport);

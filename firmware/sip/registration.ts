@@ -8,7 +8,7 @@ import type { Identity } from './identity.ts';
 import { buildRequest } from './message/build.ts';
 import type { Request, Response } from './message/message.ts';
 import { NameAddr, parseNameAddrList } from './message/name-addr.ts';
-import type { SipUri } from './message/uri.ts';
+import { parseUri, type SipUri } from './message/uri.ts';
 import {
   type RegistrationAction as Action,
   type RegistrationInput as Input,
@@ -138,7 +138,7 @@ export class Registration {
       this.#fail(now, { statusCode: 503, reasonPhrase: 'No Registrar', obstacle: this.#noServer() });
       return;
     }
-    let contact = this.#identity.contact(destination);
+    let contact = this.#identity.binding(destination);
     this.#sentAt = now;
     this.#request?.withdraw(now);
     this.#request = new ClientRequest(now, {
@@ -147,7 +147,7 @@ export class Registration {
       destination,
       inDialog: false,
       build: () => {
-        contact = this.#identity.contact(destination);
+        contact = this.#identity.binding(destination);
         return this.#register(contact, expires);
       },
       onResponse: (at, response) => this.#responded(at, response, contact),
@@ -166,7 +166,10 @@ export class Registration {
       : 'its address names a transport that is not there';
   }
 
-  /** RFC 3261 §10.2. A binding under an address that is ours no more goes away with the same request. */
+  /**
+   * RFC 3261 §10.2. A binding under an address that is ours no more goes away with the same request. Proxies on the way may ask to be on the
+   * way back too (RFC 3327 §5.1).
+   */
   #register(contact: NameAddr, expires: number): Request {
     const { account } = this.#identity;
     const aor = new NameAddr(account?.aor ?? this.#registrar, account?.displayName);
@@ -180,8 +183,8 @@ export class Registration {
       callId: this.#callId,
       sequence: this.#sequence,
       routes: this.#identity.proxyRoute,
-      contact,
-      headers: [...stale, ['Expires', String(expires)], allowLine, pathLine],
+      contact: this.#withInstance(contact),
+      headers: [...stale, ['Expires', String(expires)], allowLine, ['Supported', account?.gruu ? 'path, gruu' : 'path']],
     });
   }
 
@@ -201,6 +204,7 @@ export class Registration {
     this.#bound = contact;
     this.#boundAt = this.#identity.place;
     this.#identity.learnServiceRoute(response.headers.listOf('service-route', parseNameAddrList));
+    this.#identity.learnGruu(parseUri(this.#ourContact(response)?.params.get('pub-gruu') ?? ''));
     this.#granted = this.#grantedBy(response);
     const moved = this.#seenElsewhere(response) && this.#moves < movesAtMost;
     this.#moves = moved ? this.#moves + 1 : 0;
@@ -218,6 +222,7 @@ export class Registration {
   #fail(now: Milliseconds, outcome: Outcome, retryAfterSeconds = 0): void {
     const { retryBase, retryMaximum } = this.#core.settings;
     this.#identity.learnServiceRoute([]);
+    this.#identity.learnGruu(undefined);
     this.#pause = Math.max(this.#backOff.next(retryBase, retryMaximum), 1_000 * Math.min(retryAfterSeconds, retryAfterAtMost));
     this.#step(now, 'failed', outcome);
   }
@@ -236,12 +241,20 @@ export class Registration {
     return true;
   }
 
+  /** RFC 5626 §4.2: by its instance a registrar knows the device again whatever its Contact says. */
+  #withInstance(contact: NameAddr): NameAddr {
+    const { instanceId } = this.#core.settings;
+    return instanceId === undefined ? contact : contact.withParam('+sip.instance', `<urn:uuid:${instanceId}>`);
+  }
+
+  #ourContact({ contacts }: Response): NameAddr | undefined {
+    const { contactUser } = this.#identity;
+    return contacts === '*' ? undefined : contacts.find(({ uri }) => uri.kind === 'sip' && uri.user === contactUser);
+  }
+
   /** RFC 3261 §10.2.4: the `expires` of our Contact, else the Expires header, else what we asked for. */
   #grantedBy(response: Response): number {
-    const { contacts } = response;
-    const { contactUser } = this.#identity;
-    const ours = contacts === '*' ? undefined : contacts.find(({ uri }) => uri.kind === 'sip' && uri.user === contactUser);
-    const seconds = Number(ours?.params.get('expires') ?? response.expires ?? this.#expires);
+    const seconds = Number(this.#ourContact(response)?.params.get('expires') ?? response.expires ?? this.#expires);
     return seconds >= 1 ? Math.min(seconds, expiresAtMost) : this.#expires;
   }
 
@@ -252,9 +265,6 @@ export class Registration {
     return typeof rport === 'number' && this.#identity.seenAs({ address, port: rport });
   }
 }
-
-/** RFC 3327 §5.1: proxies on the way may ask to be on the way back too. */
-const pathLine = ['Supported', 'path'] as const;
 
 /** A server that comes back within it is not taken for a better one yet. */
 const leastFailback: Milliseconds = 1_000;

@@ -11,6 +11,8 @@ export interface UserAgentSettings {
   readonly maximumSessions: number;
   /** User-Agent and Server; absent, neither header is sent. */
   readonly product?: string | undefined;
+  /** RFC 5626 §4.1: the UUID of this device, the same for ever; absent, registrars tell our bindings by their Contact alone. */
+  readonly instanceId?: string | undefined;
   /** True: an INVITE may come from anyone, not only from the servers of an account. */
   readonly acceptDirectCalls: boolean;
   /** False: instant messages are refused with 403. */

@@ -377,9 +377,9 @@ function isActive({ registration, subscription }: Service): boolean {
 }
 
 /** Equal texts, equal accounts. Holds the password: never shown. */
-function fingerprint({ aor, displayName, registrar, outboundProxy, alternatives, transport, credentials, expires }: Account): string {
+function fingerprint({ aor, displayName, registrar, outboundProxy, alternatives, transport, credentials, gruu, expires }: Account): string {
   const uris = [aor, registrar, outboundProxy, ...(alternatives ?? [])].map((uri) => uri?.toString() ?? null);
-  return JSON.stringify([uris, displayName, transport, credentials?.username, credentials?.password, expires]);
+  return JSON.stringify([uris, displayName, transport, credentials?.username, credentials?.password, gruu, expires]);
 }
 
 function refusalParts({ reasonPhrase, contacts = [], warning }: RejectOptions): ResponseParts {

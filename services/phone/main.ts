@@ -34,7 +34,8 @@ await runDaemon('phone', async (daemon) => {
   const { clock, logger, stateDirectory, runtimeDirectory } = daemon;
   const database = await openStore(join(stateDirectory, phoneDatabaseName), phoneMigrations, logger);
   daemon.onStop('database', () => database.close());
-  const repository = await SettingsRepository.load(database, 'phone', DeviceKey.load(stateDirectory), logger);
+  const key = DeviceKey.load(stateDirectory);
+  const repository = await SettingsRepository.load(database, 'phone', key, logger);
   const records = new RecordKeeper(database, clock, logger, () => ({
     callLog: repository.current.get('callLog.maximum'),
     doorLog: repository.current.get('doorLog.maximum'),
@@ -42,9 +43,9 @@ await runDaemon('phone', async (daemon) => {
   const settings = new SettingsKeeper(repository, logger, (next) => drive((phone, now) => phone.changeSettings(now, next)));
   await settings.start();
 
-  const { endpoint, phone } = buildPhone(daemon, settings, await records.recall(repository.current.names('alert')), () =>
-    noticesOf(database, repository),
-  );
+  const memory = await records.recall(repository.current.names('alert'));
+  const notices = () => noticesOf(database, repository);
+  const { endpoint, phone } = buildPhone(daemon, settings, memory, notices, key.uuidFor('sip instance'));
   const drive = <T>(input: (phone: Phone, now: Milliseconds) => T): T => driveThrough(endpoint, phone, input);
   const links = connectLeaves(daemon, drive);
   let served: ServedContract<typeof phoneContract> | undefined;
@@ -104,6 +105,7 @@ function buildPhone(
   settings: SettingsKeeper,
   memory: Awaited<ReturnType<RecordKeeper['recall']>>,
   notices: () => readonly string[],
+  instanceId: string,
 ) {
   const { current } = settings;
   const resolver = new DnsResolver(clock);
@@ -131,6 +133,7 @@ function buildPhone(
     },
   });
   const userAgentSettings = {
+    instanceId,
     acceptDirectCalls: current.get('sip.acceptDirectCalls'),
     acceptMessages: current.get('sip.acceptMessages'),
     sessionExpires: current.get('sip.sessionExpires'),

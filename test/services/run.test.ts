@@ -149,6 +149,11 @@ t.test('the settings in the database', async (t) => {
 
     const elsewhere = mkdtempSync(join(tmpdir(), 'hs-key-'));
     t.teardown(() => rmSync(elsewhere, { recursive: true }));
+    const uuid = DeviceKey.load(directory).uuidFor('one');
+    t.match(uuid, /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    t.equal(DeviceKey.load(directory).uuidFor('one'), uuid, 'a device stays who it is');
+    t.not(DeviceKey.load(directory).uuidFor('two'), uuid);
+    t.not(DeviceKey.load(elsewhere).uuidFor('one'), uuid, 'and no other is it');
     const other = await load(elsewhere);
     t.equal(other.current.get('line.*.password', '1'), '');
     const advice = /another device key than .*device\.key: put that one back there and start again, or set it anew/;

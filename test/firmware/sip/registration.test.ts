@@ -403,3 +403,57 @@ t.test('a Service-Route that makes no sense is not used', async (t) => {
     t.same(invite(), straight, odd);
   }
 });
+
+t.test('RFC 5626 §4.1 the Contact names the instance of the device, under every account', async (t) => {
+  const instanceId = 'f81d4fae-7dec-81d0-a765-00a0c91e6bf6';
+  const { network, registrar, register, agent } = scene({}, {}, { instanceId });
+  register();
+  network.run(1 * seconds);
+  t.match(registrar.contacts.at(-1)?.[0], new RegExp(`@192\\.0\\.2\\.20:5060>;\\+sip\\.instance="<urn:uuid:${instanceId}>"$`));
+  agent.userAgent.removeAccount(network.now, 'alice');
+  network.run(1 * seconds);
+  t.match(registrar.contacts.at(-1), [/sip\.instance/], 'also when the binding goes');
+});
+
+t.test('RFC 5627 §4.2, §4.4 with a GRUU from the registrar dialogs know us by it; REGISTER and strangers do not', async (t) => {
+  const own = 'sip:alice@example.org;gr=urn:uuid:f81d4fae-7dec-81d0-a765-00a0c91e6bf6';
+  const withGruu = (gruu: string, changes: Partial<Account> = { gruu: true }) => {
+    const all = scene(changes);
+    const { registrar, network, agent } = all;
+    registrar.algorithms = [];
+    let given = gruu;
+    registrar.rule = (request) => {
+      if (request.method !== 'REGISTER') return undefined;
+      const contacts = request.headerValues('Contact').map((contact) => ['Contact', `${contact};expires=3600${given}`] as const);
+      return registrar.refuse(request, 200, contacts);
+    };
+    all.register();
+    network.run(1 * seconds);
+    const contact = (): string | undefined => {
+      agent.userAgent.invite(network.now, { account: 'alice', target: new SipUri({ user: 'bob', host: 'example.org' }), body: offer });
+      network.run(100);
+      const sent = network.packets.filter(({ text }) => text.startsWith('INVITE')).at(-1);
+      return sent?.text.split('\r\n').find((line) => line.startsWith('Contact: '));
+    };
+    const give = (next: string): void => {
+      given = next;
+      agent.userAgent.registerNow(network.now, 'alice');
+      network.run(1 * seconds);
+    };
+    return { ...all, contact, give };
+  };
+  const { registrar, contact, give } = withGruu(`;pub-gruu="${own}"`);
+  t.same(registrar.registers.at(-1)?.supported, ['path', 'gruu']);
+  t.equal(contact(), `Contact: <${own}>`);
+  give(`;pub-gruu="${own}"`);
+  t.match(registrar.registers.at(-1)?.headerValues('Contact')[0], /@192\.0\.2\.20:5060>$/, 'a REGISTER binds the address itself');
+  give('');
+  t.match(contact(), /@192\.0\.2\.20:5060>$/, 'it counts as long as the binding it came with');
+  for (const odd of ['sip:mallory@example.org;gr', 'sip:alice@192.0.2.66;gr', 'sip:alice@example.org', 'tel:1', '<', '']) {
+    give(`;pub-gruu="${odd}"`);
+    t.match(contact(), /@192\.0\.2\.20:5060>$/, `not ours: ${odd}`);
+  }
+  const without = withGruu(`;pub-gruu="${own}"`, {});
+  t.same(without.registrar.registers.at(-1)?.supported, ['path']);
+  t.match(without.contact(), /@192\.0\.2\.20:5060>$/, 'only when the line is set to');
+});
