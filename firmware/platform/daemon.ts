@@ -5,10 +5,10 @@ import type { Clock } from '../core/clock.ts';
 import type { Entropy } from '../core/entropy.ts';
 import { messageOf, ResourceError, UsageError } from '../core/errors.ts';
 import { type HealthCheck, Heartbeat } from './heartbeat.ts';
+import { findInitSystem, type InitSystem } from './init-system.ts';
 import { nodeClock } from './node-clock.ts';
 import { nodeEntropy } from './node-entropy.ts';
 import { createLogger, type LeveledLogger, type LogLevel, logLevels } from './pino-logger.ts';
-import { findServiceManager, type ServiceManager } from './service-manager.ts';
 
 /** What every main gets: where it lives, what it logs to, and how it says what to undo at its end. */
 export interface Daemon {
@@ -52,7 +52,7 @@ export function socketPathOf(runtimeDirectory: string, name: string): string {
 export async function runDaemon(name: string, start: (daemon: Daemon) => Promise<void>): Promise<void> {
   const place = placeOf(name, process.argv.slice(2), process.env);
   const logger = createLogger({ daemon: name, level: place.level, pinned: place.pinned, journal: writesToJournal() });
-  const life = new DaemonLife(name, place, logger, await findManager(logger));
+  const life = new DaemonLife(name, place, logger, await findInit(logger));
   life.watch();
   try {
     await start(life);
@@ -64,9 +64,9 @@ export async function runDaemon(name: string, start: (daemon: Daemon) => Promise
 }
 
 /** A daemon runs without its service manager rather than not at all. */
-async function findManager(logger: LeveledLogger): Promise<ServiceManager | undefined> {
+async function findInit(logger: LeveledLogger): Promise<InitSystem | undefined> {
   try {
-    return await findServiceManager(process.env);
+    return await findInitSystem(process.env);
   } catch (thrown) {
     logger.error('service-manager-not-reached', { reason: messageOf(thrown) });
     return undefined;
@@ -130,11 +130,11 @@ class DaemonLife implements Daemon {
   readonly clock = nodeClock;
   readonly entropy = nodeEntropy;
   readonly #steps: { title: string; step: () => void | Promise<void> }[] = [];
-  readonly #manager: ServiceManager | undefined;
+  readonly #manager: InitSystem | undefined;
   readonly #heartbeat: Heartbeat | undefined;
   #stopping = false;
 
-  constructor(name: string, place: Place, logger: LeveledLogger, manager: ServiceManager | undefined) {
+  constructor(name: string, place: Place, logger: LeveledLogger, manager: InitSystem | undefined) {
     this.name = name;
     this.runtimeDirectory = place.runtimeDirectory;
     this.stateDirectory = place.stateDirectory;
@@ -218,7 +218,7 @@ class DaemonLife implements Daemon {
   }
 }
 
-function heartbeatOf(manager: ServiceManager, clock: Clock, logger: LeveledLogger): Heartbeat | undefined {
+function heartbeatOf(manager: InitSystem, clock: Clock, logger: LeveledLogger): Heartbeat | undefined {
   const { watchdogMs } = manager;
   if (watchdogMs === undefined) return undefined;
   return new Heartbeat({

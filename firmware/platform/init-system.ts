@@ -2,7 +2,7 @@ import type { Milliseconds } from '../core/clock.ts';
 import { ResourceError } from '../core/errors.ts';
 
 /** The service manager that started this process and hears how it is: systemd, by the protocol of sd_notify(3). */
-export interface ServiceManager {
+export interface InitSystem {
   /** It kills a process of which it has not heard for this long; `undefined` = it has no watchdog for us. */
   readonly watchdogMs: Milliseconds | undefined;
   /** One assignment a line, such as `READY=1`. Never waits; false when it did not get through. */
@@ -19,7 +19,7 @@ const pathAtMost = 107;
  * Finds the service manager in the environment and takes its variables out of there, so that no child speaks for this process. `undefined`
  * when nobody listens. Node has no Unix datagram sockets: the C library is called, and koffi loaded only for that.
  */
-export async function findServiceManager(environment: NodeJS.ProcessEnv): Promise<ServiceManager | undefined> {
+export async function findInitSystem(environment: NodeJS.ProcessEnv): Promise<InitSystem | undefined> {
   const { NOTIFY_SOCKET: socketName, WATCHDOG_USEC: microseconds, WATCHDOG_PID: watched } = environment;
   for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete environment[name];
   if (!socketName) return undefined;
