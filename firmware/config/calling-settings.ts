@@ -242,14 +242,6 @@ export const callingSettings = {
     minimum: 60,
     maximum: 86_400,
   }),
-  'line.*.forward': text({
-    title: 'Forward to',
-    description: 'Incoming calls are answered 302 with this address; empty = they ring here.',
-    owner: 'phone',
-    check: sipUri,
-  }),
-  'line.*.doNotDisturb': flag({
-    title: 'Do not disturb',
   'line.*.gruu': flag({
     title: 'Use GRUU',
     description:
@@ -258,6 +250,14 @@ export const callingSettings = {
     owner: 'phone',
     default: false,
   }),
+  'line.*.forward': text({
+    title: 'Forward to',
+    description: 'Incoming calls are answered 302 with this address; empty = they ring here.',
+    owner: 'phone',
+    check: sipUri,
+  }),
+  'line.*.doNotDisturb': flag({
+    title: 'Do not disturb',
     description: 'Incoming calls of the line are refused without ringing.',
     owner: 'phone',
     default: false,
