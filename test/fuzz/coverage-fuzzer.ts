@@ -1,5 +1,5 @@
 import { Session } from 'node:inspector';
-import type { FuzzTarget } from './fuzz-targets.ts';
+import type { FuzzTarget } from './fuzz-target.ts';
 
 /** An input that broke a promise. */
 export interface Finding {

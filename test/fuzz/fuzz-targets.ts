@@ -15,18 +15,8 @@ import type { Flow } from '#firmware/sip/transport/flow.ts';
 import { UserAgent } from '#firmware/sip/user-agent.ts';
 import { seededEntropy } from '#test/support/seeded-entropy.ts';
 import { messageVectors, octets } from '#test/vectors/sip-messages.ts';
-
-/** Something that takes bytes from strangers: must not throw, must not be slow, and keeps what `run` asserts by throwing. */
-export interface FuzzTarget {
-  readonly name: string;
-  /** Valid input to begin with. */
-  readonly seeds: readonly Uint8Array[];
-  /** Words of its grammar. */
-  readonly words: readonly string[];
-  readonly run: (bytes: Uint8Array) => void;
-  /** What a stranger who sends the bytes makes us do, and nothing else: its cost is measured. */
-  readonly read: (bytes: Uint8Array) => unknown;
-}
+import { dialogTarget } from './dialog-target.ts';
+import type { FuzzTarget } from './fuzz-target.ts';
 
 /** The messages that are valid, 20 and more. */
 export const validMessages: readonly Uint8Array[] = messageVectors
@@ -145,6 +135,7 @@ export const fuzzTargets: readonly FuzzTarget[] = [
     read: readSdp,
   },
   { name: 'agent', seeds: validMessages, words: [...words, ...sipWords], run: runAgent, read: readByAgent },
+  dialogTarget,
 ];
 
 function latin1s(...texts: readonly string[]): Uint8Array[] {
