@@ -48,7 +48,7 @@ export class Reception {
     const { userAgent, desk, outbox } = this.#ports;
     const { request, session } = event;
     const line = this.#ports.lines().find(({ settings }) => settings.name === event.account);
-    const remote = partyOf(request.from);
+    const remote = partyOf(event.asserted ?? request.from);
     const offer = descriptionOf(request);
     const replaced = event.replaces === undefined ? undefined : desk.ofSession(event.replaces);
     const refusal = event.replaces === undefined ? this.#refusalOf(line, offer) : this.#refusalOfSuccessor(replaced, offer);

@@ -45,6 +45,8 @@ export type UserAgentEvent =
       readonly session: SessionId;
       readonly account?: AccountId;
       readonly request: Request;
+      /** Who calls, as the account's own server asserts it (RFC 3325); else only From says so. */
+      readonly asserted?: NameAddr;
       /** RFC 3891: the call whose place this one is to take once it is accepted; ending that one is up to its owner. */
       readonly replaces?: SessionId;
     }

@@ -1,6 +1,7 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
 import type { AgentCore, Call, DialogUsage, Replaceable } from '../agent-core.ts';
+import { assertedIdentityOf } from '../asserted-identity.ts';
 import { dialogLines } from '../capabilities.ts';
 import type { Identity } from '../identity.ts';
 import type { ResponseParts } from '../message/build.ts';
@@ -150,7 +151,10 @@ export class IncomingInvite implements Call, DialogUsage {
     // Whoever could not be replaced was refused on arrival.
     const found = replacedBy(core, request);
     const replaces = found && 'session' in found ? { replaces: found.session } : {};
-    core.emit({ type: 'incoming', session, request, ...(account !== undefined && { account }), ...replaces });
+    // RFC 3325 §5: only the account's own server is believed.
+    const asserted = identity.account && identity.isServer(transaction.flow.remote.address) ? assertedIdentityOf(request) : undefined;
+    const caller = asserted ? { asserted } : {};
+    core.emit({ type: 'incoming', session, request, ...(account !== undefined && { account }), ...caller, ...replaces });
   }
 
   #sendProvisional(now: Milliseconds, wanted: Wanted): void {
