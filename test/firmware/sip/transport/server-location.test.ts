@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { Transport } from '#firmware/sip/transport/flow.ts';
 import type { NameAnswer, NameQuestion, NameRecord } from '#firmware/sip/transport/name-records.ts';
 import { ServerLocation } from '#firmware/sip/transport/server-location.ts';
 import type { Destination } from '#firmware/sip/transport/sip-core.ts';
@@ -8,8 +9,11 @@ import { seededEntropy } from '#test/support/seeded-entropy.ts';
 const seconds = 1_000;
 
 /** A location whose questions a zone answers; counts them. */
-function scene(zone: Readonly<Record<string, readonly NameRecord[]>>, options: { seed?: number; ttl?: number } = {}) {
-  const location = new ServerLocation(seededEntropy(options.seed ?? 1), ['udp', 'tcp']);
+function scene(
+  zone: Readonly<Record<string, readonly NameRecord[]>>,
+  options: { seed?: number; ttl?: number; transports?: readonly Transport[] } = {},
+) {
+  const location = new ServerLocation(seededEntropy(options.seed ?? 1), options.transports ?? ['udp', 'tcp']);
   const asked: string[] = [];
   const answer = (now: number, question: NameQuestion): void => {
     const key = `${question.type} ${question.name}`;
@@ -170,3 +174,20 @@ t.test(
     t.equal(location.describe().outages, 0);
   },
 );
+
+t.test('RFC 3263 §4.1 a sip: address is gone to by TLS only when NAPTR says so, a sips: one always', async (t) => {
+  const transports = ['udp', 'tcp', 'tls'] as const;
+  const zone = {
+    'SRV _sips._tcp.house.example': [srv('s.example', 0, 0, 5061)],
+    'A s.example': [a('192.0.2.5')],
+    'A house.example': [a('192.0.2.6')],
+  };
+  const plain = scene(zone, { transports });
+  t.same(plain.places(0, domain), ['udp 192.0.2.6:5060']);
+  t.notOk(plain.asked.some((question) => question.includes('_sips.')));
+  t.same(plain.places(0, { transport: 'tls', host: 'house.example', port: 5061, search: 'service' }), ['tls 192.0.2.5:5061']);
+  const [hop] = plain.hops(0, { transport: 'tls', host: 'house.example', port: 5061, search: 'service' });
+  t.equal(hop?.destination.domain, 'house.example', 'what the certificate has to prove is the domain, not the name of the server');
+  const pointed = scene({ ...zone, 'NAPTR house.example': [naptr('SIPS+D2T', '_sips._tcp.house.example')] }, { transports });
+  t.same(pointed.places(0, domain), ['tls 192.0.2.5:5061']);
+});
