@@ -1,20 +1,7 @@
-import {
-  addressAndPort,
-  country,
-  dialPattern,
-  dialString,
-  digit,
-  digits,
-  elementName,
-  hostAndPort,
-  ipAddress,
-  name,
-  path,
-  sipUri,
-} from './checks.ts';
+import { addressAndPort, country, dialPattern, hostAndPort, ipAddress, name, path, sipUri } from './checks.ts';
 import { choice, duration, flag, integer, list, type Setting, type SettingValue, secret, text } from './setting.ts';
 
-/** Settings of calls: SIP, lines, the phone, doors and alerts. */
+/** Settings of calls: SIP, lines and the phone. */
 export const callingSettings = {
   'sip.address': list({
     title: 'SIP addresses',
@@ -94,6 +81,14 @@ export const callingSettings = {
     owner: 'phone',
     restart: true,
     default: true,
+  }),
+  'sip.acceptWatchers': flag({
+    title: 'Busy lamps of others',
+    description:
+      'Tell the server of a line, and whom it lets through, on request whether the line is in a call and with whom (event package dialog, RFC 4235).',
+    owner: 'phone',
+    restart: true,
+    default: false,
   }),
   'sip.sessionExpires': duration({
     title: 'Session timer',
@@ -353,120 +348,5 @@ export const callingSettings = {
     owner: 'media',
     default: 'us',
     check: country,
-  }),
-  'door.*.input': text({ title: 'Bell button', description: 'Input of the board that rings.', owner: 'phone', check: elementName }),
-  'door.*.people': list({
-    title: 'People',
-    description: 'Who is called, all at once: numbers or SIP addresses.',
-    owner: 'phone',
-    check: dialString,
-  }),
-  'door.*.relay': text({ title: 'Relay', description: 'Relay of the board that opens the door.', owner: 'phone', check: elementName }),
-  'door.*.code': text({
-    title: 'Release code',
-    description: 'Digits that whoever is called presses to open the door.',
-    owner: 'phone',
-    default: '**9',
-    check: digits,
-  }),
-  'door.*.mayRelease': list({
-    title: 'Who may open',
-    description: 'Those of the people whose code opens the door; empty = everyone who is called.',
-    owner: 'phone',
-    check: dialString,
-  }),
-  'door.*.device': choice({
-    title: 'Sound device',
-    description: 'What the visitor talks to: the device of the handset or that of the ringer.',
-    owner: 'phone',
-    choices: ['handset', 'ringer'],
-    default: 'handset',
-  }),
-  'door.*.pulseMs': duration({
-    title: 'Release time',
-    description: 'How long the relay is closed; the board profile limits it.',
-    owner: 'phone',
-    unit: 'ms',
-    default: 3000,
-    minimum: 50,
-    maximum: 60_000,
-  }),
-  'door.*.ringSeconds': duration({
-    title: 'Ringing time',
-    description: 'The door gives up when nobody accepts within this time.',
-    owner: 'phone',
-    unit: 's',
-    default: 45,
-    minimum: 5,
-    maximum: 600,
-  }),
-  'door.*.maximumCallSeconds': duration({
-    title: 'Longest call',
-    description: 'A call from the door ends after this long.',
-    owner: 'phone',
-    unit: 's',
-    default: 120,
-    minimum: 10,
-    maximum: 3600,
-  }),
-  'alert.*.input': text({
-    title: 'Input',
-    description: 'Input of the board that starts the alert; empty = none.',
-    owner: 'phone',
-    check: elementName,
-  }),
-  'alert.*.people': list({
-    title: 'People',
-    description: 'Who is called, one after the other: numbers or SIP addresses.',
-    owner: 'phone',
-    check: dialString,
-  }),
-  'alert.*.file': text({ title: 'Message', description: 'Path of the WAV file that is played to them.', owner: 'phone' }),
-  'alert.*.token': secret({
-    title: 'Token',
-    description: 'Who starts the alert over the network must show it; empty = the network cannot start it.',
-    owner: 'phone',
-  }),
-  'alert.*.acknowledgeDigit': text({
-    title: 'Acknowledging digit',
-    description: 'The alert ends once somebody presses it.',
-    owner: 'phone',
-    default: '1',
-    check: digit,
-  }),
-  'alert.*.ringSeconds': duration({
-    title: 'Ringing time',
-    description: 'The next person is called when one does not accept within this time.',
-    owner: 'phone',
-    unit: 's',
-    default: 30,
-    minimum: 5,
-    maximum: 600,
-  }),
-  'alert.*.listenSeconds': duration({
-    title: 'Listening time',
-    description: 'Somebody who accepted but does not acknowledge within this time does not count, such as an answering machine.',
-    owner: 'phone',
-    unit: 's',
-    default: 45,
-    minimum: 5,
-    maximum: 600,
-  }),
-  'alert.*.rounds': integer({
-    title: 'Rounds',
-    description: 'How often the list is gone through before the alert gives up.',
-    owner: 'phone',
-    default: 3,
-    minimum: 1,
-    maximum: 100,
-  }),
-  'alert.*.pauseSeconds': duration({
-    title: 'Pause',
-    description: 'Between two rounds.',
-    owner: 'phone',
-    unit: 's',
-    default: 60,
-    minimum: 0,
-    maximum: 86_400,
   }),
 } as const satisfies Readonly<Record<string, Setting<SettingValue>>>;

@@ -3,7 +3,6 @@ import type { PhoneStatus, TextEntry } from '#firmware/contract/phone.ts';
 import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
 import { Counters, LimitedLog } from '#firmware/core/counters.ts';
 import type { Entropy } from '#firmware/core/entropy.ts';
-import { UsageError } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
 import { TimerTable } from '#firmware/core/timer-table.ts';
 import type { Flow } from '#firmware/sip/transport/flow.ts';
@@ -18,13 +17,15 @@ import { CallDesk } from './call-desk.ts';
 import type { CallNews } from './call-plan.ts';
 import { DoorDesk } from './door-desk.ts';
 import { type Dialed, Handset, handsetDevice } from './handset.ts';
+import { type KeyPorts, pressKey } from './key-press.ts';
 import { LineDesk } from './line-desk.ts';
 import type { Alarm } from './machine.ts';
 import { type MediaContractEvent, MediaDesk, type MediaNews } from './media-desk.ts';
 import { type AlertRecord, Outbox, type PhoneEvent, type PhoneOutput, type Reply } from './outbox.ts';
-import { isDigit, type PhoneSettings } from './phone-settings.ts';
+import type { PhoneSettings } from './phone-settings.ts';
 import { Reception } from './reception.ts';
 import { lampsOf, soundsOf } from './ringing.ts';
+import { showDialogs } from './shown-dialogs.ts';
 import { isWaiting, statusOf } from './status.ts';
 import { TextDesk, type TextWish } from './text-desk.ts';
 import { TransferDesk, type TransferWish } from './transfer-desk.ts';
@@ -77,6 +78,7 @@ export class Phone implements SipCore<PhoneEvent> {
   readonly #alerts: AlertDesk;
   readonly #reception: Reception;
   readonly #transfers: TransferDesk;
+  readonly #keyPorts: KeyPorts;
   readonly #texts: TextDesk;
   readonly #statusTimer: Alarm = { fire: (now) => this.#tellStatus(now) };
   #settings: PhoneSettings;
@@ -127,6 +129,7 @@ export class Phone implements SipCore<PhoneEvent> {
     });
     this.#texts = new TextDesk({ userAgent, outbox, settings: current });
     this.#transfers = new TransferDesk({ userAgent, desk, handset, outbox, settings: current });
+    this.#keyPorts = { handset, media, transfers: this.#transfers, logger };
   }
 
   /** Registers the lines and takes up alerts that were not over. */
@@ -366,6 +369,7 @@ export class Phone implements SipCore<PhoneEvent> {
         this.#takeCall(now, news);
       }
       if (!busy) busy = this.#alerts.settle(now);
+      if (!busy) busy = showDialogs(now, this.#userAgent, this.#lines.all, this.#desk.all);
     }
     this.#present(now);
   }
@@ -392,7 +396,7 @@ export class Phone implements SipCore<PhoneEvent> {
 
   #takeBoard(now: Milliseconds, news: BoardNews): void {
     if (news.kind === 'hook') this.#handset.hook(now, news.position);
-    else if (news.kind === 'key') this.#key(now, news.key);
+    else if (news.kind === 'key') pressKey(now, news.key, this.#keyPorts);
     else if (news.kind === 'relay') this.#doors.relayDone(now, news.purpose, news.problem);
     else if (news.active) {
       this.#doors.input(now, news.name);
@@ -411,23 +415,6 @@ export class Phone implements SipCore<PhoneEvent> {
     if (news.kind === 'digit') this.#outbox.fact('call.digit', { call: news.call, way: news.way });
     const missed = news.kind === 'ended' && call.direction === 'incoming' && call.ending?.cause === 'missed';
     if (missed) this.#countMissed(this.#missedCalls + 1);
-  }
-
-  /** Keys that are no digits do what their name says; a key that has no use now is no error. */
-  #key(now: Milliseconds, key: string): void {
-    try {
-      if (key === 'redial') this.#handset.redial(now);
-      else if (key === 'transfer') this.#transfers.transfer(now, {});
-      else if (key === 'hold') {
-        if (this.#handset.focus?.onHold) this.#handset.resume(now);
-        else this.#handset.hold(now);
-      } else if (key === 'mute') this.#media.mute(handsetDevice, !this.#media.isMuted(handsetDevice));
-      else if (key === 'flash') this.#handset.hook(now, 'flash');
-      else if (isDigit(key)) this.#handset.digit(now, key);
-    } catch (thrown) {
-      if (!(thrown instanceof UsageError)) throw thrown;
-      this.#ports.logger.debug('key-ignored', { reason: thrown.message });
-    }
   }
 
   #countMissed(count: number): void {

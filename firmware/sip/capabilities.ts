@@ -14,6 +14,7 @@ export const allowedMethods: readonly string[] = [
   'NOTIFY',
   'REFER',
   'MESSAGE',
+  'SUBSCRIBE',
 ];
 
 /** Media types of INFO bodies that carry a digit; whoever owns the call reads them. */
@@ -28,8 +29,10 @@ export const messageSummary = { event: 'message-summary', contentType: 'applicat
 /** Option tags of extensions (RFC 3261 §19.2) that a peer may require of us. */
 export const supportedOptions: readonly string[] = ['100rel', 'timer', 'replaces', 'norefersub'];
 
-/** RFC 6665 §8.2.2: event packages whose NOTIFYs we take; those of `refer` within a call alone. */
-export const eventPackages = `${messageSummary.event}, refer`;
+/** RFC 6665 §8.2.2: the event packages we know; `refer` within a call alone, `dialog` where others may watch us. */
+export function allowEventsLine({ acceptWatchers }: UserAgentSettings): readonly [name: string, value: string] {
+  return ['Allow-Events', [messageSummary.event, 'refer', ...(acceptWatchers ? ['dialog'] : [])].join(', ')];
+}
 
 export const allowLine = ['Allow', allowedMethods.join(', ')] as const;
 
@@ -46,7 +49,7 @@ export function capabilityLines(settings: UserAgentSettings): readonly (readonly
     ['Accept-Encoding', 'identity'],
     ['Accept-Language', 'en'],
     supportedLine(settings),
-    ['Allow-Events', eventPackages],
+    allowEventsLine(settings),
   ];
 }
 

@@ -1,5 +1,5 @@
 import { readBodies, readTypes } from './body-parts.ts';
-import { allowedMethods, allowLine, eventPackages, supportedOptions } from './capabilities.ts';
+import { allowedMethods, allowLine, supportedOptions } from './capabilities.ts';
 import { knowsReliable, reliableOption } from './dialog/reliable-provisional.ts';
 import { tooBriefFor } from './dialog/session-terms.ts';
 import type { Request } from './message/message.ts';
@@ -17,7 +17,6 @@ export interface Refused {
 
 /** RFC 3261 §8.2.1: whether the method is one of ours at all. */
 export function inspectMethod({ method }: Request): Refused | undefined {
-  if (method === 'SUBSCRIBE') return { statusCode: 489, headers: [['Allow-Events', eventPackages]] };
   return allowedMethods.includes(method) ? undefined : { statusCode: 405, headers: [allowLine] };
 }
 

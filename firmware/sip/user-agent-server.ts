@@ -1,7 +1,7 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
 import type { AgentCore } from './agent-core.ts';
-import { capabilityLines, eventPackages, messageSummary } from './capabilities.ts';
+import { allowEventsLine, capabilityLines, messageSummary } from './capabilities.ts';
 import { dialogKey, dialogKeyOf } from './dialog/dialog.ts';
 import { IncomingInvite } from './dialog/incoming-invite.ts';
 import { messageSummaryOf } from './dialog/message-summary.ts';
@@ -12,6 +12,7 @@ import type { Request, Response } from './message/message.ts';
 import { isKnownMethod } from './message/methods.ts';
 import { inspectBody, inspectExtensions, inspectHeaders, inspectMethod, type Refused } from './request-inspection.ts';
 import type { ServerTransaction } from './transaction/transaction-layer.ts';
+import type { Watchers } from './watchers.ts';
 
 /** Who may be called: all accounts, and nobody in particular. */
 export interface Identities {
@@ -27,11 +28,13 @@ const dialogMethods: ReadonlySet<string> = new Set(['BYE', 'INFO', 'PRACK', 'UPD
 export class UserAgentServer {
   readonly #core: AgentCore;
   readonly #identities: Identities;
+  readonly #watchers: Watchers;
   #closed = false;
 
-  constructor(core: AgentCore, identities: Identities) {
+  constructor(core: AgentCore, identities: Identities, watchers: Watchers) {
     this.#core = core;
     this.#identities = identities;
+    this.#watchers = watchers;
   }
 
   /** New calls are refused from now on. */
@@ -49,6 +52,7 @@ export class UserAgentServer {
     else if (usage) usage.receive(now, transaction);
     else if (request.method === 'INVITE') this.#invited(now, transaction);
     else if (request.method === 'NOTIFY') this.#notified(now, transaction);
+    else if (request.method === 'SUBSCRIBE') this.#subscribed(now, transaction);
     else if (request.method === 'MESSAGE')
       takeText(this.#core, now, transaction, this.#identityFor(request, transaction.flow.remote.address));
     else this.#core.respond(now, transaction, 200, { headers: capabilityLines(this.#core.settings) });
@@ -112,6 +116,7 @@ export class UserAgentServer {
     const ownServer = identity?.account ? identity.isServer(source) : accounts.some((one) => one.isServer(source));
     if (request.method === 'NOTIFY') return this.#inspectNotify(request, ownServer);
     if (request.method === 'MESSAGE') return ownServer || this.#core.settings.acceptDirectCalls ? undefined : { statusCode: 403 };
+    if (request.method === 'SUBSCRIBE') return this.#inspectSubscribe(request, identity, ownServer);
     // Whoever is in no call with us has no business to make us call.
     if (request.method === 'REFER') return { statusCode: 403 };
     if (request.method === 'INVITE' && !ownServer && !this.#core.settings.acceptDirectCalls) return { statusCode: 403 };
@@ -129,8 +134,16 @@ export class UserAgentServer {
     return replaced && 'statusCode' in replaced ? replaced : inspectExtensions(request, this.#core.settings);
   }
 
+  /** Who talks with whom is told to the server of the account, and to those it lets through to us. */
+  #inspectSubscribe(request: Request, identity: Identity | undefined, ownServer: boolean): Refused | undefined {
+    const refused = this.#watchers.inspect(request);
+    if (refused) return refused;
+    if (!ownServer && !this.#core.settings.acceptDirectCalls) return { statusCode: 403 };
+    return identity?.account ? undefined : { statusCode: 404 };
+  }
+
   #inspectNotify(request: Request, ownServer: boolean): Refused | undefined {
-    if (request.event?.value !== messageSummary.event) return { statusCode: 489, headers: [['Allow-Events', eventPackages]] };
+    if (request.event?.value !== messageSummary.event) return { statusCode: 489, headers: [allowEventsLine(this.#core.settings)] };
     if (!ownServer) return { statusCode: 403 };
     return messageSummaryOf(request) ? undefined : { statusCode: 415, headers: [['Accept', messageSummary.contentType]] };
   }
@@ -143,6 +156,11 @@ export class UserAgentServer {
     if (accounts.length === 0) return this.#identities.nobody;
     const named = accounts.filter((one) => user === undefined || one.contactUser === user || one.account?.aor.user === user);
     return named.find((one) => one.isServer(source)) ?? named[0];
+  }
+
+  #subscribed(now: Milliseconds, transaction: ServerTransaction): void {
+    const identity = this.#identityFor(transaction.request, transaction.flow.remote.address);
+    if (identity) this.#watchers.subscribed(now, transaction, identity);
   }
 
   #invited(now: Milliseconds, transaction: ServerTransaction): void {

@@ -17,6 +17,10 @@ export interface UserAgentSettings {
   readonly acceptDirectCalls: boolean;
   /** False: instant messages are refused with 403. */
   readonly acceptMessages: boolean;
+  /** True: the servers of an account may subscribe to the state of its calls (RFC 4235). */
+  readonly acceptWatchers: boolean;
+  /** Such subscriptions at once; beyond it 503 with Retry-After. */
+  readonly maximumWatchers: number;
   /** How long a server may be silent before another one of the account or of its domain is tried, ms. */
   readonly failoverAfter: Milliseconds;
   /** How long an INVITE may ring before it is cancelled, ms: longer than a proxy's timer C (RFC 3261 §16.6). */
@@ -49,6 +53,8 @@ export const defaultUserAgentSettings: UserAgentSettings = {
   maximumSessions: 256,
   acceptDirectCalls: false,
   acceptMessages: true,
+  acceptWatchers: false,
+  maximumWatchers: 64,
   failoverAfter: 4_000,
   noAnswer: 240_000,
   retryBase: 4_000,

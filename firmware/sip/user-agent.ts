@@ -3,6 +3,7 @@ import { randomToken } from '#firmware/core/entropy.ts';
 import { UsageError } from '#firmware/core/errors.ts';
 import type { Account, AccountId } from './account.ts';
 import { AgentCore, type UserAgentPorts } from './agent-core.ts';
+import type { ShownDialog } from './dialog/dialog-document.ts';
 import { IncomingInvite } from './dialog/incoming-invite.ts';
 import { InviteSession } from './dialog/invite-session.ts';
 import type { ReofferAnswer } from './dialog/offer-exchange.ts';
@@ -21,6 +22,7 @@ import type { Destination, SipCore } from './transport/sip-core.ts';
 import { SourceBudget } from './transport/source-budget.ts';
 import type { Body, SessionId, UserAgentEvent, UserAgentOutput } from './user-agent-events.ts';
 import { UserAgentServer } from './user-agent-server.ts';
+import { Watchers } from './watchers.ts';
 
 export interface InviteOptions {
   /** The account that calls; without one the INVITE goes straight to `target`, from an address of ours that says nothing. */
@@ -64,6 +66,7 @@ interface Service {
 export class UserAgent implements SipCore<UserAgentEvent> {
   readonly #core: AgentCore;
   readonly #nobody: Identity;
+  readonly #watchers: Watchers;
   readonly #server: UserAgentServer;
   readonly #services = new Map<AccountId, Service>();
   readonly #budget: SourceBudget;
@@ -77,7 +80,8 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     this.#budget = new SourceBudget(this.#core.settings.messagesPerSecond);
     this.#nobody = new Identity(ports.entropy, ports.addresses);
     const accounts = (): readonly Identity[] => [...this.#services.values()].map(({ identity }) => identity);
-    this.#server = new UserAgentServer(this.#core, { accounts, nobody: this.#nobody });
+    this.#watchers = new Watchers(this.#core);
+    this.#server = new UserAgentServer(this.#core, { accounts, nobody: this.#nobody }, this.#watchers);
   }
 
   /** Adds or replaces an account and registers it when it has a registrar; nothing happens when it is as it was. */
@@ -99,6 +103,7 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     if (!service) return;
     this.#services.delete(id);
     service.subscription?.stop(now);
+    this.#watchers.leave(now, id);
     service.registration?.stop(now);
     this.#leaving = [...this.#leaving.filter(isActive), service];
   }
@@ -217,6 +222,11 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     return sendText(this.#core, now, identity, { target, text, destination });
   }
 
+  /** All calls of an account as those who watch it may see them (RFC 4235); true if that is news. */
+  showDialogs(now: Milliseconds, account: AccountId, dialogs: readonly ShownDialog[]): boolean {
+    return this.#watchers.show(now, account, dialogs);
+  }
+
   /** Subscribes to message-summary (RFC 3842) at the account's server and keeps the subscription fresh. */
   subscribeMessageSummary(now: Milliseconds, account: AccountId): void {
     const service = this.#service(account);
@@ -283,7 +293,7 @@ export class UserAgent implements SipCore<UserAgentEvent> {
       messageSummary: subscription?.describe(),
     }));
     const calls = [...this.#core.calls].map(([id, call]) => ({ id, ...call.describe() }));
-    return { accounts, calls, ...this.#core.describe() };
+    return { accounts, calls, watchers: this.#watchers.describe(), ...this.#core.describe() };
   }
 
   /** A call found its server silent and went by another one: so does the registration, so that calls find us there. */

@@ -136,6 +136,7 @@ function buildPhone(
     instanceId,
     acceptDirectCalls: current.get('sip.acceptDirectCalls'),
     acceptMessages: current.get('sip.acceptMessages'),
+    acceptWatchers: current.get('sip.acceptWatchers'),
     sessionExpires: current.get('sip.sessionExpires'),
     minimumSessionExpires: current.get('sip.minimumSessionExpires'),
     reliableProvisional: current.get('sip.reliableProvisional'),

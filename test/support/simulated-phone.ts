@@ -20,6 +20,7 @@ export interface SimulatedPhoneOptions {
   readonly settings?: Readonly<Record<string, string>>;
   readonly board?: BoardProfile;
   readonly acceptDirectCalls?: boolean;
+  readonly acceptWatchers?: boolean;
   readonly logger?: Logger;
 }
 
@@ -283,7 +284,7 @@ export class SimulatedPhone implements SipCore<never> {
 
   #newPhone(memory: PhoneMemory): Phone {
     const network = this.#network;
-    const { acceptDirectCalls = false, logger = silentLogger } = this.#options;
+    const { acceptDirectCalls = false, acceptWatchers = false, logger = silentLogger } = this.#options;
     const seed = [...this.#options.address].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) >>> 0, Math.round(network.now));
     return new Phone(
       {
@@ -292,7 +293,7 @@ export class SimulatedPhone implements SipCore<never> {
         logger,
         addresses: this.host,
         version: '0.0.0-test',
-        userAgentSettings: { acceptDirectCalls },
+        userAgentSettings: { acceptDirectCalls, acceptWatchers },
       },
       this.settings,
       memory,

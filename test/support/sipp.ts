@@ -193,3 +193,56 @@ Content-Length: 0
 ]]></send>
 <recv response="200"/>`);
 }
+
+/** A watcher: subscribes to the event package dialog, hears how things stand, and ends the subscription. */
+export const watcherScenario = scenario(`
+<send retrans="500"><![CDATA[
+SUBSCRIBE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:lamp@127.0.0.1:[local_port]>;tag=[pid]lamp[call_number]
+To: <sip:[service]@[remote_ip]:[remote_port]>
+Call-ID: [call_id]
+CSeq: 1 SUBSCRIBE
+Contact: <sip:lamp@127.0.0.1:[local_port];transport=[transport]>
+Max-Forwards: 70
+Event: dialog
+Accept: application/dialog-info+xml
+Expires: 600
+Content-Length: 0
+
+]]></send>
+<recv response="200" rrs="true"/>
+${notified('active')}
+<send retrans="500"><![CDATA[
+SUBSCRIBE [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:lamp@127.0.0.1:[local_port]>;tag=[pid]lamp[call_number]
+To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
+Call-ID: [call_id]
+CSeq: 2 SUBSCRIBE
+Contact: <sip:lamp@127.0.0.1:[local_port];transport=[transport]>
+Max-Forwards: 70
+Event: dialog
+Expires: 0
+Content-Length: 0
+
+]]></send>
+<recv response="200"/>
+${notified('terminated')}`);
+
+function notified(state: string): string {
+  return `<recv request="NOTIFY">
+  <action><ereg regexp="${state}" search_in="hdr" header="Subscription-State:" check_it="true" assign_to="state_${state}"/></action>
+</recv>
+<Reference variables="state_${state}"/>
+<send><![CDATA[
+SIP/2.0 200 OK
+[last_Via:]
+[last_From:]
+[last_To:]
+[last_Call-ID:]
+[last_CSeq:]
+Content-Length: 0
+
+]]></send>`;
+}

@@ -1,6 +1,6 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { AgentCore, DialogUsage, Referrals } from '../agent-core.ts';
-import { eventPackages } from '../capabilities.ts';
+import { allowEventsLine } from '../capabilities.ts';
 import type { Identity } from '../identity.ts';
 import type { Uri } from '../message/uri.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
@@ -137,7 +137,7 @@ export class DialogEvents implements DialogUsage, Referrals {
   #notified(now: Milliseconds, transaction: ServerTransaction): void {
     const { core } = this.#parts;
     const { request } = transaction;
-    if (request.event?.value !== 'refer') core.respond(now, transaction, 489, { headers: [['Allow-Events', eventPackages]] });
+    if (request.event?.value !== 'refer') core.respond(now, transaction, 489, { headers: [allowEventsLine(core.settings)] });
     else if (this.#sent?.isMeantBy(request)) this.#sent.notified(now, transaction);
     else core.respond(now, transaction, 481);
   }
@@ -147,7 +147,7 @@ export class DialogEvents implements DialogUsage, Referrals {
     const { core, identity } = this.#parts;
     const { request } = transaction;
     const received = this.#received;
-    if (request.event?.value !== 'refer') core.respond(now, transaction, 489, { headers: [['Allow-Events', eventPackages]] });
+    if (request.event?.value !== 'refer') core.respond(now, transaction, 489, { headers: [allowEventsLine(core.settings)] });
     else if (!received?.notifier || Number(request.event.params.get('id') ?? received.transaction.request.cSeq.number) !== idOf(received)) {
       core.respond(now, transaction, 481);
     } else {

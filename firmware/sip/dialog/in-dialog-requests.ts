@@ -1,7 +1,7 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomUint32 } from '#firmware/core/entropy.ts';
 import type { AgentCore } from '../agent-core.ts';
-import { allowLine, capabilityLines, eventPackages, infoTypes } from '../capabilities.ts';
+import { allowEventsLine, allowLine, capabilityLines, infoTypes } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
 import type { Identity } from '../identity.ts';
 import { takeText } from '../instant-message.ts';
@@ -16,7 +16,7 @@ export function answerAside(core: AgentCore, now: Milliseconds, session: Session
   if (method === 'OPTIONS') core.respond(now, transaction, 200, { headers: capabilityLines(core.settings) });
   else if (method === 'INFO') answerInfo(core, now, session, transaction);
   else if (method === 'NOTIFY') core.respond(now, transaction, 481);
-  else if (method === 'SUBSCRIBE') core.respond(now, transaction, 489, { headers: [['Allow-Events', eventPackages]] });
+  else if (method === 'SUBSCRIBE') core.respond(now, transaction, 489, { headers: [allowEventsLine(core.settings)] });
   else if (method === 'MESSAGE') takeText(core, now, transaction);
   // A call that nobody has accepted is not to be passed on.
   else if (method === 'REFER') core.respond(now, transaction, 403);

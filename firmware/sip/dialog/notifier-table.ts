@@ -10,7 +10,10 @@ export type NotifierAction = 'notify' | 'notifyEnd' | 'restartExpiry' | 'expire'
  * has been answered, so that a slow subscriber is neither flooded nor told things out of order.
  */
 export const notifierTable: StateTable<NotifierState, NotifierInput, NotifierAction, NotifierTimer> = {
-  fresh: { timers: [], on: { start: { to: 'notifying', do: ['notify'] } } },
+  fresh: {
+    timers: [],
+    on: { start: { to: 'notifying', do: ['notify'] }, finish: { to: 'terminated', do: ['notifyEnd', 'close'] } },
+  },
   notifying: {
     timers: ['expiry'],
     on: {

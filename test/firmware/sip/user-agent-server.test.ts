@@ -190,7 +190,20 @@ t.test('§11.2 OPTIONS tells what we can do', async (t) => {
   const { answerTo } = scene();
   const response = parsed(answerTo(requestOf('OPTIONS')));
   t.equal(response.kind === 'response' && response.statusCode, 200);
-  t.same(response.allow, ['INVITE', 'ACK', 'CANCEL', 'BYE', 'OPTIONS', 'INFO', 'PRACK', 'UPDATE', 'NOTIFY', 'REFER', 'MESSAGE']);
+  t.same(response.allow, [
+    'INVITE',
+    'ACK',
+    'CANCEL',
+    'BYE',
+    'OPTIONS',
+    'INFO',
+    'PRACK',
+    'UPDATE',
+    'NOTIFY',
+    'REFER',
+    'MESSAGE',
+    'SUBSCRIBE',
+  ]);
   t.match(response.header('Accept'), /^application\/sdp, multipart\/mixed, .*application\/dtmf-relay/);
   t.same(response.supported, ['100rel', 'timer', 'replaces', 'norefersub']);
   t.equal(response.header('Server'), undefined, 'no product unless asked for');

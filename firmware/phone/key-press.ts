@@ -1,0 +1,31 @@
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import { UsageError } from '#firmware/core/errors.ts';
+import type { Logger } from '#firmware/core/logger.ts';
+import { type Handset, handsetDevice } from './handset.ts';
+import type { MediaDesk } from './media-desk.ts';
+import { isDigit } from './phone-settings.ts';
+import type { TransferDesk } from './transfer-desk.ts';
+
+export interface KeyPorts {
+  readonly handset: Handset;
+  readonly media: MediaDesk;
+  readonly transfers: TransferDesk;
+  readonly logger: Logger;
+}
+
+/** Keys that are no digits do what their name says; a key that has no use now is no error. */
+export function pressKey(now: Milliseconds, key: string, { handset, media, transfers, logger }: KeyPorts): void {
+  try {
+    if (key === 'redial') handset.redial(now);
+    else if (key === 'transfer') transfers.transfer(now, {});
+    else if (key === 'hold') {
+      if (handset.focus?.onHold) handset.resume(now);
+      else handset.hold(now);
+    } else if (key === 'mute') media.mute(handsetDevice, !media.isMuted(handsetDevice));
+    else if (key === 'flash') handset.hook(now, 'flash');
+    else if (isDigit(key)) handset.digit(now, key);
+  } catch (thrown) {
+    if (!(thrown instanceof UsageError)) throw thrown;
+    logger.debug('key-ignored', { reason: thrown.message });
+  }
+}
