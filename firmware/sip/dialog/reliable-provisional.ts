@@ -18,8 +18,8 @@ import {
 export const reliableOption = '100rel';
 
 /** The caller can acknowledge provisional responses. */
-export function knowsReliable({ supported, require }: Request): boolean {
-  return supported.includes(reliableOption) || require.includes(reliableOption);
+export function knowsReliable(request: Request): boolean {
+  return request.supported.includes(reliableOption) || request.require.includes(reliableOption);
 }
 
 /** RFC 3262 §3: the reliable provisional responses to one INVITE, one at a time, each until its PRACK. */
