@@ -31,7 +31,7 @@ const starvedRestart: Milliseconds = 100;
 const timelineJump: Milliseconds = 3000;
 /** Packets after which the network counts as known: 10 s of them. */
 const acquainted = 500;
-/** The delay is cut where no packet of a while (one such window and the one before) found it nearer to its target than this, ms. */
+/** The delay is cut where no packet of a while (one such window and the one before) found it nearer to its target than this, ms, or a quarter. */
 const excessTolerated: Milliseconds = 15;
 const excessWindow: Milliseconds = 200;
 /** The delay is stretched once it has been short of its target by this much for so many packets. */
@@ -120,12 +120,13 @@ export class JitterBuffer {
   /** By how much the delay has been longer than it should be for a while, ms; 0 within tolerance. */
   get excess(): Milliseconds {
     const least = Math.min(this.#excess, this.#excessBefore);
-    return least > excessTolerated ? least : 0;
+    return least > Math.max(excessTolerated, this.target / 4) ? least : 0;
   }
 
   /** By how much the delay has been shorter than it should be for a while, ms; 0 within tolerance. */
   get shortfall(): Milliseconds {
-    return this.#shortRun >= shortfallOf.packets ? Math.max(0, this.target - this.#depth) : 0;
+    const short = this.target - this.#depth;
+    return this.#shortRun >= shortfallOf.packets && short > shortfallOf.begin ? short : 0;
   }
 
   /** Milliseconds of sound from the next to be played to the end of the newest. */
