@@ -69,11 +69,13 @@ export function optionsCheck(bound: { readonly address: string; readonly port: n
       socket.on('message', (bytes) => {
         if (bytes.toString('latin1').includes(callId)) finish(undefined);
       });
-      socket.connect(port, address, () => {
+      const send = (): void => {
         if (timers.length === 0) return;
         const request = optionsRequest({ host, port, localPort: socket.address().port, branch, callId });
         timers.push(...retransmissions.map((delay) => setTimeout(() => socket.send(request), delay)));
-      });
+      };
+      // Sent from the address itself: one that is away cannot be bound, and nothing of this leaves the machine.
+      socket.bind(0, address, () => socket.connect(port, address, send));
     });
 }
 
