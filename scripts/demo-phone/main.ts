@@ -66,7 +66,9 @@ async function startPhone(data: string, recording: string, onLine?: (line: strin
   const sound = existsSync(speech)
     ? { 'audio.handset.driver': 'wav', 'audio.handset.input': speech, 'audio.handset.output': recording }
     : {};
-  const phone = await startPhoneAndExchange({ data, settings: sound, ...(onLine ? { onLine } : {}) });
+  // What is heard is compared with what was spoken, sample by sample: while recording, no time is to be bent to adapt the delay.
+  const delay = recording === '' ? {} : { 'jitterBuffer.minimumMs': '100' };
+  const phone = await startPhoneAndExchange({ data, settings: { ...sound, ...delay }, ...(onLine ? { onLine } : {}) });
   await registerLine(phone);
   return phone;
 }

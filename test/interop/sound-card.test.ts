@@ -14,7 +14,13 @@ t.teardown(async () => lab.end());
 const phone = await startPhoneAndExchange({
   data: join(folder, 'phone'),
   environment: lab.environment,
-  settings: { 'audio.handset.driver': 'portaudio', 'audio.handset.input': 'handset', 'audio.handset.output': 'handset' },
+  settings: {
+    'audio.handset.driver': 'portaudio',
+    'audio.handset.input': 'handset',
+    'audio.handset.output': 'handset',
+    // Sound is compared sample by sample: no time is to be bent while the delay is adapted.
+    'jitterBuffer.minimumMs': '120',
+  },
 });
 t.teardown(() => phone.stop());
 await registerLine(phone);
@@ -41,12 +47,17 @@ async function echoOfSpeech(): Promise<number> {
   return align(speech, heard, 2 * ear.rate).correlation;
 }
 
-t.test('speech goes through the sound card, the phone and the exchange, and comes back', async (t) => {
-  // A loaded machine takes sound away from any card: the best of three calls counts.
+/** A loaded machine takes sound away from any card: the best of three calls counts. */
+async function bestEcho(t: { comment(text: string): void }): Promise<number> {
   const correlations: number[] = [];
   while (correlations.length < 3 && Math.max(...correlations) < 0.95) correlations.push(await echoOfSpeech());
   t.comment(`correlation over ${seconds} s: ${correlations.map((value) => value.toFixed(4)).join(', ')}`);
-  t.ok(Math.max(...correlations) >= 0.95, `heard again: ${correlations}`);
+  return Math.max(...correlations);
+}
+
+t.test('speech goes through the sound card, the phone and the exchange, and comes back', async (t) => {
+  const correlation = await bestEcho(t);
+  t.ok(correlation >= 0.95, `heard again: ${correlation}`);
 });
 
 t.test('the card is pulled out in a call: the call stays, and sound comes back with the card', async (t) => {
@@ -60,7 +71,6 @@ t.test('the card is pulled out in a call: the call stays, and sound comes back w
   for (const wire of ['mouth', 'ear']) lab.wire(wire).setUnplugged(false);
   await phone.hook('onHook');
   await phone.until('it is idle', isIdle);
-  const correlation = await echoOfSpeech();
-  t.comment(`correlation after the card came back: ${correlation.toFixed(4)}`);
-  t.ok(correlation >= 0.9, `heard again: ${correlation}`);
+  const correlation = await bestEcho(t);
+  t.ok(correlation >= 0.95, `heard again: ${correlation}`);
 });
