@@ -157,7 +157,7 @@ function factsOf(request: FastifyRequest): RequestFacts {
   return { remoteAddress: request.ip, host, origin, authorization, cookie };
 }
 
-/** A refusal of the phone is the caller's fault; no phone is ours for now. */
+/** A refusal of the phone is the caller's fault; a phone that does not answer is ours, 503. */
 function statusCodeOf(error: unknown): number {
   if (error instanceof UsageError) {
     if (error.code === 'wrong-token') return 401;

@@ -65,13 +65,15 @@ t.test('a call from baresip: it rings, lifting accepts, speech both ways, their 
   await phone.hook('offHook');
   await manual.saw('CALL_ESTABLISHED');
   await phone.until('12 s of speech came', (now) => (callOf(now)?.media?.packetsReceived ?? 0) >= 600, 25_000);
+  const weHeard = likeness(readSpeech(heard), theirSpeech, 10, 0.5);
   manual.command('hangup');
   await phone.until('the far end is gone', ({ calls }) => calls.every(({ state }) => state !== 'active'));
   await phone.hook('onHook');
   await phone.until('it is idle', isIdle);
   const theyHeard = likeness(readSpeech(await manual.heardFile()), ourSpeech, 10, 0.5);
-  t.comment(`correlation over 10 s: they heard ${theyHeard.toFixed(4)}`);
+  t.comment(`correlation over 10 s: they heard ${theyHeard.toFixed(4)}, we heard ${weHeard.toFixed(4)}`);
   t.ok(theyHeard >= 0.95, `they heard us: ${theyHeard}`);
+  t.ok(weHeard >= 0.95, `we heard them: ${weHeard}`);
 });
 
 t.test('hanging up while it rings there cancels', async (t) => {
