@@ -1,5 +1,6 @@
 import type { Milliseconds } from '../core/clock.ts';
 import { ResourceError } from '../core/errors.ts';
+import { openNativeLibrary } from './native-library.ts';
 
 /** The service manager that started this process and hears how it is: systemd, by the protocol of sd_notify(3). */
 export interface InitSystem {
@@ -17,18 +18,17 @@ const pathAtMost = 107;
 
 /**
  * Finds the service manager in the environment and takes its variables out of there, so that no child speaks for this process. `undefined`
- * when nobody listens. Node has no Unix datagram sockets: the C library is called, and koffi loaded only for that.
+ * when nobody listens. Node has no Unix datagram sockets: the C library is called.
  */
 export async function findInitSystem(environment: NodeJS.ProcessEnv): Promise<InitSystem | undefined> {
   const { NOTIFY_SOCKET: socketName, WATCHDOG_USEC: microseconds, WATCHDOG_PID: watched } = environment;
   for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete environment[name];
   if (!socketName) return undefined;
   const address = socketAddressOf(socketName);
-  const { default: koffi } = await import('koffi');
-  const library = koffi.load(null);
-  const openSocket = library.func('int socket(int, int, int)');
-  const sendTo = library.func('long sendto(int, const uint8_t *, size_t, int, const uint8_t *, uint32_t)');
-  const descriptor: number = openSocket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
+  const library = await openNativeLibrary(null);
+  const openSocket = library.find('int socket(int, int, int)');
+  const sendTo = library.find('long sendto(int, const uint8_t *, size_t, int, const uint8_t *, uint32_t)');
+  const descriptor = Number(openSocket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0));
   if (descriptor < 0) throw new ResourceError('no socket for the service manager is to be had');
   const isOurs = watched === undefined || watched === String(process.pid);
   return {

@@ -42,7 +42,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'firmware/exchange': ['firmware/core', 'firmware/sip'],
   'firmware/phone': ['firmware/core', 'firmware/sip', 'firmware/sdp', 'firmware/config', 'firmware/contract'],
   'firmware/platform': ['firmware/core', 'firmware/sip', 'firmware/ipc', 'firmware/contract', 'node:', 'npm'],
-  hal: ['firmware/core', 'firmware/contract', 'firmware/audio', 'node:', 'npm'],
+  hal: ['firmware/core', 'firmware/contract', 'firmware/audio', 'firmware/platform/native-library.ts', 'node:', 'npm'],
   'services/web/ui': ['firmware/core', 'firmware/config', 'firmware/contract', 'valibot', 'preact', '@preact/signals'],
   services: ['firmware', 'hal', 'package.json', 'node:', 'npm'],
   scripts: ['firmware', 'hal', 'services', 'test', 'node:', 'npm'],
