@@ -22,6 +22,8 @@ export interface Account {
   /** True: dialogs know us by the GRUU that the registrar gives (RFC 5627). Its proxies must know what to do with one. */
   readonly gruu?: boolean | undefined;
   /** How long a registration is asked to live, in seconds. */
+  /** The user of our Contact, such as a process that died had; random unless told. */
+  readonly contactUser?: string | undefined;
   readonly expires: number;
 }
 

@@ -38,7 +38,7 @@ export class Identity {
 
   constructor(entropy: Entropy, local: LocalAddresses, account?: Account) {
     this.account = account;
-    this.contactUser = randomToken(entropy, 12);
+    this.contactUser = account?.contactUser ?? randomToken(entropy, 12);
     this.#local = local;
     this.#ways = account ? waysOf(account) : [];
     this.server = this.#ways[0]?.destination;

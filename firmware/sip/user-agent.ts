@@ -8,6 +8,8 @@ import { IncomingInvite } from './dialog/incoming-invite.ts';
 import { InviteSession } from './dialog/invite-session.ts';
 import type { ReofferAnswer } from './dialog/offer-exchange.ts';
 import { OutgoingInvite } from './dialog/outgoing-invite.ts';
+import { dialogOfRecord, type SessionRecord } from './dialog/session-record.ts';
+import { SessionTerms } from './dialog/session-terms.ts';
 import { Subscription } from './dialog/subscription.ts';
 import { destinationOf, Identity, securedFor } from './identity.ts';
 import { sendText } from './instant-message.ts';
@@ -168,6 +170,29 @@ export class UserAgent implements SipCore<UserAgentEvent> {
   /** CANCEL, BYE or 603, whatever the state asks for. Again and again without harm. `reason` is a Reason header (RFC 3326). */
   end(now: Milliseconds, session: SessionId, reason?: string): void {
     this.#core.calls.get(session)?.end(now, reason);
+  }
+
+  /** An accepted call for a successor of this process; `undefined` for any other. */
+  record(session: SessionId): SessionRecord | undefined {
+    const call = this.#core.calls.get(session);
+    return call instanceof InviteSession ? call.record() : undefined;
+  }
+
+  /** Takes up an accepted call of a process that died, under the same session; false when its account or its dialog is none. */
+  adopt(now: Milliseconds, record: SessionRecord): boolean {
+    const { session: id, account, ownsCallId, described } = record;
+    const identity = account === null ? this.#nobody : this.#services.get(account)?.identity;
+    const dialog = dialogOfRecord(record.dialog);
+    if (!identity || !dialog) return false;
+    const body = described && { contentType: described.contentType, bytes: new TextEncoder().encode(described.text) };
+    const terms = new SessionTerms(this.#core.settings);
+    new InviteSession({ core: this.#core, id, identity, dialog, ownsCallId, terms, described: body ?? undefined }).adopted(now, record);
+    return true;
+  }
+
+  /** By which names the registrars know this device. */
+  get contactUsers(): Readonly<Record<AccountId, string>> {
+    return Object.fromEntries([...this.#services].map(([id, { identity }]) => [id, identity.contactUser]));
   }
 
   /** Sends a re-INVITE; false when another offer is pending or the call is not confirmed: try again later. */

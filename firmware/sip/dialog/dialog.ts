@@ -6,7 +6,7 @@ import type { SipUri, Uri } from '../message/uri.ts';
 import type { Destination } from '../transport/sip-core.ts';
 
 /** What makes a dialog (RFC 3261 §12.1): fixed but for the remote target and the sequence numbers. */
-interface DialogParts {
+export interface DialogParts {
   readonly callId: string;
   /** Our From in requests we send, with our tag. */
   readonly local: NameAddr;
@@ -86,6 +86,15 @@ export class Dialog {
     return this.#remoteTarget;
   }
 
+  /** Of the last request of ours. */
+  get localSequence(): number {
+    return this.#localSequence;
+  }
+
+  get remoteSequence(): number | undefined {
+    return this.#remoteSequence;
+  }
+
   get key(): string {
     return dialogKey(this.callId, this.local.tag, this.remote.tag);
   }
@@ -107,7 +116,12 @@ export class Dialog {
   ack(invite: Request): Request {
     const credentials = ['Authorization', 'Proxy-Authorization'];
     const headers = credentials.flatMap((name) => invite.headers.all(name).map(({ value }) => [name, value] as const));
-    return buildRequest({ ...this.#addressing(), headers, method: 'ACK', sequence: invite.cSeq.number });
+    return this.ackOf(invite.cSeq.number, headers);
+  }
+
+  /** The ACK of a 2xx to the INVITE of ours with that number. */
+  ackOf(sequence: number, headers: Iterable<readonly [name: string, value: string]> = []): Request {
+    return buildRequest({ ...this.#addressing(), headers, method: 'ACK', sequence });
   }
 
   /** RFC 3261 §12.2.2: false for a request that comes too late; else its number counts from now on. */

@@ -1,7 +1,16 @@
 import type { StateTable } from '#firmware/core/state-table.ts';
 
 export type InviteSessionState = 'fresh' | 'unacknowledged' | 'leaving' | 'confirmed' | 'terminated';
-export type InviteSessionInput = 'weAccepted' | 'theyAccepted' | 'acknowledged' | 'noAck' | 'hangUp' | 'bye' | 'lost' | 'expired';
+export type InviteSessionInput =
+  | 'weAccepted'
+  | 'theyAccepted'
+  | 'adopted'
+  | 'acknowledged'
+  | 'noAck'
+  | 'hangUp'
+  | 'bye'
+  | 'lost'
+  | 'expired';
 export type InviteSessionAction =
   | 'awaitAck'
   | 'sendBye'
@@ -19,7 +28,12 @@ export type InviteSessionAction =
 export const inviteSessionTable: StateTable<InviteSessionState, InviteSessionInput, InviteSessionAction, never> = {
   fresh: {
     timers: [],
-    on: { weAccepted: { to: 'unacknowledged', do: ['awaitAck'] }, theyAccepted: { to: 'confirmed', do: [] } },
+    on: {
+      weAccepted: { to: 'unacknowledged', do: ['awaitAck'] },
+      theyAccepted: { to: 'confirmed', do: [] },
+      /** A process that died has left us the call. */
+      adopted: { to: 'confirmed', do: [] },
+    },
   },
   unacknowledged: {
     timers: [],

@@ -7,11 +7,11 @@ import type { Request, Response } from '../message/message.ts';
 import type { Uri } from '../message/uri.ts';
 import { typedBody, withDescriptionOf } from '../message-body.ts';
 import { reasonOf } from '../reason.ts';
-import { StateMachine } from '../state-machine.ts';
+import { StateMachine, type Wake } from '../state-machine.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import type { Body, SessionId } from '../user-agent-events.ts';
 import { AwaitedAck } from './awaited-ack.ts';
-import type { Dialog } from './dialog.ts';
+import { type Dialog, dialogKey } from './dialog.ts';
 import { DialogEvents } from './dialog-events.ts';
 import { answerAside, respondBusyWithOffer, sendBye } from './in-dialog-requests.ts';
 import {
@@ -23,6 +23,7 @@ import {
 import { OfferExchange, type ReofferAnswer } from './offer-exchange.ts';
 import type { ReliableProvisional } from './reliable-provisional.ts';
 import { SentAcks } from './sent-acks.ts';
+import { recordOfDialog, type SessionRecord } from './session-record.ts';
 import type { SessionGrant, SessionTerms } from './session-terms.ts';
 import { SessionTimer } from './session-timer.ts';
 
@@ -39,6 +40,9 @@ export interface InviteSessionParts {
   /** The callee's provisional responses: a PRACK may come after the 2xx. */
   readonly provisionals?: ReliableProvisional | undefined;
 }
+
+/** The line is registered first, and names are looked up: an answer that says who we are comes before one that asks. */
+const inquiryMs: Milliseconds = 2_000;
 
 /** What an input is about, for the actions it leads to. */
 interface Subject {
@@ -58,6 +62,12 @@ export class InviteSession implements Call, DialogUsage {
   readonly #events: DialogEvents;
   /** RFC 4028 §7.4: UPDATE refreshes a call without touching its media, where the far end knows it. */
   #theyTakeUpdate = false;
+  /** CSeq number of the INVITE that made the call. */
+  #inviteSequence = 0;
+  /** CSeq numbers of both sides up to which a process that died has gone; its last answers may not have got through. */
+  #predecessor: { readonly local: number; readonly remote: number | undefined } | undefined;
+  /** Asks whether the far end is still there. */
+  readonly #inquiry: Wake = { fire: (now) => this.#refresh(now) };
   /** Why we end the call. */
   #farewell: string | undefined;
 
@@ -94,6 +104,7 @@ export class InviteSession implements Call, DialogUsage {
   ): void {
     this.#open();
     this.#theyTakeUpdate = transaction.request.allow.includes('UPDATE');
+    this.#inviteSequence = transaction.request.cSeq.number;
     this.#timer.apply(now, sent.grant);
     this.#step(now, 'weAccepted', { accepted: { transaction, response: sent.response } });
   }
@@ -103,8 +114,41 @@ export class InviteSession implements Call, DialogUsage {
     this.#acks.add(ack.sequence, ack.again);
     this.#open();
     this.#theyTakeUpdate = response.allow.includes('UPDATE');
+    this.#inviteSequence = ack.sequence;
     this.#timer.accepted(now, response);
     this.#step(now, 'theyAccepted');
+  }
+
+  /** A process that died has left us the call; `dialog` is that of the record. The far end is asked before long whether it is still there. */
+  adopted(now: Milliseconds, { inviteSequence, theyTakeUpdate, timer, dialog: { localSequence, remoteSequence } }: SessionRecord): void {
+    const { core, dialog, ownsCallId } = this.#parts;
+    this.#open();
+    this.#inviteSequence = inviteSequence;
+    this.#predecessor = { local: localSequence, remote: remoteSequence ?? undefined };
+    this.#theyTakeUpdate = theyTakeUpdate;
+    if (timer) this.#timer.apply(timer.since, timer.grant);
+    // Their INVITE comes again when they have not heard that it was accepted.
+    if (!ownsCallId) core.dialogs.set(dialogKey(dialog.callId, undefined, dialog.remote.tag), this);
+    core.timers.set(this.#inquiry, now + inquiryMs);
+    this.#step(now, 'adopted');
+  }
+
+  /** For a successor; `undefined` when the call is over, or as good as over. */
+  record(): SessionRecord | undefined {
+    const { state } = this.#machine;
+    if (state !== 'confirmed' && state !== 'unacknowledged') return undefined;
+    const { id, identity, dialog, ownsCallId } = this.#parts;
+    const { described } = this.#offers;
+    return {
+      session: id,
+      account: identity.account?.id ?? null,
+      dialog: recordOfDialog(dialog),
+      ownsCallId,
+      inviteSequence: this.#inviteSequence,
+      timer: this.#timer.agreed ?? null,
+      theyTakeUpdate: this.#theyTakeUpdate,
+      described: described ? { contentType: described.contentType, text: new TextDecoder().decode(described.bytes) } : null,
+    };
   }
 
   end(now: Milliseconds, reason?: string): void {
@@ -155,7 +199,10 @@ export class InviteSession implements Call, DialogUsage {
   receive(now: Milliseconds, transaction: ServerTransaction): void {
     const { core, id, dialog, provisionals } = this.#parts;
     const { request } = transaction;
-    if (!dialog.admits(request)) respondBusyWithOffer(core, now, transaction);
+    const again = request.cSeq.number === this.#predecessor?.remote;
+    if (request.to.tag === undefined && this.#predecessor) this.#acceptAgain(now, transaction);
+    else if (!again && !dialog.admits(request)) respondBusyWithOffer(core, now, transaction);
+    else if (again && request.method === 'INFO') core.respond(now, transaction, 200);
     else if (request.method === 'BYE') {
       core.respond(now, transaction, 200);
       this.#step(now, 'bye', { request });
@@ -173,7 +220,11 @@ export class InviteSession implements Call, DialogUsage {
   }
 
   acceptedAgain(response: Response): void {
-    this.#acks.repeat(response.cSeq.number);
+    const { core, dialog } = this.#parts;
+    const { destination } = dialog;
+    const { number } = response.cSeq;
+    if (this.#acks.repeat(number) || !destination || !this.#predecessor || number > this.#predecessor.local) return;
+    this.#acks.add(number, core.acknowledge(dialog.ackOf(number), destination));
   }
 
   describe(): object {
@@ -200,6 +251,21 @@ export class InviteSession implements Call, DialogUsage {
 
   #step(now: Milliseconds, input: Input, subject: Subject = {}): void {
     for (const action of this.#machine.step(now, input)) InviteSession.#actions[action](this, now, subject);
+  }
+
+  /** The INVITE that our predecessor accepted, once more (RFC 3261 §13.3.1.4). */
+  #acceptAgain(now: Milliseconds, transaction: ServerTransaction): void {
+    const { core, identity, dialog } = this.#parts;
+    const { request } = transaction;
+    const { described } = this.#offers;
+    const { destination } = dialog;
+    if (request.method !== 'INVITE' || request.cSeq.number !== this.#inviteSequence || !described || !destination) {
+      respondBusyWithOffer(core, now, transaction);
+      return;
+    }
+    const headers = [...dialogLines(core.settings), ...this.#timer.answerLines(now, request)];
+    const parts = { headers, contact: identity.contact(destination), body: typedBody(described), toTag: dialog.local.tag };
+    this.#awaitedAck.sent(now, transaction, core.respond(now, transaction, 200, parts));
   }
 
   #open(): void {
@@ -259,8 +325,10 @@ export class InviteSession implements Call, DialogUsage {
     this.#awaitedAck.stop(now);
     this.#offers.close(now);
     this.#timer.close(now);
+    core.timers.clear(this.#inquiry);
     core.calls.delete(id);
     core.dialogs.delete(dialog.key);
+    if (this.#predecessor) core.dialogs.delete(dialogKey(dialog.callId, undefined, dialog.remote.tag));
     this.#events.callEnded();
   }
 }

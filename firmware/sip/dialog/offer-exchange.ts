@@ -73,6 +73,11 @@ export class OfferExchange {
     });
   }
 
+  /** What the far end knows of our media. */
+  get described(): Body | undefined {
+    return this.#described;
+  }
+
   /** False when another offer is under way. */
   offer(now: Milliseconds, body: Body): boolean {
     if (!this.#machine.accepts('offer')) return false;

@@ -28,6 +28,8 @@ export class SessionTimer {
   readonly #parts: SessionTimerParts;
   readonly #machine: StateMachine<State, Input, Action, Timer>;
   #grant: SessionGrant | undefined;
+  /** When it was agreed on, or the call was refreshed last. */
+  #since: Milliseconds = 0;
   /** A refresh was due and has not succeeded yet. */
   #overdue = false;
 
@@ -63,12 +65,18 @@ export class SessionTimer {
 
   apply(now: Milliseconds, grant: SessionGrant | undefined): void {
     this.#grant = grant;
+    this.#since = now;
     this.#overdue = false;
     this.#step(now, !grant ? 'none' : grant.weRefresh ? 'weRefresh' : 'theyRefresh');
   }
 
   close(now: Milliseconds): void {
     this.#step(now, 'close');
+  }
+
+  /** What `apply` was told last. */
+  get agreed(): { readonly grant: SessionGrant; readonly since: Milliseconds } | undefined {
+    return this.#grant && { grant: this.#grant, since: this.#since };
   }
 
   describe(): object {
