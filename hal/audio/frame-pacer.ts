@@ -38,18 +38,39 @@ export class FramePacer {
   }
 }
 
-/** Calls `frame` on the beat of a pacer until stopped. */
+/** How a loop keeps its beat: `exact` to some 20 µs at the price of one more wake-up, `roughly` to the millisecond of the event loop's timers. */
+export type Beat = 'exact' | 'roughly';
+
+/** The event loop's timers tell milliseconds and may be one late: what is left is slept through. */
+const timerLeadMs: Milliseconds = 1;
+/** Nobody ever writes here. */
+const sleepCell = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * Calls `frame` on the beat of a pacer until stopped.
+ *
+ *     frame │◄──────── event loop: datagrams, commands ────────►│◄─ sleep ─►│ frame
+ *           │                                     timer, ≤ 2 ms before ──►│ │ deadline
+ *
+ * An exact loop sleeps through the last of the wait in the kernel, within the one thread of the process: what arrives meanwhile is read after
+ * the frame. All exact loops of a process share their deadlines, so that none sleeps when another is due.
+ */
 export class PacedLoop {
   readonly #clock: Clock;
   readonly #frame: () => void;
+  readonly #beat: Beat;
   readonly #pacer: FramePacer;
+  readonly #wake = () => this.#lookAround();
+  readonly #keep = () => this.#keepBeat();
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  constructor(clock: Clock, frame: () => void) {
+  constructor(clock: Clock, beat: Beat, frame: () => void) {
     this.#clock = clock;
     this.#frame = frame;
-    this.#pacer = new FramePacer(clock.now());
+    this.#beat = beat;
+    const now = clock.now();
+    this.#pacer = new FramePacer(beat === 'exact' ? Math.floor(now / frameMs) * frameMs : now);
   }
 
   get skipped(): number {
@@ -65,14 +86,26 @@ export class PacedLoop {
     clearTimeout(this.#timer);
   }
 
-  /** After a stall the sockets are read first, so that frames made up for find the packets that came meanwhile. */
   #arm(): void {
-    const wait = Math.max(0, Math.ceil(this.#pacer.deadline - this.#clock.now()));
-    this.#timer = setTimeout(() => setImmediate(() => this.#beat()), wait);
+    const left = this.#pacer.deadline - this.#clock.now();
+    this.#timer = setTimeout(this.#wake, Math.max(0, this.#beat === 'exact' ? Math.floor(left) - timerLeadMs : Math.ceil(left)));
   }
 
-  #beat(): void {
+  /** After a stall the sockets are read first, so that frames made up for find the packets that came meanwhile. */
+  #lookAround(): void {
+    setImmediate(this.#keep);
+  }
+
+  #keepBeat(): void {
+    if (this.#stopped) return;
+    if (this.#beat === 'exact') this.#sleepUntilDue();
     for (let due = this.#pacer.take(this.#clock.now()); due > 0 && !this.#stopped; due--) this.#frame();
     if (!this.#stopped) this.#arm();
+  }
+
+  /** Never longer than a timer can be early, whatever the clock says. */
+  #sleepUntilDue(): void {
+    const left = this.#pacer.deadline - this.#clock.now();
+    if (left > 0) Atomics.wait(sleepCell, 0, 0, Math.min(left, 2 * timerLeadMs));
   }
 }

@@ -29,7 +29,7 @@ export class SilenceDevice implements AudioDevice {
 
   async start(listener: AudioListener): Promise<void> {
     if (this.#loop) return;
-    this.#loop = new PacedLoop(this.#clock, () => this.#frame(listener));
+    this.#loop = new PacedLoop(this.#clock, 'exact', () => this.#frame(listener));
     this.#loop.start();
   }
 

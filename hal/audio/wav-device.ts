@@ -93,7 +93,7 @@ export class WavDevice implements AudioDevice {
     this.#sampleRate = microphone?.layout.sampleRate ?? plainRate;
     const recorder = this.#spec.output === null ? undefined : await WavRecorder.open(this.#spec.output, this.#sampleRate);
     this.#renewQueue();
-    const loop = new PacedLoop(this.#clock, () => this.#beat());
+    const loop = new PacedLoop(this.#clock, 'exact', () => this.#beat());
     const frame = () => new Int16Array(this.frameSamples);
     this.#running = { loop, listener, microphone, recorder, captured: frame(), played: frame() };
     loop.start();

@@ -161,7 +161,7 @@ export class ExtensionCalls {
   #startFrames(): void {
     this.#parts.onChange();
     if (this.#frames) return;
-    this.#frames = new PacedLoop(this.#parts.clock, () => this.#frame());
+    this.#frames = new PacedLoop(this.#parts.clock, 'roughly', () => this.#frame());
     this.#frames.start();
   }
 

@@ -5,15 +5,22 @@ import { randomToken } from '#firmware/core/entropy.ts';
 import { ResourceError } from '#firmware/core/errors.ts';
 import { MediaEngine, type MediaEvent } from '#firmware/media/media-engine.ts';
 import { runDaemon, socketPathOf } from '#firmware/platform/daemon.ts';
+import { hurry } from '#firmware/platform/priority.ts';
 import { contractCheck } from '#firmware/platform/self-checks.ts';
 import { type ServedContract, serveContract } from '#firmware/platform/unix-socket.ts';
 import { DeviceSet } from './device-set.ts';
 import { EngineDriver } from './engine-driver.ts';
 import { MediaService } from './media-service.ts';
 
+/** As systemd's unit has it: packets leave on time while other daemons are busy. */
+const niceness = -10;
+
 /** Sound devices, RTP and tones. Shares its event loop with nothing: the next packet is never more than 20 ms away. */
 await runDaemon('media', async (daemon) => {
   const { runtimeDirectory, clock, entropy, logger } = daemon;
+  // Before any sound card's process is started, which has to be as quick.
+  const priority = hurry(niceness);
+  if (!priority.granted) logger.info('priority-not-granted', { niceness: priority.niceness, wanted: niceness });
   let served: ServedContract<typeof mediaContract> | undefined;
   const settings = { country: '', jitterBuffer: { minimum: 20, start: 60, maximum: 200 }, silenceSeconds: 0 };
   // A CNAME that says nothing about the person (RFC 7022 §4.2).
@@ -35,7 +42,7 @@ await runDaemon('media', async (daemon) => {
   });
   devices.start();
   daemon.onStop('sound devices', () => devices.stop());
-  const service = new MediaService({ engine, driver, devices, clock, logger });
+  const service = new MediaService({ engine, driver, devices, priority, clock, logger });
   daemon.onStop('sessions', () => service.stop());
   const socketPath = socketPathOf(runtimeDirectory, 'media');
   served = await serveContract(socketPath, mediaContract, service.commands, {

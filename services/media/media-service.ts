@@ -7,6 +7,7 @@ import { messageOf, ResourceError } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
 import type { MediaEngine } from '#firmware/media/media-engine.ts';
 import type { LegParameters } from '#firmware/media/media-session.ts';
+import type { Priority } from '#firmware/platform/priority.ts';
 import type { PortRange } from '#firmware/platform/rtp-socket.ts';
 import type { Caller, Implementation } from '#firmware/platform/unix-socket.ts';
 import type { DeviceSet } from './device-set.ts';
@@ -19,6 +20,8 @@ export interface MediaParts {
   readonly engine: MediaEngine;
   readonly driver: EngineDriver;
   readonly devices: DeviceSet;
+  /** Shown, for whoever wonders why sound comes late. */
+  readonly priority: Priority;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -80,7 +83,12 @@ export class MediaService {
         return {};
       },
       sessions: () => ({ sessions: driver.ports }),
-      describe: () => ({ engine: engine.describe(), sound: parts.devices.describe(), controllers: this.#controllers }),
+      describe: () => ({
+        engine: engine.describe(),
+        sound: parts.devices.describe(),
+        priority: parts.priority,
+        controllers: this.#controllers,
+      }),
     };
   }
 

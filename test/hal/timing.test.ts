@@ -1,6 +1,7 @@
 import t from 'tap';
+import { nodeClock } from '#firmware/platform/node-clock.ts';
 import { ArrivalWatch } from '#hal/audio/arrival-watch.ts';
-import { FramePacer } from '#hal/audio/frame-pacer.ts';
+import { FramePacer, PacedLoop } from '#hal/audio/frame-pacer.ts';
 import { PlaybackQueue } from '#hal/audio/playback-queue.ts';
 import { Debounce } from '#hal/debounce.ts';
 import { HookFlash } from '#hal/hook-flash.ts';
@@ -135,6 +136,30 @@ t.test('frames: a short stall is made up for, a long one skipped and counted', a
   t.equal(pacer.take(160 + 1_000), 10);
   t.equal(pacer.skipped, 40);
   t.equal(pacer.deadline, 1_180, 'still on the beat');
+});
+
+t.test('frames: exact loops share their beat, are never early, and close to it as long as the machine lets them', async (t) => {
+  const beats: { by: number; late: number }[] = [];
+  const loops: PacedLoop[] = [];
+  await new Promise<void>((resolve) => {
+    for (const by of [1, 2]) {
+      const frame = () => {
+        // The deadlines are multiples of 20 ms; a beat made up for after a stall is later than one of them.
+        beats.push({ by, late: nodeClock.now() % 20 });
+        if (beats.length >= 60) resolve();
+      };
+      loops.push(new PacedLoop(nodeClock, 'exact', frame));
+    }
+    for (const loop of loops) loop.start();
+  });
+  for (const loop of loops) loop.stop();
+  const heard = beats.length;
+  const close = beats.filter(({ late }) => late < 0.5).length;
+  t.comment(`${close} of ${heard} within 0.5 ms`);
+  t.ok(close >= heard / 4, `${close} of ${heard} within 0.5 ms`);
+  t.equal(beats.filter(({ late }) => late > 19.9).length, 0, 'never early');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  t.equal(beats.length, heard, 'nothing after the stop');
 });
 
 t.test('playback: the queue is bounded, says when it refuses, and plays silence when it is empty', async (t) => {
