@@ -60,6 +60,14 @@ export const callingSettings = {
     restart: true,
     default: true,
   }),
+  'sip.webSocketPath': text({
+    title: 'Path of WebSockets',
+    description: 'What the phone asks the server of a line with transport ws or wss for, such as /ws.',
+    owner: 'phone',
+    restart: true,
+    default: '/',
+    check: path,
+  }),
   'sip.nameServers': list({
     title: 'Name servers',
     description: 'DNS servers that are asked for the servers of lines, such as 192.0.2.53 or 192.0.2.53:53; empty = those of the system.',
@@ -217,9 +225,10 @@ export const callingSettings = {
   'line.*.transport': choice({
     title: 'Transport',
     description:
-      'How SIP travels for this line where its addresses do not say so themselves; auto = as DNS says (NAPTR, SRV), else by UDP.',
+      'How SIP travels for this line where its addresses do not say so themselves; auto = as DNS says (NAPTR, SRV), else by UDP; ws, wss = by ' +
+      'WebSocket, plain or secured (RFC 7118).',
     owner: 'phone',
-    choices: ['auto', 'udp', 'tcp', 'tls'],
+    choices: ['auto', 'udp', 'tcp', 'tls', 'ws', 'wss'],
     default: 'auto',
   }),
   'line.*.username': text({

@@ -10,7 +10,7 @@ import type { NameResolver } from './dns-resolver.ts';
 import { LocalAddressFinder } from './local-addresses.ts';
 import { type AddressSource, machineAddresses, NetworkWatch } from './network-watch.ts';
 import { RefusalProbe } from './refusal-probe.ts';
-import { defaultStreamLimits, type StreamLimits, StreamPool } from './stream-pool.ts';
+import { defaultStreamLimits, type StreamLimits, StreamPool, type StreamTransport } from './stream-pool.ts';
 import { defaultTlsOptions, type TlsOptions, TlsSecurity } from './tls-security.ts';
 import { type SocketAddress, UdpSocket } from './udp-socket.ts';
 
@@ -28,6 +28,10 @@ export interface SipEndpointOptions {
   readonly port: number;
   /** TLS connections can be opened in any case; with a certificate and a port they are also received, 0 for any that is free. */
   readonly tls?: Partial<TlsOptions> & { readonly port?: number };
+  /** Ports on which WebSockets are received (RFC 7118), plain and, with a certificate, secured; absent, none are. */
+  readonly webSockets?: { readonly port?: number | undefined; readonly securePort?: number | undefined };
+  /** What a WebSocket that we open asks its server for; `/` unless told. */
+  readonly webSocketPath?: string;
   readonly limits?: Partial<StreamLimits>;
 }
 
@@ -60,9 +64,9 @@ const outOfReach: NameAnswer = { records: [], ttl: 86_400, failed: false };
 /**
  * The one driver of a SIP core: sockets in, sockets out. After every input it drains all outputs and arms one wake-up.
  *
- *     UDP, TCP, TLS ──bytes──► core.receive ─┐
- *     wake-up ───────────────► handleTimeout ├─► drain ─► transmit ─► UDP, TCP, TLS
- *     drive(input) ──────────────────────────┘         └► event ─► onEvent
+ *     UDP, streams ──bytes──► core.receive ─┐
+ *     wake-up ──────────────► handleTimeout ├─► drain ─► transmit ─► UDP, streams
+ *     drive(input) ─────────────────────────┘         └► event ─► onEvent
  */
 export class SipEndpoint implements LocalAddresses, NameService {
   readonly #options: SipEndpointOptions;
@@ -79,7 +83,8 @@ export class SipEndpoint implements LocalAddresses, NameService {
   /** Requests that went out as datagrams, and whether they have been probed for: the same bytes again are a retransmission. */
   readonly #sent = new WeakMap<Uint8Array, 'sent' | 'probed'>();
   #port = 0;
-  #tlsPort = 0;
+  /** Where connections are received, by transport; of one that is not here, none are. */
+  readonly #streamPorts = new Map<Transport, number>();
   #drive: Drive | undefined;
   #draining = false;
   #wakeUp: NodeJS.Timeout | undefined;
@@ -95,6 +100,7 @@ export class SipEndpoint implements LocalAddresses, NameService {
     this.#streams = new StreamPool({
       tls: this.#tls,
       limits: { ...defaultStreamLimits, ...options.limits },
+      webSocketPath: options.webSocketPath ?? '/',
       onMessage: (flow, bytes) => this.#receive(flow, bytes),
       onFailure: (destination, reason) => this.#fail(destination, reason),
       onRefused: (remote, reason) => this.#warn('sip-connection-refused', { remote, reason }),
@@ -163,7 +169,7 @@ export class SipEndpoint implements LocalAddresses, NameService {
   towards(host: string, transport: Transport): SocketAddress {
     const known = this.#options.resolver.peek(host)?.addresses ?? [];
     const remote = known.find((one) => this.#socketFor(one)) ?? known[0];
-    const port = transport === 'tls' ? this.#tlsPort : this.#port;
+    const port = transport === 'udp' ? this.#port : (this.#streamPorts.get(transport) ?? 0);
     const bound = (remote === undefined ? this.#udp[0] : this.#socketFor(remote))?.bound.address;
     const specific = bound !== undefined && bound !== '0.0.0.0' && bound !== '::';
     return { address: specific ? bound : this.#finder.towards(remote ?? '', bound === '::' ? 6 : 4), port };
@@ -186,7 +192,7 @@ export class SipEndpoint implements LocalAddresses, NameService {
   async #bind(): Promise<void> {
     for (let tries = 1; ; tries++) {
       this.#port = this.#options.port;
-      this.#tlsPort = this.#options.tls?.port ?? 0;
+      this.#streamPorts.clear();
       try {
         for (const address of withBothFamilies(this.#options.addresses)) await this.#bindIfThere(address);
         return;
@@ -221,9 +227,20 @@ export class SipEndpoint implements LocalAddresses, NameService {
     const bound: SocketAddress = await socket.open();
     this.#udp.push({ socket, bound });
     this.#port = bound.port;
-    await this.#streams.listen('tcp', address, bound.port);
-    const receives = this.#tls.canListen && this.#options.tls?.port !== undefined;
-    this.#tlsPort = receives ? (await this.#streams.listen('tls', address, this.#tlsPort)).port : 0;
+    await this.#listen('tcp', address, bound.port);
+    const { tls, webSockets } = this.#options;
+    await this.#listen('ws', address, webSockets?.port);
+    if (this.#tls.canListen) {
+      await this.#listen('tls', address, tls?.port);
+      await this.#listen('wss', address, webSockets?.securePort);
+    }
+  }
+
+  /** On the same port for every address of ours; not at all without one. */
+  async #listen(transport: StreamTransport, address: string, port: number | undefined): Promise<void> {
+    if (port === undefined) return;
+    const bound = await this.#streams.listen(transport, address, this.#streamPorts.get(transport) ?? port);
+    this.#streamPorts.set(transport, bound.port);
   }
 
   /** Connections from an address that is gone are dead, though nobody says so. */
@@ -334,9 +351,7 @@ export class SipEndpoint implements LocalAddresses, NameService {
     // A datagram may claim to come from port 0; Node throws on an answer to it.
     else if (destination.port < 1 || destination.port > 65_535) this.#fail(destination, 'no port');
     else if (destination.transport === 'udp') this.#sendDatagram(destination, address, bytes);
-    else if (destination.transport === 'tcp' || destination.transport === 'tls') {
-      this.#streams.send(destination.transport, destination, address, bytes);
-    } else this.#fail(destination, `transport ${destination.transport} is not there`);
+    else this.#streams.send(destination.transport, destination, address, bytes);
   }
 
   #sendDatagram(destination: Destination, address: string, bytes: Uint8Array): void {

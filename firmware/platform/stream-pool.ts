@@ -1,11 +1,14 @@
 import { createConnection, createServer, isIP, isIPv6, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { messageOf, ResourceError } from '../core/errors.ts';
-import type { Flow } from '../sip/transport/flow.ts';
+import { defaultMessageLimits, type MessageLimits } from '../sip/message/parse.ts';
+import { type Flow, isSecure, isWebSocket, type Transport } from '../sip/transport/flow.ts';
 import type { Destination } from '../sip/transport/sip-core.ts';
-import { StreamSocket, type StreamSocketParts } from './stream-socket.ts';
+import type { SipStream, SipStreamParts } from './sip-stream.ts';
+import { StreamSocket } from './stream-socket.ts';
 import type { TlsSecurity } from './tls-security.ts';
 import type { SocketAddress } from './udp-socket.ts';
+import { WebSocketDoor, WebSocketStream } from './web-socket-stream.ts';
 
 export interface StreamLimits {
   /** Connections that one address may hold open to us. */
@@ -21,6 +24,8 @@ export interface StreamLimits {
   /** RFC 5626 §4.4.1: how often a connection we opened is pinged (at least every 120 s keeps NATs open), and how long a pong may take, ms. */
   readonly pingMs: number;
   readonly pongMs: number;
+  /** How large a message may be. */
+  readonly message: MessageLimits;
 }
 
 export const defaultStreamLimits: StreamLimits = {
@@ -31,6 +36,7 @@ export const defaultStreamLimits: StreamLimits = {
   connectMs: 10_000,
   pingMs: 100_000,
   pongMs: 10_000,
+  message: defaultMessageLimits,
 };
 
 /** Names under which one connection is remembered, to say whose messages were lost with it. */
@@ -39,11 +45,23 @@ const namesAtMost = 32;
 const provenAtMost = 64;
 
 /** Transports that are streams of bytes. */
-type StreamTransport = 'tcp' | 'tls';
+export type StreamTransport = Exclude<Transport, 'udp'>;
+
+/** Between whom a connection is. */
+interface Ends {
+  readonly remote: SocketAddress;
+  readonly local: SocketAddress;
+  /** What a certificate has proved or has to prove; empty where none does. */
+  readonly domain: string;
+  /** What a server that we connect to calls itself. */
+  readonly authority: string;
+}
 
 export interface StreamPoolParts {
   readonly limits: StreamLimits;
   readonly tls: TlsSecurity;
+  /** What a WebSocket that we open asks its server for: `/`, `/ws` … */
+  readonly webSocketPath: string;
   readonly onMessage: (flow: Flow, bytes: Uint8Array) => void;
   /** What was given for `destination` may not have arrived, or its flow is gone; without a reason, the far end has simply closed it. */
   readonly onFailure: (destination: Destination, reason: string | undefined) => void;
@@ -52,21 +70,23 @@ export interface StreamPoolParts {
 }
 
 /**
- * All TCP and TLS connections of an endpoint, those that came in and those it opened. A connection that we opened is used again for the same
+ * All TCP, TLS and WebSocket connections of an endpoint, those that came in and those it opened. A connection that we opened is used again for the same
  * address. With TLS it must also be for the same domain (RFC 5922 §7.4); a peer that its Record-Route or Contact names by its address alone is
  * the domain that was proven there last.
  */
 export class StreamPool {
   readonly #parts: StreamPoolParts;
   readonly #servers: Server[] = [];
-  readonly #byFlow = new Map<string, StreamSocket>();
-  readonly #byRemote = new Map<string, StreamSocket>();
+  readonly #door: WebSocketDoor;
+  readonly #byFlow = new Map<string, SipStream>();
+  readonly #byRemote = new Map<string, SipStream>();
   /** Domains by address and port. */
   readonly #proven = new Map<string, string>();
   #flows = 0;
 
   constructor(parts: StreamPoolParts) {
     this.#parts = parts;
+    this.#door = new WebSocketDoor(parts.limits.message.messageBytes);
   }
 
   /** Throws ResourceError when the address or port is not to be had. */
@@ -130,15 +150,20 @@ export class StreamPool {
       return;
     }
     try {
-      const secured = transport === 'tls' ? this.#parts.tls.accept(socket) : undefined;
+      const secured = isSecure(transport) ? this.#parts.tls.accept(socket) : undefined;
       const remote = { address, port: socket.remotePort ?? 0 };
-      this.#adopt(transport, secured ?? socket, { remote, local: localOf(socket), domain: '' }, secured && { opening: 'secure' });
+      this.#adopt(
+        transport,
+        secured ?? socket,
+        { remote, local: localOf(socket), domain: '', authority: '' },
+        secured && { opening: 'secure' },
+      );
     } catch (thrown) {
       refuse(messageOf(thrown));
     }
   }
 
-  #open(transport: StreamTransport, destination: Destination, address: string, domain: string): StreamSocket | undefined {
+  #open(transport: StreamTransport, destination: Destination, address: string, domain: string): SipStream | undefined {
     const { limits, onFailure } = this.#parts;
     if (this.#byFlow.size >= limits.total) {
       onFailure(destination, 'too many connections');
@@ -147,11 +172,12 @@ export class StreamPool {
     const remote = { address, port: destination.port };
     const local = { address: '', port: 0 };
     try {
-      const secured = transport === 'tls' ? this.#parts.tls.connect(address, remote.port, domain) : undefined;
+      const secured = isSecure(transport) ? this.#parts.tls.connect(address, remote.port, domain) : undefined;
       const socket = secured ?? createConnection({ host: address, port: remote.port });
       socket.once('connect', () => Object.assign(local, localOf(socket)));
       const judged = secured && { opening: 'secureConnect' as const, judge: () => this.#judge(secured, domain, remote) };
-      return this.#adopt(transport, socket, { remote, local, domain }, { opened: true, ...(judged ?? { opening: 'connect' }) });
+      const authority = destination.domain ?? destination.host;
+      return this.#adopt(transport, socket, { remote, local, domain, authority }, { opened: true, ...(judged ?? { opening: 'connect' }) });
     } catch (thrown) {
       onFailure(destination, messageOf(thrown));
       return undefined;
@@ -169,38 +195,41 @@ export class StreamPool {
   }
 
   #domainOf({ transport, host, port, domain = host }: Destination, address: string): string {
-    if (transport !== 'tls') return '';
+    if (!isSecure(transport)) return '';
     return isIP(domain) ? (this.#proven.get(remoteKey(address, port)) ?? domain) : domain.toLowerCase();
   }
 
   #adopt(
     transport: StreamTransport,
     socket: Socket,
-    { remote, local, domain }: { readonly remote: SocketAddress; readonly local: SocketAddress; readonly domain: string },
-    opening: Partial<Pick<StreamSocketParts, 'opened' | 'opening' | 'judge'>> = {},
-  ): StreamSocket {
-    const { limits, onMessage } = this.#parts;
+    { remote, local, domain, authority }: Ends,
+    opening: Partial<Pick<SipStreamParts, 'opened' | 'opening' | 'judge'>> = {},
+  ): SipStream {
+    const { limits, onMessage, webSocketPath } = this.#parts;
     const flow: Flow = { id: `${transport}-${++this.#flows}`, transport, reliable: true, local, remote };
     const key = streamKey(transport, domain, remote.address, remote.port);
-    const stream = new StreamSocket({
+    const parts: SipStreamParts = {
       opened: false,
       ...opening,
       flow,
       socket,
       openingMs: limits.connectMs,
       messageMs: limits.messageMs,
+      messageLimits: limits.message,
       pingMs: limits.pingMs,
       pongMs: limits.pongMs,
       onMessage,
       onClosed: (closed, reason) => this.#forget(closed, key, reason),
-    });
+    };
+    const resource = `${hostOf(authority)}:${remote.port}${webSocketPath}`;
+    const stream = isWebSocket(transport) ? new WebSocketStream({ ...parts, resource, door: this.#door }) : new StreamSocket(parts);
     this.#byFlow.set(flow.id, stream);
     this.#byRemote.set(key, stream);
     stream.start();
     return stream;
   }
 
-  #forget(stream: StreamSocket, key: string, reason: string | undefined): void {
+  #forget(stream: SipStream, key: string, reason: string | undefined): void {
     const { remote, transport } = stream.flow;
     this.#byFlow.delete(stream.flow.id);
     if (this.#byRemote.get(key) === stream) this.#byRemote.delete(key);
@@ -224,6 +253,11 @@ function streamKey(transport: StreamTransport, domain: string, address: string, 
 /** An IPv4 address as a socket of both families shows it. */
 function withoutMapping(address: string): string {
   return address.startsWith('::ffff:') ? address.slice(7) : address;
+}
+
+/** As it stands in the address of a page. */
+function hostOf(name: string): string {
+  return isIPv6(name) ? `[${name}]` : name;
 }
 
 function remoteKey(host: string, port: number): string {

@@ -1,31 +1,8 @@
-import type { Socket } from 'node:net';
 import { buildErrorResponse } from '../sip/message/build.ts';
 import { type Framed, StreamFramer } from '../sip/message/stream-framer.ts';
 import type { Flow } from '../sip/transport/flow.ts';
+import { plainReason, type SipStream, type SipStreamParts, streamQueueBytes } from './sip-stream.ts';
 
-export interface StreamSocketParts {
-  readonly flow: Flow;
-  readonly socket: Socket;
-  /** True for a stream that we opened: we keep it alive. */
-  readonly opened: boolean;
-  /** What the socket says when it is open and, for TLS, secured; absent, it is open already. */
-  readonly opening?: 'connect' | 'secureConnect' | 'secure' | undefined;
-  /** How long that may take, ms. */
-  readonly openingMs: number;
-  /** Looks at the far end before anything is sent to it or taken from it: what is wrong with it in plain words, or nothing. */
-  readonly judge?: (() => string | undefined) | undefined;
-  /** How long a message may take from its first byte to its last, ms. */
-  readonly messageMs: number;
-  /** RFC 5626 §4.4.1: how often the far end is pinged, and how long it may take to answer, ms. */
-  readonly pingMs: number;
-  readonly pongMs: number;
-  readonly onMessage: (flow: Flow, bytes: Uint8Array) => void;
-  /** Called exactly once, with the reason in plain words; `undefined` when the far end closed it as it may at any time. */
-  readonly onClosed: (stream: StreamSocket, reason: string | undefined) => void;
-}
-
-/** Bytes that may wait for a slow reader before it is dropped. */
-const queueBytes = 1 << 20;
 /** How long the answer to bytes that are no SIP may take to be read before the stream is cut, ms. */
 const farewellMs = 1_000;
 
@@ -33,12 +10,11 @@ const ping = new TextEncoder().encode('\r\n\r\n');
 const pong = new TextEncoder().encode('\r\n');
 
 /** A TCP or TLS connection that carries SIP messages: frames them, bounds the time they take, answers and sends CRLF keep-alive. */
-export class StreamSocket {
+export class StreamSocket implements SipStream {
   readonly flow: Flow;
-  /** Destinations by name that were told to use this stream, as `host:port`. */
   readonly names = new Set<string>();
-  readonly #parts: StreamSocketParts;
-  readonly #framer = new StreamFramer();
+  readonly #parts: SipStreamParts;
+  readonly #framer: StreamFramer;
   #reason: string | undefined;
   #completion: NodeJS.Timeout | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
@@ -51,9 +27,10 @@ export class StreamSocket {
   #waitingBytes = 0;
   #patience: NodeJS.Timeout | undefined;
 
-  constructor(parts: StreamSocketParts) {
+  constructor(parts: SipStreamParts) {
     this.#parts = parts;
     this.flow = parts.flow;
+    this.#framer = new StreamFramer(parts.messageLimits);
   }
 
   start(): void {
@@ -79,7 +56,6 @@ export class StreamSocket {
     return !this.#closed && this.#parts.socket.writable;
   }
 
-  /** Sends, unless the stream is closed: then `onClosed` has told so or will. */
   write(bytes: Uint8Array): void {
     const { socket } = this.#parts;
     if (!this.isOpen) return;
@@ -87,7 +63,7 @@ export class StreamSocket {
       this.#waiting.push(bytes);
       this.#waitingBytes += bytes.length;
     } else socket.write(bytes);
-    if (socket.writableLength + this.#waitingBytes > queueBytes) this.destroy('the far end does not read');
+    if (socket.writableLength + this.#waitingBytes > streamQueueBytes) this.destroy('the far end does not read');
   }
 
   destroy(reason: string): void {
@@ -148,9 +124,4 @@ export class StreamSocket {
     clearTimeout(this.#pong);
     this.#parts.onClosed(this, this.#reason);
   }
-}
-
-/** What OpenSSL says in the middle of file names and numbers, or the message of any other error. */
-function plainReason(error: Error): string {
-  return 'reason' in error && typeof error.reason === 'string' ? `TLS: ${error.reason}` : error.message;
 }

@@ -1,9 +1,10 @@
 import type { SipUri } from './message/uri.ts';
+import type { Transport } from './transport/flow.ts';
 
 /** The name of a line, such as `main`. */
 export type AccountId = string;
 
-export type AccountTransport = 'udp' | 'tcp' | 'tls';
+export type AccountTransport = Transport;
 
 /** What the user agent needs to know to act for one address of record. */
 export interface Account {
@@ -21,9 +22,9 @@ export interface Account {
   readonly credentials?: Credentials | undefined;
   /** True: dialogs know us by the GRUU that the registrar gives (RFC 5627). Its proxies must know what to do with one. */
   readonly gruu?: boolean | undefined;
-  /** How long a registration is asked to live, in seconds. */
   /** The user of our Contact, such as a process that died had; random unless told. */
   readonly contactUser?: string | undefined;
+  /** How long a registration is asked to live, in seconds. */
   readonly expires: number;
 }
 

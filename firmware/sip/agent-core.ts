@@ -82,7 +82,7 @@ export interface Cancellable {
 }
 
 /** What the driver speaks, in the order in which a domain that has no preference is asked for it. */
-const transports: readonly Transport[] = ['udp', 'tcp', 'tls'];
+const transports: readonly Transport[] = ['udp', 'tcp', 'tls', 'ws', 'wss'];
 
 const ignoresOutcome: TransactionUser = { responded: () => undefined, failed: () => undefined };
 
@@ -228,6 +228,7 @@ export class AgentCore {
 
   receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): void {
     this.#lastInput = now;
+    this.servers.cameOver(flow);
     const received = this.#transport.receive(now, flow, bytes);
     if (received?.kind === 'refusal') this.#transactions.sendError(received.broken, received.statusCode, flow);
     else if (received) {

@@ -3,7 +3,7 @@ import type { Account, AccountTransport } from './account.ts';
 import { Authenticator } from './authenticator.ts';
 import { NameAddr } from './message/name-addr.ts';
 import { SipUri, type Uri } from './message/uri.ts';
-import { type Endpoint, type Flow, isSecure, type Transport } from './transport/flow.ts';
+import { type Endpoint, type Flow, isSecure, isWebSocket, type Transport } from './transport/flow.ts';
 import { type Hop, isNumeric } from './transport/server-location.ts';
 import type { Destination, LocalAddresses } from './transport/sip-core.ts';
 
@@ -103,7 +103,9 @@ export class Identity {
     const local = this.#local.towards(host, transport);
     const { address, port } = this.#seenAs?.transport === transport && this.isServer(way.host) ? this.#seenAs : local;
     const scheme = isSecure(transport) && (sips || (this.account !== undefined && isSips(this.account.aor))) ? 'sips' : 'sip';
-    const params = new Map(transport === 'udp' || scheme === 'sips' ? [] : [['transport', transport]]);
+    // RFC 7118 §5.3: what stands in a URI is `ws`, secured or not.
+    const named = isWebSocket(transport) ? 'ws' : transport;
+    const params = new Map(named === 'udp' || (scheme === 'sips' && named !== 'ws') ? [] : [['transport', named]]);
     const parts = { scheme, user: this.contactUser, host: hostOf(address), port: port === 0 ? undefined : port, params } as const;
     return new NameAddr(new SipUri(parts));
   }
@@ -206,7 +208,8 @@ export function destinationOf(uri: Uri, preferred?: AccountTransport): Destinati
   if (uri.kind !== 'sip') return undefined;
   const sips = uri.scheme === 'sips';
   const named = uri.params.get('transport')?.toLowerCase() ?? preferred;
-  const transport = sips ? 'tls' : transportOf(named ?? 'udp');
+  const open = transportOf(named ?? 'udp');
+  const transport = sips ? (open && isWebSocket(open) ? 'wss' : 'tls') : open;
   const search = uri.port !== undefined || isNumeric(uri.host) ? undefined : sips || named !== undefined ? 'service' : 'transport';
   const host = uri.host.startsWith('[') ? uri.host.slice(1, -1) : uri.host;
   return transport && { transport, host, port: uri.port ?? defaultPorts[transport], ...(sips && { sips }), ...(search && { search }) };

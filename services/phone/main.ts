@@ -126,6 +126,7 @@ function buildPhone(
       caFile: current.get('sip.tls.caFile'),
       verify: current.get('sip.tls.verify'),
     },
+    webSocketPath: current.get('sip.webSocketPath'),
     limits: {
       total: current.get('sip.connections'),
       perSource: current.get('sip.connectionsPerSource'),

@@ -6,7 +6,7 @@ import { kamailioRealm, startKamailio } from '#test/support/kamailio.ts';
 import { freePorts } from '../../scripts/free-ports.ts';
 import { VirtualPhone } from '../../scripts/virtual-phone.ts';
 
-/** Our phone at Debian's Kamailio over TLS, with certificates made by openssl. */
+/** Our phone at Debian's Kamailio over TLS and WebSockets, with certificates made by openssl. */
 
 const folder = makeFolder(t);
 const authority = await TestAuthority.make(join(folder, 'authority'));
@@ -43,6 +43,35 @@ t.test('registered over TLS: calls come and go through the one connection we ope
   await phone.hook('onHook');
   await phone.until('it is idle', isIdle);
 });
+
+for (const transport of ['wss', 'ws'] as const) {
+  t.test(`RFC 7118 registered by ${transport} at Kamailio: a call each way through the one WebSocket we opened`, async (t) => {
+    const port = await freePorts(1);
+    const certificate = await authority.issue(`good-${transport}`, { names: 'DNS:localhost' });
+    const settings = { ...tlsSettings(port), 'line.main.transport': transport, 'sip.webSocketPath': '/sip' };
+    // Plain WebSockets come in by the TCP port, which the house has set as the outbound proxy.
+    if (transport === 'ws') settings['line.main.outboundProxy'] = '';
+    const house = await startHouse(t, settings, { tls: { port, ...certificate }, webSockets: true });
+    const { phone } = house;
+    t.match(phone.status?.lines[0]?.registration, { state: 'registered', statusCode: 200 });
+    const manual = await addBaresip(t, house, '202', 'manual');
+    await phone.hook('offHook');
+    await phone.press('202');
+    await manual.saw('CALL_INCOMING');
+    manual.command('accept');
+    await phone.until('speech came', (now) => (callOf(now)?.media?.packetsReceived ?? 0) >= 50, 25_000);
+    await phone.hook('onHook');
+    await manual.saw('CALL_CLOSED');
+    await phone.until('it is idle', isIdle);
+
+    manual.command('dial', `sip:200@${kamailioRealm}`);
+    await phone.until('it rings', (status) => callOf(status)?.state === 'ringing');
+    await phone.hook('offHook');
+    await phone.until('speech came', (now) => (callOf(now)?.media?.packetsReceived ?? 0) >= 50, 25_000);
+    await phone.hook('onHook');
+    await phone.until('it is idle', isIdle);
+  });
+}
 
 t.test('a certificate that does not prove the domain is refused, and the status says why', async (t) => {
   const cases: readonly (readonly [certificate: IssuedCertificate, words: RegExp])[] = [

@@ -10,7 +10,16 @@ export function kamailioPassword(user: string): string {
   return `secret-${user}`;
 }
 
+/** The module websocket upgrades what asks for it on the TCP and TLS ports. */
+const webSocketRoute = `event_route[xhttp:request] {
+  if ($hdr(Upgrade) =~ "websocket" && ws_handle_handshake()) exit;
+  xhttp_reply("404", "Not Found", "", "");
+}
+`;
+
 export interface KamailioExtras {
+  /** WebSockets (RFC 7118) on the ports of TCP and TLS. */
+  readonly webSockets?: boolean;
   /** Instead of 127.0.0.1. */
   readonly address?: string;
   /** TLS on a port of its own; paths of PEM files. */
@@ -43,7 +52,9 @@ modparam("tls", "certificate", "${certificate}")
 modparam("tls", "private_key", "${key}")`;
 }
 
-function configuration(port: number, { address = '127.0.0.1', tls }: KamailioExtras): string {
+function configuration(port: number, { address = '127.0.0.1', tls, webSockets = false }: KamailioExtras): string {
+  const modules = ['tm', 'sl', 'rr', 'pv', 'maxfwd', 'usrloc', 'registrar', 'textops', 'siputils', 'auth'];
+  if (webSockets) modules.push('xhttp', 'websocket');
   return `#!KAMAILIO
 debug=1
 log_stderror=yes
@@ -55,7 +66,8 @@ listen=tcp:${address}:${port}
 alias="${kamailioRealm}"
 mpath="${moduleFolder()}"
 ${tls ? tlsLines(tls) : ''}
-${['tm', 'sl', 'rr', 'pv', 'maxfwd', 'usrloc', 'registrar', 'textops', 'siputils', 'auth'].map((name) => `loadmodule "${name}.so"`).join('\n')}
+${webSockets ? 'tcp_accept_no_cl=yes' : ''}
+${modules.map((name) => `loadmodule "${name}.so"`).join('\n')}
 modparam("usrloc", "db_mode", 0)
 modparam("registrar", "min_expires", 5)
 modparam("auth", "nonce_count", 1)
@@ -82,5 +94,5 @@ request_route {
   if (!lookup("location")) { t_newtran(); t_reply("404", "Not Found"); exit; }
   t_relay();
 }
-`;
+${webSockets ? webSocketRoute : ''}`;
 }

@@ -38,6 +38,11 @@ export function isSecure(transport: Transport): boolean {
   return transport === 'tls' || transport === 'wss';
 }
 
+/** RFC 7118. */
+export function isWebSocket(transport: Transport): boolean {
+  return transport === 'ws' || transport === 'wss';
+}
+
 /** The way back along a flow. */
 export function targetOf(flow: Flow): Target {
   return { transport: flow.transport, address: flow.remote.address, port: flow.remote.port, flow };

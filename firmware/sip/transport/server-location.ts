@@ -1,6 +1,6 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { type Entropy, randomFraction } from '#firmware/core/entropy.ts';
-import { isSecure, type Transport } from './flow.ts';
+import { isSecure, isWebSocket, type Transport } from './flow.ts';
 import { type NameAnswer, NameCache, type NameQuestion, type NameRecord, type NaptrRecord, type SrvRecord } from './name-records.ts';
 import type { Destination } from './sip-core.ts';
 
@@ -147,8 +147,8 @@ export class ServerLocation {
         const transport = transportOfService.get(service.toUpperCase());
         return transport && this.#transports.includes(transport) && replacement !== '' ? { transport, name: replacement } : [];
       });
-    // A domain that offers TLS to `sip:` addresses says so by NAPTR.
-    const open = this.#transports.filter((transport) => !isSecure(transport));
+    // A domain that offers TLS or WebSockets to `sip:` addresses says so by NAPTR.
+    const open = this.#transports.filter((transport) => !isSecure(transport) && !isWebSocket(transport));
     return usable.length > 0 ? usable : open.map((transport) => ({ transport, name: `${srvPrefix[transport]}${host}` }));
   }
 

@@ -1,4 +1,5 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { Flow } from './flow.ts';
 import type { NameAnswer, NameQuestion, NameService } from './name-records.ts';
 import type { Hop, ServerLocation } from './server-location.ts';
 import type { Destination } from './sip-core.ts';
@@ -12,12 +13,15 @@ interface Search {
 }
 
 const searchesAtMost = 512;
+const securedAtMost = 64;
 
 /** Requests that wait until the names of their servers are known. Without a name service the driver resolves names itself. */
 export class ServerSearch {
   readonly #location: ServerLocation;
   readonly #names: NameService | undefined;
   readonly #asked = new Set<string>();
+  /** WebSocket servers that were reached by TLS, by address and port: a URI says `ws` of all of them (RFC 7118 §5.3). */
+  readonly #secured = new Set<string>();
   #open: Search[] = [];
 
   constructor(location: ServerLocation, names: NameService | undefined) {
@@ -28,7 +32,14 @@ export class ServerSearch {
   /** `found` is told at once when all is known. */
   find(now: Milliseconds, destination: Destination, found: SearchOutcome): void {
     const hops = this.#known(now, destination);
-    if (hops) found(now, this.#location.order(now, hops));
+    if (hops)
+      found(
+        now,
+        this.#location.order(
+          now,
+          hops.map((hop) => this.#asSecured(hop)),
+        ),
+      );
     else if (this.#open.length >= searchesAtMost) found(now, []);
     else this.#open.push({ destination, found });
   }
@@ -57,6 +68,20 @@ export class ServerSearch {
     for (const { destination, found } of open) this.find(now, destination, found);
   }
 
+  /** Something came over `flow`. */
+  cameOver({ transport, remote }: Flow): void {
+    if (transport !== 'wss' || this.#secured.has(placeOf(remote.address, remote.port))) return;
+    const [oldest] = this.#secured;
+    if (this.#secured.size >= securedAtMost && oldest !== undefined) this.#secured.delete(oldest);
+    this.#secured.add(placeOf(remote.address, remote.port));
+  }
+
+  #asSecured(hop: Hop): Hop {
+    const { transport, host, port } = hop.destination;
+    const secured = transport === 'ws' && this.#secured.has(placeOf(host, port));
+    return secured ? { ...hop, destination: { ...hop.destination, transport: 'wss' } } : hop;
+  }
+
   /** Requests that wait. */
   get size(): number {
     return this.#open.length;
@@ -75,6 +100,10 @@ function unlocated(destination: Destination): readonly Hop[] {
   const hops: Hop[] = [];
   for (let asked: Destination | undefined = destination; asked; asked = asked.otherwise) hops.push({ destination: asked, asked });
   return hops;
+}
+
+function placeOf(address: string, port: number): string {
+  return `${address} ${port}`;
 }
 
 function keyOf({ type, name }: NameQuestion): string {
