@@ -14,7 +14,8 @@ if (process.env.npm_package_name === 'naudiodon') {
     text.includes('<string>') ? text : text.replace('#include <memory>', '#include <memory>\n#include <string>'),
   );
   correct('binding.gyp', (text) => text.replaceAll('-Wl,-rpath,<@(module_root_dir)/build/Release', "-Wl,-rpath,'$$$$ORIGIN'"));
-  if (process.arch !== 'x64' || process.env.HOOKSWITCH_SYSTEM_PORTAUDIO) useSystemPortAudio();
+  const arch = process.env.npm_config_arch ?? process.arch;
+  if (arch !== 'x64' || process.env.HOOKSWITCH_SYSTEM_PORTAUDIO) useDebiansPortAudio();
 }
 
 const nodeGyp = process.env.npm_config_node_gyp;
@@ -29,9 +30,10 @@ function correct(path, change) {
   writeFileSync(path, change(readFileSync(path, 'utf8')));
 }
 
-function useSystemPortAudio() {
+/** The one of this machine, or, when the compiler is one for another processor, the one that the caller names. */
+function useDebiansPortAudio() {
   const libraries = execFileSync('/sbin/ldconfig', ['-p'], { encoding: 'utf8' });
-  const path = /\slibportaudio\.so\.2 .*=> (.*)/.exec(libraries)?.[1];
+  const path = process.env.HOOKSWITCH_PORTAUDIO ?? /\slibportaudio\.so\.2 .*=> (.*)/.exec(libraries)?.[1];
   if (!path) throw new Error('naudiodon needs the PortAudio of Debian on this processor: sudo apt-get install libportaudio2');
   for (const folder of ['bin', 'bin_armhf']) copyFileSync(path, `portaudio/${folder}/libportaudio.so.2`);
 }
