@@ -114,8 +114,8 @@ export const mediaContract = defineContract({
       }),
       result: v.object({ devices: v.record(name, v.object({ ok: v.boolean(), reason: v.optional(v.string()) })) }),
     },
-    /** Binds an even RTP port and the RTCP port above it on `address`. */
-    openSession: { args: v.object({ session: name, address: name }), result: v.object({ rtpPort: port, rtcpPort: port }) },
+    /** Binds an even RTP port and the RTCP port above it on `address`; `rtpPort` if it is free, when the far end knows it already. */
+    openSession: { args: v.object({ session: name, address: name, rtpPort: v.optional(port) }), result: v.object({ rtpPort: port, rtcpPort: port }) },
     /** Starts or changes what a session sends and receives. */
     updateSession: { args: v.object({ session: name, parameters: sessionParametersSchema }), result: nothing },
     /** Sends RTCP BYE, frees the ports. Closing an unknown session is no error. */

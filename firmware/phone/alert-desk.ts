@@ -3,6 +3,7 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Counters, LimitedLog } from '#firmware/core/counters.ts';
 import { UsageError } from '#firmware/core/errors.ts';
 import { Alert, type AlertPorts } from './alert.ts';
+import type { Call } from './call.ts';
 import type { CallNews } from './call-plan.ts';
 import type { Alarm } from './machine.ts';
 import type { AlertRecord, AlertState } from './outbox.ts';
@@ -79,6 +80,11 @@ export class AlertDesk {
     for (const alert of this.#alerts.values()) {
       if (alert.settings.input === name && alert.settings.people.length > 0) alert.trigger(now);
     }
+  }
+
+  /** False when the alert is over, or there is none of that name any more. */
+  adopt(now: Milliseconds, name: string, call: Call): boolean {
+    return this.#alerts.get(name)?.adopt(now, call) ?? false;
   }
 
   take(now: Milliseconds, name: string, news: CallNews): void {

@@ -10,7 +10,7 @@ import type { AlertRecord, AlertState, Outbox } from './outbox.ts';
 import type { AlertSettings } from './phone-settings.ts';
 
 type State = 'idle' | 'queued' | 'calling' | 'listening' | 'choosing' | 'pausing' | 'thanking' | 'acknowledged' | 'exhausted';
-type Input = 'trigger' | 'turn' | 'accepted' | 'gone' | 'acknowledge' | 'next' | 'roundOver' | 'giveUp';
+type Input = 'trigger' | 'turn' | 'adopted' | 'accepted' | 'gone' | 'acknowledge' | 'next' | 'roundOver' | 'giveUp';
 type Action = 'begin' | 'callPerson' | 'play' | 'endCall' | 'choose' | 'nextRound' | 'thank' | 'keep';
 type Timer = 'listen' | 'pause' | 'thanks';
 
@@ -20,7 +20,8 @@ type Timer = 'listen' | 'pause' | 'thanks';
  */
 export const alertTable: StateTable<State, Input | `timer ${Timer}`, Action, Timer> = {
   idle: { timers: [], on: { trigger: { to: 'queued', do: ['begin'] } } },
-  queued: { timers: [], on: { turn: { to: 'calling', do: ['callPerson'] } } },
+  /** Somebody may be listening to a process that died: then the message begins anew. */
+  queued: { timers: [], on: { turn: { to: 'calling', do: ['callPerson'] }, adopted: { to: 'listening', do: ['play'] } } },
   calling: {
     timers: [],
     on: { accepted: { to: 'listening', do: ['play'] }, gone: { to: 'choosing', do: ['choose'] } },
@@ -139,6 +140,14 @@ export class Alert {
   /** The line is free of other alerts. */
   giveTurn(now: Milliseconds): void {
     this.#machine.input(now, 'turn');
+  }
+
+  /** Goes on with an accepted call of a process that died; false when it was over for this alert. */
+  adopt(now: Milliseconds, call: Call): boolean {
+    if (!this.#machine.takes('adopted')) return false;
+    this.#call = call;
+    this.#machine.input(now, 'adopted');
+    return true;
   }
 
   take(now: Milliseconds, news: CallNews): void {

@@ -1,12 +1,13 @@
+import type { CallRecord } from '#firmware/contract/journal.ts';
 import type { CallStatus } from '#firmware/contract/phone.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { type Entropy, randomToken } from '#firmware/core/entropy.ts';
 import { UsageError } from '#firmware/core/errors.ts';
-import { formatUri, type Uri } from '#firmware/sip/message/uri.ts';
+import { formatUri, parseUri, type Uri } from '#firmware/sip/message/uri.ts';
 import type { LocalAddresses } from '#firmware/sip/transport/sip-core.ts';
 import type { UserAgent } from '#firmware/sip/user-agent.ts';
 import type { Body, SessionId, UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
-import { Call } from './call.ts';
+import { Call, type CallPorts } from './call.ts';
 import { entryOf } from './call-log.ts';
 import type { CallHeader, CallNews, CallOwner, CallPlan, RemoteParty } from './call-plan.ts';
 import { resolveTarget } from './dial-target.ts';
@@ -115,6 +116,17 @@ export class CallDesk {
     });
   }
 
+  /** Goes on with a call of a process that died; `undefined` when it is none of ours. The user agent has its session already. */
+  adopt(now: Milliseconds, record: CallRecord): Call | undefined {
+    const { call: id, owner, remote, dialString, localAddress, direction, session } = record;
+    const target = parseUri(remote.uri);
+    if (!target || this.#calls.has(id) || !this.hasRoom) return undefined;
+    const settings = this.#ports.settings();
+    const line = settings.lines.find(({ name }) => name === record.line);
+    const way = direction === 'incoming' ? { direction, session: session.session, offer: undefined } : { direction, target };
+    return this.#begin(now, { id, owner, line, remote, dialString, localAddress, way, ringMs: settings.calls.ringMs }, record);
+  }
+
   /** Ends all calls and makes no more. */
   close(now: Milliseconds): void {
     this.#closed = true;
@@ -166,10 +178,10 @@ export class CallDesk {
     return { calls: this.#calls.size, sessions: this.#sessions.size };
   }
 
-  #begin(now: Milliseconds, plan: CallPlan): Call {
+  #begin(now: Milliseconds, plan: CallPlan, record?: CallRecord): Call {
     const { userAgent, media, alarms, entropy } = this.#ports;
     const { calls, sound } = this.#ports.settings();
-    const call: Call = new Call(now, plan, {
+    const ports: CallPorts = {
       userAgent,
       media,
       alarms,
@@ -179,10 +191,12 @@ export class CallDesk {
       report: (news) => this.#news.push(news),
       bind: (session) => this.#sessions.set(session, call),
       hasLine: (name) => this.#ports.hasLine(name),
-    });
+    };
+    const call: Call = new Call(now, plan, ports, record);
     this.#calls.set(plan.id, call);
-    if (plan.way.direction === 'incoming') this.#sessions.set(plan.way.session, call);
-    call.start(now);
+    if (call.session !== undefined) this.#sessions.set(call.session, call);
+    if (record) call.resume(now);
+    else call.start(now);
     return call;
   }
 

@@ -1,3 +1,4 @@
+import type { CallRecord } from '#firmware/contract/journal.ts';
 import type { Digit } from '#firmware/contract/media.ts';
 import type { CallState } from '#firmware/contract/phone.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
@@ -11,7 +12,7 @@ import type { CallEnding, CallNews, CallPlan, RemoteParty } from './call-plan.ts
 import { type CallAction, type CallInput, type CallTableState, type CallTimer, callTable } from './call-table.ts';
 import { type Alarms, Machine } from './machine.ts';
 import type { MediaDesk } from './media-desk.ts';
-import { type LocalWish, Negotiation } from './negotiation.ts';
+import { type LocalWish, Negotiation, type NegotiationRecord } from './negotiation.ts';
 import type { CallSettings, SoundSettings } from './phone-settings.ts';
 import { Redirection } from './redirection.ts';
 import { sessionParametersOf } from './session-parameters.ts';
@@ -56,18 +57,22 @@ export class Call {
   #acceptedAt: Milliseconds | undefined;
   #endedAt: Milliseconds | undefined;
 
-  constructor(now: Milliseconds, plan: CallPlan, ports: CallPorts) {
+  /** `record`: an accepted call of a process that died, which goes on with `resume`. */
+  constructor(now: Milliseconds, plan: CallPlan, ports: CallPorts, record?: CallRecord) {
     const { userAgent, media, alarms } = ports;
     const { way } = plan;
     this.plan = plan;
     this.#ports = ports;
-    this.#createdAt = now;
-    this.#session = way.direction === 'incoming' ? way.session : undefined;
+    this.#createdAt = record?.createdAt ?? now;
+    this.#acceptedAt = record?.acceptedAt;
+    this.#rtp = record && { rtpPort: record.rtpPort, rtcpPort: record.rtcpPort };
+    this.#onHold = record?.onHold ?? false;
+    this.#session = record?.session.session ?? (way.direction === 'incoming' ? way.session : undefined);
     this.#redirection = way.direction === 'outgoing' ? new Redirection(way.target) : undefined;
     this.#remoteName = plan.remote.displayName;
     this.#machine = new Machine<CallTableState, CallInput, CallAction, CallTimer>(
       callTable,
-      way.direction === 'outgoing' ? 'opening' : 'offered',
+      record ? 'active' : way.direction === 'outgoing' ? 'opening' : 'offered',
       alarms,
       {
         delayOf: (timer) => (timer === 'port' ? portPatienceMs : timer === 'linger' ? lingerMs : plan.ringMs),
@@ -84,13 +89,44 @@ export class Call {
       sendOffer: (at: Milliseconds, body: Body) => this.#session !== undefined && userAgent.reoffer(at, this.#session, body),
       agreed: (audio: NegotiatedAudio) => this.#agreed(audio),
     };
-    this.#negotiation = new Negotiation(negotiating, ports.sound, ports.entropy, alarms);
+    const offers = record?.offers as NegotiationRecord | undefined;
+    this.#negotiation = new Negotiation(negotiating, ports.sound, ports.entropy, alarms, offers);
   }
 
   /** Asks media for a port; everything else follows. */
   start(now: Milliseconds): void {
     this.#machine.restart(now, 'port');
     this.#ports.media.openLeg(this.plan.id, this.plan.localAddress);
+  }
+
+  /** Goes on with a call of a process that died: media may have kept its sound. */
+  resume(now: Milliseconds): void {
+    if (!this.#rtp) return;
+    this.#ports.media.adoptLeg(this.plan.id, this.plan.localAddress, this.#rtp.rtpPort);
+    if (this.#negotiation.agreed) this.#agreed(this.#negotiation.agreed);
+    this.#negotiation.wish(now, this.#wish(this.#rtp));
+  }
+
+  /** For a successor of this process; `undefined` unless both sides have said yes and agreed on sound. */
+  record(): CallRecord | undefined {
+    const { id, owner, line, dialString, localAddress } = this.plan;
+    const session = this.talking && this.#session !== undefined ? this.#ports.userAgent.record(this.#session) : undefined;
+    if (!session || !this.#rtp || this.#acceptedAt === undefined || !this.#negotiation.agreed) return undefined;
+    return {
+      call: id,
+      owner,
+      line: line?.name ?? null,
+      direction: this.direction,
+      remote: this.remote,
+      dialString,
+      localAddress,
+      ...this.#rtp,
+      createdAt: this.#createdAt,
+      acceptedAt: this.#acceptedAt,
+      onHold: this.#onHold,
+      offers: { ...this.#negotiation.record() },
+      session,
+    };
   }
 
   get state(): CallTableState {

@@ -1,6 +1,7 @@
 import type { ToneName } from '#firmware/contract/media.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Board } from './board.ts';
+import type { Call } from './call.ts';
 import type { CallNews } from './call-plan.ts';
 import { Door, type DoorPorts } from './door.ts';
 import type { DoorSettings } from './phone-settings.ts';
@@ -36,6 +37,13 @@ export class DoorDesk {
   /** An input of the board became active. */
   input(now: Milliseconds, name: string): void {
     for (const door of this.#doors.values()) if (door.settings.input === name) door.ring(now);
+  }
+
+  /** False when there is no such door any more. */
+  adopt(now: Milliseconds, name: string, call: Call): boolean {
+    const door = this.#doors.get(name);
+    door?.adopt(now, call);
+    return door !== undefined;
   }
 
   take(now: Milliseconds, name: string, news: CallNews): void {

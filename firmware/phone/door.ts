@@ -14,13 +14,14 @@ import type { DoorSettings } from './phone-settings.ts';
 import type { DigitWay } from './press-filter.ts';
 
 type State = 'idle' | 'calling' | 'talking' | 'unanswered';
-type Input = 'rung' | 'accepted' | 'allGone' | 'nobody';
+type Input = 'rung' | 'adopted' | 'accepted' | 'allGone' | 'nobody';
 type Action = 'callAll' | 'chooseOne' | 'endAll';
 type Timer = 'ring' | 'talk' | 'tone';
 
 /** One visitor: everyone on the list is called at once, the first who accepts gets the visitor, the others are let go. */
 export const doorTable: StateTable<State, Input | `timer ${Timer}`, Action, Timer> = {
-  idle: { timers: [], on: { rung: { to: 'calling', do: ['callAll'] } } },
+  /** A process that died may leave a visitor who talks. */
+  idle: { timers: [], on: { rung: { to: 'calling', do: ['callAll'] }, adopted: { to: 'talking', do: [] } } },
   calling: {
     timers: ['ring'],
     on: {
@@ -98,6 +99,13 @@ export class Door {
   ring(now: Milliseconds): void {
     if (this.#machine.takes('rung')) this.#log('rung', `input ${this.#settings.input}`, '', this.#settings.people.join(', '));
     this.#machine.input(now, 'rung');
+  }
+
+  /** Goes on with an accepted call of a process that died. */
+  adopt(now: Milliseconds, call: Call): void {
+    this.#calls.push(call);
+    call.connect(this.#settings.device);
+    this.#machine.input(now, 'adopted');
   }
 
   take(now: Milliseconds, news: CallNews): void {

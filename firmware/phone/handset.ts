@@ -1,4 +1,5 @@
 import type { HookPosition } from '#firmware/contract/hal.ts';
+import type { HandsetRecord } from '#firmware/contract/journal.ts';
 import type { Digit, ToneName } from '#firmware/contract/media.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { UsageError } from '#firmware/core/errors.ts';
@@ -218,6 +219,25 @@ export class Handset {
     this.#failure = { tone: toneAfter(focus.ending), reason: focus.ending?.reason ?? '' };
     this.#leaveFocus();
     this.#machine.input(now, 'lost');
+  }
+
+  /** For a successor of this process. */
+  record(): HandsetRecord {
+    return { grip: this.#grip, focus: this.#focus?.plan.id ?? null, putAside: [...this.#putAside].map(({ plan }) => plan.id) };
+  }
+
+  /** The person is where they were when a process died. */
+  adopt(now: Milliseconds, { grip, focus, putAside }: HandsetRecord): void {
+    const { desk } = this.#ports;
+    for (const id of putAside) {
+      const call = desk.get(id);
+      if (call) this.#putAside.add(call);
+    }
+    this.#focus = focus === null ? undefined : desk.get(focus);
+    this.#focus?.connect(handsetDevice);
+    if (this.#focus || grip === 'lifted') this.#grip = grip;
+    if (this.#focus) this.#machine.input(now, 'engage');
+    else if (grip === 'lifted') this.#machine.input(now, 'lift');
   }
 
   describe(): object {

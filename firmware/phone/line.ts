@@ -84,7 +84,7 @@ export class Line {
 }
 
 /** What the user agent has to know of a line. */
-export function accountOf(settings: LineSettings): Account {
+export function accountOf(settings: LineSettings, contactUser?: string): Account {
   const { name, aor, displayName, registrar, outboundProxy, otherServers, transport, username, password, gruu, expires } = settings;
   return {
     id: name,
@@ -95,6 +95,7 @@ export function accountOf(settings: LineSettings): Account {
     alternatives: otherServers,
     transport,
     gruu,
+    contactUser,
     credentials: password === '' ? undefined : { username, password },
     expires,
   };

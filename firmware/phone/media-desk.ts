@@ -63,7 +63,6 @@ export class MediaDesk {
   readonly #muted = new Set<string>();
   readonly #pending = new Map<number, Pending>();
   #news: MediaNews[] = [];
-  #lastPlayback = 0;
 
   constructor(outbox: Outbox, log: LimitedLog, counters: Counters, settings: SoundSettings) {
     this.#outbox = outbox;
@@ -147,18 +146,14 @@ export class MediaDesk {
 
   /** `legOpen` or `legFailed` follows; while media is away, once it has come back. */
   openLeg(name: string, address: string): void {
-    const leg: Leg = {
-      address,
-      state: 'wanted',
-      rtpPort: 0,
-      parameters: undefined,
-      device: null,
-      tone: null,
-      playback: undefined,
-      statistics: undefined,
-    };
+    const leg = emptyLeg(address);
     this.#legs.set(name, leg);
     if (this.up) this.#open(name, leg);
+  }
+
+  /** A leg of a process that died, on that port; if media has it no longer, it is opened anew. */
+  adoptLeg(name: string, address: string, rtpPort: number): void {
+    this.#legs.set(name, { ...emptyLeg(address), state: 'open', rtpPort });
   }
 
   updateLeg(name: string, parameters: SessionParameters): void {
@@ -196,7 +191,8 @@ export class MediaDesk {
   playToLeg(name: string, file: string, gapMs: number): void {
     const leg = this.#legs.get(name);
     if (!leg) return;
-    leg.playback = { name: `playback-${++this.#lastPlayback}`, file, gapMs };
+    // Named after the leg, so that another takes its place, whoever began it.
+    leg.playback = { name: `playback-${name}`, file, gapMs };
     if (this.#isOpen(leg)) this.#startPlayback(name, leg.playback);
   }
 
@@ -292,7 +288,9 @@ export class MediaDesk {
 
   #open(name: string, leg: Leg): void {
     leg.state = 'opening';
-    this.#send({ name: 'openSession', args: { session: name, address: leg.address } }, { kind: 'open', leg: name });
+    // One that was open before asks for the port that its far end sends to.
+    const wish = leg.rtpPort === 0 ? {} : { rtpPort: leg.rtpPort };
+    this.#send({ name: 'openSession', args: { session: name, address: leg.address, ...wish } }, { kind: 'open', leg: name });
   }
 
   #opened(name: string, ports: ResultOf<Media, 'openSession'>): void {
@@ -354,4 +352,17 @@ export class MediaDesk {
   #send(command: MediaCommand, pending: Pending): void {
     this.#pending.set(this.#outbox.media(command), pending);
   }
+}
+
+function emptyLeg(address: string): Leg {
+  return {
+    address,
+    state: 'wanted',
+    rtpPort: 0,
+    parameters: undefined,
+    device: null,
+    tone: null,
+    playback: undefined,
+    statistics: undefined,
+  };
 }

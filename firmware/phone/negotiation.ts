@@ -54,6 +54,13 @@ export interface LocalWish {
   readonly onHold: boolean;
 }
 
+/** Offers and answers of a call as plain JSON, for a successor of this process. */
+export interface NegotiationRecord {
+  readonly exchange: OfferAnswerSnapshot;
+  /** `null`: an offer of ours was under way, and nobody knows what became of it. */
+  readonly told: LocalWish | null;
+}
+
 /** What a negotiation asks of the call it belongs to. */
 export interface NegotiationPorts {
   /** Sends a re-INVITE; false when it cannot be sent now. */
@@ -77,12 +84,14 @@ export class Negotiation {
   /** The wish that the far end knows, or has refused. */
   #told: LocalWish | undefined;
 
-  constructor(ports: NegotiationPorts, sound: SoundSettings, entropy: Entropy, alarms: Alarms) {
+  constructor(ports: NegotiationPorts, sound: SoundSettings, entropy: Entropy, alarms: Alarms, record?: NegotiationRecord) {
     this.#ports = ports;
     this.#sound = sound;
     this.#entropy = entropy;
-    this.#exchange = new OfferAnswer(startOfferAnswer(String(randomUint32(entropy))));
-    this.#machine = new Machine<State, Input, Action, Timer>(negotiationTable, 'opening', alarms, {
+    this.#exchange = new OfferAnswer(record?.exchange ?? startOfferAnswer(String(randomUint32(entropy))));
+    if (record) this.#exchange.withdrawOffer();
+    this.#told = record?.told ?? undefined;
+    this.#machine = new Machine<State, Input, Action, Timer>(negotiationTable, record ? 'stable' : 'opening', alarms, {
       delayOf: (timer) => this.#delayOf(timer),
       actions: {
         sendOffer: (now) => this.#sendOffer(now),
@@ -109,6 +118,13 @@ export class Negotiation {
 
   dispose(): void {
     this.#machine.dispose();
+  }
+
+  /** For a successor, which begins with what was agreed on. */
+  record(): NegotiationRecord {
+    const { state } = this.#machine;
+    const open = state === 'offering' || state === 'backingOff';
+    return { exchange: this.#exchange.snapshot(), told: open ? null : (this.#told ?? null) };
   }
 
   /** Changes what we want; a running call is offered it as soon as that can be. */

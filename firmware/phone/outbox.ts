@@ -1,5 +1,6 @@
 import type { ArgsOf, CommandName } from '#firmware/contract/contract.ts';
 import type { halContract } from '#firmware/contract/hal.ts';
+import type { Journal } from '#firmware/contract/journal.ts';
 import type { mediaContract } from '#firmware/contract/media.ts';
 import type { CallLogEntry, DoorLogEntry, Fact, PhoneStatus } from '#firmware/contract/phone.ts';
 import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
@@ -48,6 +49,8 @@ export type PhoneEvent =
   | { readonly type: 'record'; readonly record: PhoneRecord }
   /** A person changed a setting at the phone itself; it has taken effect. */
   | { readonly type: 'setting'; readonly key: string; readonly text: string }
+  /** What a successor needs to go on with the calls, should this process die. */
+  | { readonly type: 'journal'; readonly journal: Journal }
   | { readonly type: 'fact'; readonly fact: Fact }
   | { readonly type: 'status'; readonly status: PhoneStatus };
 
@@ -61,6 +64,7 @@ export class Outbox {
   #outputs: PhoneOutput[] = [];
   #lastCommand = 0;
   #lastFact = 0;
+  #journal = '';
 
   constructor(clock: Pick<Clock, 'wallTime'>) {
     this.#clock = clock;
@@ -100,6 +104,14 @@ export class Outbox {
 
   setting(key: string, text: string): void {
     this.#event({ type: 'setting', key, text });
+  }
+
+  /** Only what changed is told. */
+  journal(journal: Journal): void {
+    const text = JSON.stringify(journal);
+    if (text === this.#journal) return;
+    this.#journal = text;
+    this.#event({ type: 'journal', journal });
   }
 
   fact(kind: string, fields: FactFields): void {

@@ -6,6 +6,8 @@ import { ResourceError } from '../core/errors.ts';
 export interface PortRange {
   readonly from: number;
   readonly to: number;
+  /** Tried before the others: where the far end still sends to. */
+  readonly first?: number | undefined;
 }
 
 /** Takes a datagram; `bytes` is its own and may be kept. */
@@ -27,7 +29,7 @@ export interface RtpSocketPair {
 const attempts = 64;
 
 /**
- * Binds a free pair, beginning at a random place in the range so that ports cannot be guessed and a late packet of the last call does not
+ * Binds a free pair, beginning at the port wished for or else at a random place in the range so that ports cannot be guessed and a late packet of the last call does not
  * reach the next. Throws ResourceError when none is free or the address is not ours.
  */
 export async function openRtpSocketPair(
@@ -40,7 +42,8 @@ export async function openRtpSocketPair(
   const first = range.from + (range.from & 1);
   const pairs = Math.floor((Math.min(range.to, 65_534) - first) / 2) + 1;
   if (pairs < 1 || first === 0) throw new ResourceError(`the RTP port range ${range.from}–${range.to} holds no even port`);
-  const start = randomUint32(entropy) % pairs;
+  const wanted = range.first === undefined ? -1 : Math.floor((range.first - first) / 2);
+  const start = wanted >= 0 && wanted < pairs ? wanted : randomUint32(entropy) % pairs;
   for (let attempt = 0; attempt < Math.min(attempts, pairs); attempt++) {
     const rtpPort = first + 2 * ((start + attempt) % pairs);
     const pair = await bindPair(address, rtpPort);

@@ -47,7 +47,7 @@ export class MediaService {
     const { engine, driver } = parts;
     this.commands = {
       configure: (args) => this.#configure(args),
-      openSession: ({ session, address }) => driver.openSession(session, address, this.#ports),
+      openSession: ({ session, address, rtpPort }) => driver.openSession(session, address, { ...this.#ports, first: rtpPort }),
       updateSession: ({ session, parameters }) => {
         engine.updateSession(parts.clock.now(), session, legParametersOf(parameters));
         return {};

@@ -17,6 +17,7 @@ import { SipEndpoint } from '#firmware/platform/sip-endpoint.ts';
 import { openStore, type SqliteStore } from '#firmware/platform/sqlite-store.ts';
 import { type ServedContract, serveContract } from '#firmware/platform/unix-socket.ts';
 import manifest from '../../package.json' with { type: 'json' };
+import { CallJournal, thisMachine } from './call-journal.ts';
 import { LeafLink } from './leaf-link.ts';
 import { phoneDatabaseName, phoneMigrations } from './migrations.ts';
 import { phoneCommands } from './phone-commands.ts';
@@ -47,13 +48,17 @@ await runDaemon('phone', async (daemon) => {
   const notices = () => noticesOf(database, repository);
   const { endpoint, phone } = buildPhone(daemon, settings, memory, notices, key.uuidFor('sip instance'));
   const drive = <T>(input: (phone: Phone, now: Milliseconds) => T): T => driveThrough(endpoint, phone, input);
-  const links = connectLeaves(daemon, drive);
+  const journal = new CallJournal(join(runtimeDirectory, 'phone.calls'), manifest.version, clock, thisMachine(), logger);
+  const inheritance = journal.take();
+  daemon.onStop('journal', () => journal.close());
+  let links: ReturnType<typeof connectLeaves> | undefined;
   let served: ServedContract<typeof phoneContract> | undefined;
   const warnings = new LimitedLog(logger);
   const act = (event: PhoneEvent): void => {
-    if (event.type === 'hal') links.hal.send(event.id, event.command.name, event.command.args);
-    else if (event.type === 'media') links.media.send(event.id, event.command.name, event.command.args);
+    if (event.type === 'hal') links?.hal.send(event.id, event.command.name, event.command.args);
+    else if (event.type === 'media') links?.media.send(event.id, event.command.name, event.command.args);
     else if (event.type === 'record') records.keep(event.record);
+    else if (event.type === 'journal') journal.keep(event.journal);
     else if (event.type === 'status') served?.emit('status', event.status);
     else if (event.type === 'setting') {
       void repository
@@ -66,11 +71,14 @@ await runDaemon('phone', async (daemon) => {
     }
   };
   daemon.onStop('links', async () => {
-    await Promise.all([links.hal.stop(), links.media.stop()]);
+    await Promise.all([links?.hal.stop(), links?.media.stop()]);
   });
   await endpoint.start(phone, act);
   daemon.onStop('sip', () => endpoint.stop());
-  drive((_, now) => phone.start(now));
+  drive((_, now) => phone.start(now, inheritance));
+  // Calls are taken up before media is asked which sessions it has kept.
+  const leaves = connectLeaves(daemon, drive);
+  links = leaves;
   daemon.onStop('calls', async () => {
     drive((_, now) => phone.stop(now));
     const clean = await endpoint.waitUntil(() => phone.idle, farewellMs);
@@ -80,12 +88,12 @@ await runDaemon('phone', async (daemon) => {
     settings,
     records,
     drive,
-    actuate: (actuation) => links.hal.pass('actuate', actuation),
+    actuate: (actuation) => leaves.hal.pass('actuate', actuation),
     surroundings: () => ({
       sip: endpoint.describe(),
       records: records.describe(),
-      hal: links.hal.describe(),
-      media: links.media.describe(),
+      hal: leaves.hal.describe(),
+      media: leaves.media.describe(),
     }),
   });
   daemon.addHealthCheck('sip', optionsCheck(endpoint, daemon.entropy));

@@ -4,7 +4,7 @@ import { Counters, LimitedLog } from '#firmware/core/counters.ts';
 import { messageOf } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
 import type { AlertRecord, AlertState, PhoneRecord } from '#firmware/phone/outbox.ts';
-import type { PhoneMemory } from '#firmware/phone/phone.ts';
+import type { PhoneMemory } from '#firmware/phone/phone-ports.ts';
 import type { Row, SqliteStore, SqlValue } from '#firmware/platform/sqlite-store.ts';
 
 export interface RecordLimits {

@@ -95,8 +95,8 @@ export class SimulatedMedia {
     return this.#ports.size > 0 ? this.#frameAt : undefined;
   }
 
-  /** One frame of all devices and sessions. */
-  frame(now: number, phone: Phone): void {
+  /** One frame of all devices and sessions; without a phone nobody hears of what happens. */
+  frame(now: number, phone: Phone | undefined): void {
     this.#frameAt = now + frameMs;
     for (const [name, device] of this.devices) this.#engine.device(name).capture(device.said());
     this.#engine.tick(now);
@@ -104,12 +104,12 @@ export class SimulatedMedia {
     this.#sendAll(now);
     for (const event of this.#engine.drain()) {
       if (event.kind === 'digit') {
-        phone.mediaEvent(now, { name: 'digit', fields: { session: event.session, digit: event.digit, durationMs: event.durationMs } });
+        phone?.mediaEvent(now, { name: 'digit', fields: { session: event.session, digit: event.digit, durationMs: event.durationMs } });
       } else if (event.kind === 'rtpSilence') {
-        phone.mediaEvent(now, { name: 'rtpSilence', fields: { session: event.session, seconds: event.seconds } });
+        phone?.mediaEvent(now, { name: 'rtpSilence', fields: { session: event.session, seconds: event.seconds } });
       }
     }
-    if (++this.#frames % 50 === 0) this.#tellStatistics(now, phone);
+    if (phone && ++this.#frames % 50 === 0) this.#tellStatistics(now, phone);
   }
 
   /** Carries out a command; `undefined` leaves it without an answer. */
@@ -128,7 +128,7 @@ export class SimulatedMedia {
       case 'configure':
         return this.#configure(command.args);
       case 'openSession':
-        return this.#open(now, command.args.session, command.args.address);
+        return this.#open(now, command.args);
       case 'updateSession': {
         const { remote, telephoneEvent, ...rest } = command.args.parameters;
         this.#engine.updateSession(now, command.args.session, {
@@ -190,12 +190,13 @@ export class SimulatedMedia {
     return { devices: Object.fromEntries(Object.keys(devices).map((name) => [name, { ok: true }])) };
   }
 
-  #open(now: number, name: string, address: string): unknown {
+  #open(now: number, { session: name, address, rtpPort }: Extract<MediaCommand, { name: 'openSession' }>['args']): unknown {
     if (this.portsExhausted) throw new Error('no free RTP port');
     if (address !== this.#address) throw new Error(`${address} is none of ours`);
     const session = this.#engine.openSession(name);
-    const port = this.#nextPort;
-    this.#nextPort += 2;
+    const free = rtpPort !== undefined && !this.#rtp.has(`${address}:${rtpPort}`);
+    const port = free ? rtpPort : this.#nextPort;
+    if (!free) this.#nextPort += 2;
     this.#lastPort = port;
     this.#ports.set(name, port);
     const receive = (at: number, rtcp: boolean, bytes: Uint8Array, from: string, fromPort: number): void => {

@@ -1,11 +1,13 @@
 import { changeSettings } from '#firmware/config/changes.ts';
 import { Settings } from '#firmware/config/settings.ts';
 import type { BoardProfile } from '#firmware/contract/hal.ts';
+import type { Journal } from '#firmware/contract/journal.ts';
 import type { Digit } from '#firmware/contract/media.ts';
 import type { CallLogEntry, CallStatus, DoorLogEntry, Fact, PhoneStatus } from '#firmware/contract/phone.ts';
 import { type Logger, silentLogger } from '#firmware/core/logger.ts';
 import type { AlertRecord, PhoneEvent } from '#firmware/phone/outbox.ts';
-import { Phone, type PhoneMemory } from '#firmware/phone/phone.ts';
+import { Phone } from '#firmware/phone/phone.ts';
+import type { PhoneMemory } from '#firmware/phone/phone-ports.ts';
 import { type PhoneSettings, phoneSettingsOf } from '#firmware/phone/phone-settings.ts';
 import type { Flow } from '#firmware/sip/transport/flow.ts';
 import type { Destination, SipCore, Transmit } from '#firmware/sip/transport/sip-core.ts';
@@ -46,6 +48,11 @@ export class SimulatedPhone implements SipCore<never> {
   readonly settingsOnDisk = new Map<string, string>();
   readonly statuses: PhoneStatus[] = [];
   missedOnDisk = 0;
+  /** What the phone has left for a successor, as it lies in its file. */
+  journal: Journal | undefined;
+  /** The phone process is dead; media and hal run. */
+  #dead = false;
+  #diedAt = 0;
   /** Commands that media has not answered yet, for a test to answer. */
   readonly #waiting: number[] = [];
   #settings: Settings;
@@ -114,6 +121,29 @@ export class SimulatedPhone implements SipCore<never> {
     this.#transmits = [];
     this.#phone = this.#newPhone({ alerts: [...this.alertsOnDisk.values()], missedCalls: this.missedOnDisk });
     this.start();
+  }
+
+  /** The phone process is killed; the board makes its outputs safe, media goes on. */
+  crashPhone(): void {
+    this.#dead = true;
+    this.#diedAt = this.#network.now;
+    this.#transmits = [];
+    this.board.up = false;
+    this.board.leds.clear();
+    this.media.up = false;
+    this.media.tones.delete('handset');
+    this.media.tones.delete('ringer');
+  }
+
+  /** A new phone process, which finds what the old one has left. */
+  restartPhone(): void {
+    const { now } = this.#network;
+    const left = this.journal && (JSON.parse(JSON.stringify(this.journal)) as Journal);
+    this.#phone = this.#newPhone({ alerts: [...this.alertsOnDisk.values()], missedCalls: this.missedOnDisk });
+    this.#dead = false;
+    this.do((phone) => phone.start(now, left && { journal: left, clockShift: 0, awayMs: now - this.#diedAt }));
+    this.connectHal();
+    this.connectMedia();
   }
 
   changeSettings(set: Readonly<Record<string, string>>, unset: readonly string[] = []): void {
@@ -207,6 +237,7 @@ export class SimulatedPhone implements SipCore<never> {
   // ── the driver of the core ──
 
   receive(now: number, flow: Flow, bytes: Uint8Array): void {
+    if (this.#dead) return;
     this.#phone.receive(now, flow, bytes);
   }
 
@@ -216,13 +247,14 @@ export class SimulatedPhone implements SipCore<never> {
 
   handleTimeout(now: number): void {
     const frame = this.media.deadline;
-    if (frame !== undefined && frame <= now) this.media.frame(now, this.#phone);
+    if (frame !== undefined && frame <= now) this.media.frame(now, this.#dead ? undefined : this.#phone);
+    if (this.#dead) return;
     const { deadline } = this.#phone;
     if (deadline !== undefined && deadline <= now) this.#phone.handleTimeout(now);
   }
 
   get deadline(): number | undefined {
-    const deadlines = [this.#phone.deadline, this.media.deadline].filter((one) => one !== undefined);
+    const deadlines = [this.#dead ? undefined : this.#phone.deadline, this.media.deadline].filter((one) => one !== undefined);
     return deadlines.length > 0 ? Math.min(...deadlines) : undefined;
   }
 
@@ -250,6 +282,9 @@ export class SimulatedPhone implements SipCore<never> {
         else this.#waiting.push(event.id);
         return;
       }
+      case 'journal':
+        this.journal = event.journal;
+        return;
       case 'fact':
         this.facts.push(event.fact);
         return;

@@ -264,7 +264,8 @@ export class InviteSession implements Call, DialogUsage {
       return;
     }
     const headers = [...dialogLines(core.settings), ...this.#timer.answerLines(now, request)];
-    const parts = { headers, contact: identity.contact(destination), body: typedBody(described), toTag: dialog.local.tag };
+    const { tag = '' } = dialog.local;
+    const parts = { headers, contact: identity.contact(destination), body: typedBody(described), toTag: tag };
     this.#awaitedAck.sent(now, transaction, core.respond(now, transaction, 200, parts));
   }
 

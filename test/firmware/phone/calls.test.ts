@@ -541,9 +541,22 @@ t.test('a media daemon that comes back in time is all a waiting call needs', asy
   t.strictSame(phone.callStates, ['active']);
 });
 
-t.test('a media daemon that restarts in a call gets the call back, and the far end the new port', async (t) => {
+t.test('a media daemon that restarts in a call gets the call back on its port, and the far end need not know', async (t) => {
+  const { house, phone, peer } = talking();
+  phone.crashMedia();
+  house.run(500);
+  t.strictSame(phone.callStates, ['active'], 'the call itself goes on');
+  phone.connectMedia();
+  house.run(500);
+  t.strictSame(house.rtp.has('10.0.0.50:16384'), true);
+  t.equal(peer.eventsOf('reoffered').length, 0);
+  t.equal(phone.media.sessions.length, 1);
+});
+
+t.test('a media daemon that restarts in a call and finds its port taken gets another, and the far end is told', async (t) => {
   const { house, phone, peer, session } = talking();
   phone.crashMedia();
+  house.rtp.set('10.0.0.50:16384', () => undefined);
   house.run(500);
   t.strictSame(phone.callStates, ['active'], 'the call itself goes on');
   const before = phone.media.commands.length;
