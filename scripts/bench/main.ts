@@ -1,38 +1,52 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { callRows } from './calls.ts';
+import { cpuRows } from './cpu.ts';
 import { deviceRows } from './device.ts';
 import { liveStateRows } from './live-state.ts';
-import type { BenchRow } from './row.ts';
+import type { BenchRow, BenchScope } from './row.ts';
 import { rtpPacingRows } from './rtp-pacing.ts';
 import { sipMessageRows } from './sip-messages.ts';
 
-/** `npm run bench [-- --json FILE] [-- AREA …]`: measures this machine and prints a table; figures of shared machines are proportions. */
+/**
+ * `npm run bench [-- --json FILE] [--seconds 60] [AREA …]`: measures this machine and prints a table. Figures of shared machines are
+ * proportions, and those of a busy one say little: the load average stands beside them.
+ */
 
-const areas: Readonly<Record<string, () => Promise<readonly BenchRow[]> | readonly BenchRow[]>> = {
+const areas: Readonly<Record<string, (scope: BenchScope) => Promise<readonly BenchRow[]> | readonly BenchRow[]>> = {
   messages: sipMessageRows,
   state: liveStateRows,
   calls: callRows,
   device: deviceRows,
-  pacing: rtpPacingRows,
+  rtp: rtpPacingRows,
+  cpu: cpuRows,
 };
 
-const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: { json: { type: 'string' }, seconds: { type: 'string', default: '60' } },
+  allowPositionals: true,
+});
 const unknown = positionals.filter((name) => !(name in areas));
 if (unknown.length > 0) {
   console.error(`no such area: ${unknown.join(', ')}; there are ${Object.keys(areas).join(', ')}`);
   process.exit(2);
 }
 
+const scope: BenchScope = { seconds: Math.max(1, Number(values.seconds)) };
 const rows: BenchRow[] = [];
 for (const [name, measure] of Object.entries(areas)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
   console.error(`measuring ${name} …`);
-  const measured = await measure();
+  const measured = await measure(scope);
   rows.push(...measured);
   print(measured);
+  console.log(
+    `  load average ${loadavg()
+      .map((load) => load.toFixed(1))
+      .join(', ')}`,
+  );
 }
 const machine = { node: process.version, cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, at: new Date().toISOString() };
 const file = values.json ?? join(mkdtempSync(join(tmpdir(), 'hookswitch-bench-')), 'bench.json');
@@ -41,7 +55,7 @@ console.log(`\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; as 
 
 function print(measured: readonly BenchRow[]): void {
   const width = Math.max(...measured.map(({ name }) => name.length));
-  const texts = measured.map(({ value }) => value.toLocaleString('en', { maximumSignificantDigits: 4 }));
+  const texts = measured.map(({ value }) => (Number.isNaN(value) ? '–' : value.toLocaleString('en', { maximumSignificantDigits: 4 })));
   const valueWidth = Math.max(...texts.map(({ length }) => length));
   for (const [index, { name, unit }] of measured.entries()) {
     console.log(`  ${name.padEnd(width)}  ${texts[index]?.padStart(valueWidth)} ${unit}`);

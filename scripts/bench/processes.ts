@@ -1,0 +1,35 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+
+/** A process and all that it started, and those. */
+export function familyOf(pid: number): number[] {
+  return [pid, ...descendantsOf(pid)];
+}
+
+function descendantsOf(parent: number): number[] {
+  const children = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => parentOf(pid) === parent);
+  return children.flatMap((pid) => [pid, ...descendantsOf(pid)]);
+}
+
+/** 0 when the process is gone meanwhile. */
+function parentOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name in parentheses may hold anything; the state and the parent come after its end.
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return 0;
+  }
+}
+
+/** `phone` of `node …/dist/services/phone/main.js`. */
+export function nameOf(pid: number): string {
+  const main = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+    .split('\0')
+    .find((word) => word.endsWith('main.js'));
+  const name = main === undefined ? String(pid) : basename(dirname(main));
+  return name === 'cli' ? 'supervisor' : name;
+}
