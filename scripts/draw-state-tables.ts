@@ -15,7 +15,9 @@ import { outgoingInviteTable } from '#firmware/sip/dialog/outgoing-invite-table.
 import { reliableProvisionalTable } from '#firmware/sip/dialog/reliable-provisional-table.ts';
 import { sentReferTable } from '#firmware/sip/dialog/sent-refer-table.ts';
 import { sessionTimerTable } from '#firmware/sip/dialog/session-timer-table.ts';
+import { subscriptionLegTable } from '#firmware/sip/dialog/subscription-leg-table.ts';
 import { subscriptionTable } from '#firmware/sip/dialog/subscription-table.ts';
+import { publicationTable } from '#firmware/sip/publication-table.ts';
 import { registrationTable } from '#firmware/sip/registration-table.ts';
 import { inviteClientTable } from '#firmware/sip/transaction/invite-client.ts';
 import { inviteServerTable } from '#firmware/sip/transaction/invite-server.ts';
@@ -45,6 +47,8 @@ export const drawnTables: ReadonlyMap<string, AnyTable> = new Map<string, AnyTab
   ['Reliable provisional response (RFC 3262 §3)', reliableProvisionalTable],
   ['Session timer (RFC 4028 §10)', sessionTimerTable],
   ['Subscription (RFC 6665 §4.1)', subscriptionTable],
+  ['One dialog of a subscription (RFC 6665 §4.1.2)', subscriptionLegTable],
+  ['Publication (RFC 3903 §4)', publicationTable],
   ['Subscription of a peer (RFC 6665 §4.2)', notifierTable],
   ['REFER of ours (RFC 3515 §2.4.4)', sentReferTable],
 ]);

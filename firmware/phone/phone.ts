@@ -1,33 +1,55 @@
 import type { Digit } from '#firmware/contract/media.ts';
 import type { PhoneStatus, TextEntry } from '#firmware/contract/phone.ts';
-import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
 import { Counters, LimitedLog } from '#firmware/core/counters.ts';
+import type { Entropy } from '#firmware/core/entropy.ts';
+import type { Logger } from '#firmware/core/logger.ts';
 import { TimerTable } from '#firmware/core/timer-table.ts';
 import type { Flow } from '#firmware/sip/transport/flow.ts';
-import type { NameAnswer, NameQuestion } from '#firmware/sip/transport/name-records.ts';
-import type { Destination, SipCore } from '#firmware/sip/transport/sip-core.ts';
+import type { NameAnswer, NameQuestion, NameService } from '#firmware/sip/transport/name-records.ts';
+import type { Destination, LocalAddresses, SipCore } from '#firmware/sip/transport/sip-core.ts';
 import { UserAgent } from '#firmware/sip/user-agent.ts';
 import type { UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
-import { adoptCalls, type Heirs, type Inheritance, journalOf } from './adoption.ts';
+import type { UserAgentSettings } from '#firmware/sip/user-agent-settings.ts';
 import { AlertDesk } from './alert-desk.ts';
 import { Board, type BoardNews, type HalContractEvent } from './board.ts';
 import { CallDesk } from './call-desk.ts';
 import type { CallNews } from './call-plan.ts';
 import { DoorDesk } from './door-desk.ts';
-import { Handset, handsetDevice } from './handset.ts';
+import { type Dialed, Handset, handsetDevice } from './handset.ts';
 import { type KeyPorts, pressKey } from './key-press.ts';
 import { LineDesk } from './line-desk.ts';
 import type { Alarm } from './machine.ts';
 import { type MediaContractEvent, MediaDesk, type MediaNews } from './media-desk.ts';
-import { Outbox, type PhoneEvent, type PhoneOutput, type Reply } from './outbox.ts';
-import type { PhoneMemory, PhonePorts } from './phone-ports.ts';
+import { type AlertRecord, Outbox, type PhoneEvent, type PhoneOutput, type Reply } from './outbox.ts';
 import type { PhoneSettings } from './phone-settings.ts';
 import { Reception } from './reception.ts';
 import { lampsOf, soundsOf } from './ringing.ts';
-import { showDialogs } from './shown-dialogs.ts';
+import { showState } from './shown-state.ts';
 import { isWaiting, statusOf } from './status.ts';
 import { TextDesk, type TextWish } from './text-desk.ts';
 import { TransferDesk, type TransferWish } from './transfer-desk.ts';
+
+export interface PhonePorts {
+  readonly clock: Pick<Clock, 'wallTime'>;
+  readonly entropy: Entropy;
+  readonly logger: Logger;
+  readonly addresses: LocalAddresses;
+  /** Finds the servers of the lines; without it the driver does. */
+  readonly names?: NameService | undefined;
+  /** Of the firmware, for the status. */
+  readonly version: string;
+  readonly userAgentSettings?: Partial<UserAgentSettings>;
+  /** What the driver knows that people should know and mend, in plain words. */
+  readonly notices?: () => readonly string[];
+}
+
+/** What was kept on disk. */
+export interface PhoneMemory {
+  readonly alerts: readonly AlertRecord[];
+  readonly lastDialed?: Dialed | undefined;
+  readonly missedCalls: number;
+}
 
 /** At most ten snapshots a second. */
 const statusIntervalMs = 100;
@@ -79,16 +101,8 @@ export class Phone implements SipCore<PhoneEvent> {
     const media = new MediaDesk(outbox, log, counters, settings.sound);
     const board = new Board(outbox, log, counters, settings.board);
     const lines = new LineDesk(userAgent, outbox);
-    const desk = new CallDesk({
-      userAgent,
-      media,
-      alarms,
-      entropy,
-      outbox,
-      addresses,
-      settings: current,
-      hasLine: (name) => lines.get(name) !== undefined,
-    });
+    const hasLine = (name: string) => lines.get(name) !== undefined;
+    const desk = new CallDesk({ userAgent, media, alarms, entropy, outbox, addresses, settings: current, hasLine });
     const handset = new Handset({ desk, alarms, settings: current, hook: () => board.hook }, memory.lastDialed);
     this.#outbox = outbox;
     this.#userAgent = userAgent;
@@ -118,12 +132,10 @@ export class Phone implements SipCore<PhoneEvent> {
     this.#keyPorts = { handset, media, transfers: this.#transfers, logger };
   }
 
-  /** Registers the lines, takes up alerts that were not over, and the calls of a process that died. Comes before hal and media connect. */
-  start(now: Milliseconds, inheritance?: Inheritance): void {
+  /** Registers the lines and takes up alerts that were not over. */
+  start(now: Milliseconds): void {
     this.#startedAt = this.#outbox.wallTime();
-    if (inheritance) this.#lines.remember(inheritance.journal.contactUsers);
     this.#lines.change(now, this.#settings.lines);
-    if (inheritance) adoptCalls(now, inheritance, this.#heirs);
     this.#settle(now);
   }
 
@@ -153,11 +165,13 @@ export class Phone implements SipCore<PhoneEvent> {
   // ── SIP ──
 
   receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): void {
-    this.#settled(now, () => this.#userAgent.receive(now, flow, bytes));
+    this.#userAgent.receive(now, flow, bytes);
+    this.#settle(now);
   }
 
   transportFailed(now: Milliseconds, destination: Destination, reason: string): void {
-    this.#settled(now, () => this.#userAgent.transportFailed(now, destination, reason));
+    this.#userAgent.transportFailed(now, destination, reason);
+    this.#settle(now);
   }
 
   named(now: Milliseconds, question: NameQuestion, answer: NameAnswer): void {
@@ -171,35 +185,43 @@ export class Phone implements SipCore<PhoneEvent> {
   // ── hal and media ──
 
   halConnected(now: Milliseconds): void {
-    this.#settled(now, () => this.#board.connected());
+    this.#board.connected();
+    this.#settle(now);
   }
 
   halLost(now: Milliseconds): void {
-    this.#settled(now, () => this.#board.lost(now));
+    this.#board.lost(now);
+    this.#settle(now);
   }
 
   halReply(now: Milliseconds, id: number, reply: Reply): void {
-    this.#settled(now, () => this.#board.reply(now, id, reply));
+    this.#board.reply(now, id, reply);
+    this.#settle(now);
   }
 
   halEvent(now: Milliseconds, event: HalContractEvent): void {
-    this.#settled(now, () => this.#board.event(event));
+    this.#board.event(event);
+    this.#settle(now);
   }
 
   mediaConnected(now: Milliseconds): void {
-    this.#settled(now, () => this.#media.connected());
+    this.#media.connected();
+    this.#settle(now);
   }
 
   mediaLost(now: Milliseconds): void {
-    this.#settled(now, () => this.#media.lost());
+    this.#media.lost();
+    this.#settle(now);
   }
 
   mediaReply(now: Milliseconds, id: number, reply: Reply): void {
-    this.#settled(now, () => this.#media.reply(now, id, reply));
+    this.#media.reply(now, id, reply);
+    this.#settle(now);
   }
 
   mediaEvent(now: Milliseconds, event: MediaContractEvent): void {
-    this.#settled(now, () => this.#media.event(now, event));
+    this.#media.event(now, event);
+    this.#settle(now);
   }
 
   // ── commands; each throws UsageError when it cannot be ──
@@ -319,12 +341,6 @@ export class Phone implements SipCore<PhoneEvent> {
     };
   }
 
-  get #heirs(): Heirs {
-    const graceMs = 1_000 * this.#settings.sound.graceSeconds;
-    const parts = { userAgent: this.#userAgent, desk: this.#desk, handset: this.#handset, doors: this.#doors };
-    return { ...parts, alerts: this.#alerts, board: this.#board, outbox: this.#outbox, graceMs };
-  }
-
   #settled<T>(now: Milliseconds, work: () => T): T {
     const result = work();
     this.#settle(now);
@@ -353,7 +369,7 @@ export class Phone implements SipCore<PhoneEvent> {
         this.#takeCall(now, news);
       }
       if (!busy) busy = this.#alerts.settle(now);
-      if (!busy) busy = showDialogs(now, this.#userAgent, this.#lines.all, this.#desk.all);
+      if (!busy) busy = showState(now, this.#userAgent, this.#lines.all, this.#desk.all);
     }
     this.#present(now);
   }
@@ -367,7 +383,7 @@ export class Phone implements SipCore<PhoneEvent> {
       if (missed) this.#countMissed(this.#missedCalls + 1);
     } else if (event.type === 'referred' || event.type === 'referProgress') this.#transfers.take(now, event);
     else if (event.type === 'textReceived' || event.type === 'textAnswered') this.#texts.take(event);
-    else this.#desk.take(now, event.session, event);
+    else if ('session' in event) this.#desk.take(now, event.session, event);
   }
 
   #takeMedia(now: Milliseconds, news: MediaNews): void {
@@ -421,7 +437,6 @@ export class Phone implements SipCore<PhoneEvent> {
     for (const [led, pattern] of Object.entries(lampsOf(this.#handset, lines, this.#missedCalls))) this.#board.showLed(led, pattern);
     this.#desk.settle(now, (call) => isWaiting(this.#handset, call));
     if (!this.#alarms.has(this.#statusTimer)) this.#alarms.set(this.#statusTimer, now + statusIntervalMs);
-    this.#outbox.journal(journalOf(this.#heirs));
   }
 
   #tellStatus(now: Milliseconds): void {

@@ -24,6 +24,8 @@ export interface Account {
   readonly gruu?: boolean | undefined;
   /** The user of our Contact, such as a process that died had; random unless told. */
   readonly contactUser?: string | undefined;
+  /** True: asks the registrar to tell what becomes of the registration (RFC 3680). */
+  readonly watchRegistration?: boolean | undefined;
   /** How long a registration is asked to live, in seconds. */
   readonly expires: number;
 }

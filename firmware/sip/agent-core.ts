@@ -3,6 +3,8 @@ import { Counters, LimitedLog } from '#firmware/core/counters.ts';
 import type { Entropy } from '#firmware/core/entropy.ts';
 import type { Logger } from '#firmware/core/logger.ts';
 import { TimerTable } from '#firmware/core/timer-table.ts';
+import type { XmlReader } from '#firmware/core/xml-element.ts';
+import type { DialogNames } from './event/dialog-document.ts';
 import { hostOf } from './identity.ts';
 import { buildCancel, buildResponse, type ResponseParts, statelessTag, withTopVia } from './message/build.ts';
 import type { Message, Request, Response } from './message/message.ts';
@@ -28,6 +30,8 @@ export interface UserAgentPorts {
   /** Answers by the input `named`; without one the driver looks up the addresses of names. */
   readonly names?: NameService | undefined;
   readonly settings?: Partial<UserAgentSettings>;
+  /** Reads what registrars and watched lines tell; without it nothing of theirs is understood. */
+  readonly readXml?: XmlReader | undefined;
   /** Where refusals and faults are counted; those of its own unless given. */
   readonly counters?: Counters;
 }
@@ -69,6 +73,8 @@ export interface Referrals {
 
 /** A call in any state, as its owner outside sees it. */
 export interface Call {
+  /** The dialog it is in; absent while there is none, or more than one. */
+  readonly names?: DialogNames;
   /** CANCEL, BYE or a refusal, whatever the state asks for; again and again without harm. `reason` is a Reason header. */
   end(now: Milliseconds, reason?: string): void;
   describe(): object;
@@ -93,6 +99,7 @@ export class AgentCore {
   readonly addresses: LocalAddresses;
   readonly counters: Counters;
   readonly log: LimitedLog;
+  readonly readXml: XmlReader;
   readonly timers = new TimerTable<Wake>();
   /** By `dialogKey`. */
   readonly dialogs = new Map<string, DialogUsage>();
@@ -110,12 +117,13 @@ export class AgentCore {
   #outputs: UserAgentOutput[] = [];
   #lastInput: Milliseconds = 0;
 
-  constructor({ entropy, logger, addresses, names, settings, counters = new Counters() }: UserAgentPorts) {
+  constructor({ entropy, logger, addresses, names, settings, readXml, counters = new Counters() }: UserAgentPorts) {
     this.entropy = entropy;
     this.addresses = addresses;
     this.counters = counters;
     this.settings = { ...defaultUserAgentSettings, ...settings };
     this.log = new LimitedLog(logger);
+    this.readXml = readXml ?? (() => undefined);
     this.location = new ServerLocation(entropy, transports);
     this.servers = new ServerSearch(this.location, names);
     this.streams = new StreamSwitch(this.settings.largestDatagram);

@@ -1,4 +1,7 @@
 import { readTypes } from './body-parts.ts';
+import { messageSummaryPackage } from './dialog/event-package.ts';
+import { type NotifiedPackage, notifiedCompletion, notifiedDialogs, notifiedPresence } from './dialog/notified-package.ts';
+import { composingDocumentType } from './event/composing-document.ts';
 import type { UserAgentSettings } from './user-agent-settings.ts';
 
 /** RFC 3261 §20.5: what this user agent answers with something else than a refusal. */
@@ -23,15 +26,19 @@ export const infoTypes: readonly string[] = ['application/dtmf-relay', 'applicat
 /** Media type of the instant messages we take (RFC 3428 §7). */
 export const messageType = 'text/plain';
 
-/** RFC 3842: the one event package we subscribe to. */
-export const messageSummary = { event: 'message-summary', contentType: 'application/simple-message-summary' } as const;
-
 /** Option tags of extensions (RFC 3261 §19.2) that a peer may require of us. */
 export const supportedOptions: readonly string[] = ['100rel', 'timer', 'replaces', 'norefersub'];
 
-/** RFC 6665 §8.2.2: the event packages we know; `refer` within a call alone, `dialog` where others may watch us. */
-export function allowEventsLine({ acceptWatchers }: UserAgentSettings): readonly [name: string, value: string] {
-  return ['Allow-Events', [messageSummary.event, 'refer', ...(acceptWatchers ? ['dialog'] : [])].join(', ')];
+/** The event packages by which others may know how we stand. */
+export function notifiedPackages({ acceptWatchers, offerCompletion }: UserAgentSettings): readonly NotifiedPackage[] {
+  return [...(acceptWatchers ? [notifiedDialogs, notifiedPresence] : []), ...(offerCompletion ? [notifiedCompletion] : [])];
+}
+
+/** RFC 6665 §8.2.2: the event packages we know; `refer` within a call alone. */
+export function allowEventsLine(settings: UserAgentSettings): readonly [name: string, value: string] {
+  const checkSync = settings.acceptCheckSync === 'never' ? [] : ['check-sync'];
+  const watched = notifiedPackages(settings).map(({ event }) => event);
+  return ['Allow-Events', [messageSummaryPackage.event, 'refer', ...watched, ...checkSync].join(', ')];
 }
 
 export const allowLine = ['Allow', allowedMethods.join(', ')] as const;
@@ -45,7 +52,7 @@ export function dialogLines(settings: UserAgentSettings): readonly (readonly [na
 export function capabilityLines(settings: UserAgentSettings): readonly (readonly [name: string, value: string])[] {
   return [
     allowLine,
-    ['Accept', [...readTypes, ...infoTypes, messageSummary.contentType, messageType].join(', ')],
+    ['Accept', [...readTypes, ...infoTypes, ...messageSummaryPackage.accept, messageType, composingDocumentType].join(', ')],
     ['Accept-Encoding', 'identity'],
     ['Accept-Language', 'en'],
     supportedLine(settings),

@@ -86,6 +86,11 @@ export class Registration {
     if (this.#boundAt && this.#core.location.isOut(now, this.#boundAt)) this.#step(now, 'lost');
   }
 
+  /** The registrar says that it has let our binding go. */
+  removed(now: Milliseconds): void {
+    this.#step(now, 'lost');
+  }
+
   /** Addresses of this machine have come or gone: what is under way may never arrive, and the binding may lead nowhere. */
   networkChanged(now: Milliseconds): void {
     this.#backOff.reset();

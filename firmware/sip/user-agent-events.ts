@@ -8,6 +8,9 @@ import type { CoreEvent, Transmit } from './transport/sip-core.ts';
 /** Names a call of the user agent: random, unique in the process. */
 export type SessionId = string;
 
+/** Names a subscription or a publication of the user agent. */
+export type SubscriptionId = string;
+
 /** The body of a message with its media type. */
 export interface Body {
   readonly contentType: string;
@@ -72,6 +75,8 @@ export type UserAgentEvent =
       /** Of a 3xx: where to try instead, best first. */
       readonly contacts?: readonly NameAddr[];
       readonly retryAfterSeconds?: number;
+      /** RFC 6910: they were busy; what to subscribe to, to hear when they are free. */
+      readonly completion?: Uri;
     }
   | {
       readonly type: 'cancelled';
@@ -111,6 +116,36 @@ export type UserAgentEvent =
   | { readonly type: 'textReceived'; readonly account?: AccountId; readonly from: NameAddr; readonly text: string }
   /** What became of our `sendText`; 408 for a timeout, 503 when the transport failed. */
   | { readonly type: 'textAnswered'; readonly message: string; readonly statusCode: number; readonly reasonPhrase: string }
+  /** RFC 3994: somebody writes a message to us, or no longer. */
+  | {
+      readonly type: 'composing';
+      readonly account?: AccountId;
+      readonly from: NameAddr;
+      readonly active: boolean;
+      /** How long that counts without being said again, s. */
+      readonly seconds: number;
+    }
+  /** What a `watch` has been told by the notifier that `branch` names; without a body nothing is known there. */
+  | { readonly type: 'notified'; readonly subscription: SubscriptionId; readonly branch: string; readonly body?: Body }
+  /** What that notifier told counts no longer. */
+  | { readonly type: 'notifierGone'; readonly subscription: SubscriptionId; readonly branch: string }
+  /** How a `watch` stands; `waiting` is tried again by itself, `refused` is not, `ended` was asked for once. */
+  | {
+      readonly type: 'subscription';
+      readonly subscription: SubscriptionId;
+      readonly state: 'active' | 'waiting' | 'refused' | 'ended';
+      readonly statusCode: number;
+      readonly reason: string;
+    }
+  /** How a `publish` stands. */
+  | {
+      readonly type: 'publication';
+      readonly publication: SubscriptionId;
+      readonly state: 'published' | 'waiting' | 'refused';
+      readonly statusCode: number;
+    }
+  /** A server of ours asks the device to read its settings anew, or to restart. */
+  | { readonly type: 'checkSync'; readonly account: AccountId; readonly reboot: boolean }
   /** RFC 3842. */
   | {
       readonly type: 'messageWaiting';

@@ -1,8 +1,9 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
 import type { AgentCore } from './agent-core.ts';
-import { allowEventsLine, capabilityLines, messageSummary } from './capabilities.ts';
+import { allowEventsLine, capabilityLines } from './capabilities.ts';
 import { dialogKey, dialogKeyOf } from './dialog/dialog.ts';
+import { isEvent, messageSummaryPackage } from './dialog/event-package.ts';
 import { IncomingInvite } from './dialog/incoming-invite.ts';
 import { messageSummaryOf } from './dialog/message-summary.ts';
 import { replacedBy } from './dialog/replaces.ts';
@@ -10,6 +11,7 @@ import type { Identity } from './identity.ts';
 import { takeText } from './instant-message.ts';
 import type { Request, Response } from './message/message.ts';
 import { isKnownMethod } from './message/methods.ts';
+import { PeerAuthentication } from './peer-authentication.ts';
 import { inspectBody, inspectExtensions, inspectHeaders, inspectMethod, type Refused } from './request-inspection.ts';
 import type { ServerTransaction } from './transaction/transaction-layer.ts';
 import type { Watchers } from './watchers.ts';
@@ -29,12 +31,14 @@ export class UserAgentServer {
   readonly #core: AgentCore;
   readonly #identities: Identities;
   readonly #watchers: Watchers;
+  readonly #authentication: PeerAuthentication;
   #closed = false;
 
   constructor(core: AgentCore, identities: Identities, watchers: Watchers) {
     this.#core = core;
     this.#identities = identities;
     this.#watchers = watchers;
+    this.#authentication = new PeerAuthentication(core.entropy);
   }
 
   /** New calls are refused from now on. */
@@ -142,10 +146,14 @@ export class UserAgentServer {
     return identity?.account ? undefined : { statusCode: 404 };
   }
 
+  /** RFC 6665 §4.1.4: what nobody has subscribed to is refused, but for two that servers send unasked. */
   #inspectNotify(request: Request, ownServer: boolean): Refused | undefined {
-    if (request.event?.value !== messageSummary.event) return { statusCode: 489, headers: [allowEventsLine(this.#core.settings)] };
+    const { settings } = this.#core;
+    const known = isEvent(request, messageSummaryPackage.event) || (isCheckSync(request) && settings.acceptCheckSync !== 'never');
+    if (!known) return { statusCode: 489, headers: [allowEventsLine(settings)] };
     if (!ownServer) return { statusCode: 403 };
-    return messageSummaryOf(request) ? undefined : { statusCode: 415, headers: [['Accept', messageSummary.contentType]] };
+    if (isCheckSync(request) || messageSummaryOf(request)) return undefined;
+    return { statusCode: 415, headers: [['Accept', messageSummaryPackage.accept.join(', ')]] };
   }
 
   /** RFC 3261 §8.2.2.1: whom the request-URI means. Without a user it means the device: the account of the sender's server, if any. */
@@ -170,12 +178,33 @@ export class UserAgentServer {
     new IncomingInvite({ core: this.#core, id, identity, transaction }).start(now);
   }
 
-  /** Message-waiting without a subscription, as many registrars send it to whoever registers. */
+  /** Message-waiting without a subscription, as many registrars send it to whoever registers; or a word to the device. */
   #notified(now: Milliseconds, transaction: ServerTransaction): void {
     const { request, flow } = transaction;
-    const account = this.#identityFor(request, flow.remote.address)?.account;
+    const identity = this.#identityFor(request, flow.remote.address);
+    const account = identity?.account;
     const summary = messageSummaryOf(request);
+    if (identity && account && isCheckSync(request)) {
+      this.#checkSync(now, transaction, identity, account.id);
+      return;
+    }
     this.#core.respond(now, transaction, account ? 200 : 404);
     if (account && summary) this.#core.emit({ type: 'messageWaiting', account: account.id, ...summary });
   }
+
+  /** `check-sync` of many exchanges, registered nowhere: read your settings anew, or restart. */
+  #checkSync(now: Milliseconds, transaction: ServerTransaction, identity: Identity, account: string): void {
+    const { request } = transaction;
+    const mustKnow = this.#core.settings.acceptCheckSync === 'authenticated';
+    if (mustKnow && !this.#authentication.knows(now, request, identity)) {
+      this.#core.respond(now, transaction, 401, { headers: this.#authentication.challenges(now, identity) });
+      return;
+    }
+    this.#core.respond(now, transaction, 200);
+    this.#core.emit({ type: 'checkSync', account, reboot: request.event?.params.get('reboot')?.toLowerCase() === 'true' });
+  }
+}
+
+function isCheckSync({ event }: Request): boolean {
+  return event?.value.toLowerCase() === 'check-sync';
 }

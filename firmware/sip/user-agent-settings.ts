@@ -17,10 +17,17 @@ export interface UserAgentSettings {
   readonly acceptDirectCalls: boolean;
   /** False: instant messages are refused with 403. */
   readonly acceptMessages: boolean;
-  /** True: the servers of an account may subscribe to the state of its calls (RFC 4235). */
+  /** True: the servers of an account may subscribe to the state of its calls (RFC 4235) and to its presence (RFC 3856). */
   readonly acceptWatchers: boolean;
-  /** Such subscriptions at once; beyond it 503 with Retry-After. */
+  /** True: who found us busy may ask to be told when we are free (RFC 6910). */
+  readonly offerCompletion: boolean;
+  /** Subscriptions of peers at once; beyond it 503 with Retry-After. */
   readonly maximumWatchers: number;
+  /** Subscriptions and publications of ours at once. */
+  readonly maximumSubscriptions: number;
+  /** Who may tell the device to read its settings anew or to restart (NOTIFY check-sync): nobody, the servers of an account, or those of
+   * them that know its password. */
+  readonly acceptCheckSync: 'never' | 'server' | 'authenticated';
   /** How long a server may be silent before another one of the account or of its domain is tried, ms. */
   readonly failoverAfter: Milliseconds;
   /** How long an INVITE may ring before it is cancelled, ms: longer than a proxy's timer C (RFC 3261 §16.6). */
@@ -54,7 +61,10 @@ export const defaultUserAgentSettings: UserAgentSettings = {
   acceptDirectCalls: false,
   acceptMessages: true,
   acceptWatchers: false,
+  offerCompletion: false,
   maximumWatchers: 64,
+  maximumSubscriptions: 128,
+  acceptCheckSync: 'never',
   failoverAfter: 4_000,
   noAnswer: 240_000,
   retryBase: 4_000,

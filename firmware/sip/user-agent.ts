@@ -3,20 +3,20 @@ import { randomToken } from '#firmware/core/entropy.ts';
 import { UsageError } from '#firmware/core/errors.ts';
 import type { Account, AccountId } from './account.ts';
 import { AgentCore, type UserAgentPorts } from './agent-core.ts';
-import type { ShownDialog } from './dialog/dialog-document.ts';
 import { IncomingInvite } from './dialog/incoming-invite.ts';
 import { InviteSession } from './dialog/invite-session.ts';
+import type { ShownState } from './dialog/notified-package.ts';
 import type { ReofferAnswer } from './dialog/offer-exchange.ts';
 import { OutgoingInvite } from './dialog/outgoing-invite.ts';
 import { dialogOfRecord, type SessionRecord } from './dialog/session-record.ts';
 import { SessionTerms } from './dialog/session-terms.ts';
-import { Subscription } from './dialog/subscription.ts';
 import { destinationOf, Identity, securedFor } from './identity.ts';
-import { sendText } from './instant-message.ts';
+import { sendComposing, sendText } from './instant-message.ts';
 import type { ResponseParts } from './message/build.ts';
 import type { NameAddr } from './message/name-addr.ts';
 import type { Uri } from './message/uri.ts';
 import { Registration } from './registration.ts';
+import { Subscriptions } from './subscriptions.ts';
 import type { TransactionOutput } from './transaction/transaction-layer.ts';
 import type { Flow } from './transport/flow.ts';
 import type { NameAnswer, NameQuestion } from './transport/name-records.ts';
@@ -56,7 +56,6 @@ interface Service {
   readonly account: Account;
   readonly identity: Identity;
   readonly registration: Registration | undefined;
-  subscription: Subscription | undefined;
 }
 
 /**
@@ -66,6 +65,8 @@ interface Service {
  *                                                 └─► client requests ─► registrations, calls, subscriptions
  */
 export class UserAgent implements SipCore<UserAgentEvent> {
+  /** What accounts want to know of others, and to tell by way of a server. */
+  readonly subscriptions: Subscriptions;
   readonly #core: AgentCore;
   readonly #nobody: Identity;
   readonly #watchers: Watchers;
@@ -83,6 +84,7 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     this.#nobody = new Identity(ports.entropy, ports.addresses);
     const accounts = (): readonly Identity[] => [...this.#services.values()].map(({ identity }) => identity);
     this.#watchers = new Watchers(this.#core);
+    this.subscriptions = new Subscriptions(this.#core, (account) => this.#service(account).identity);
     this.#server = new UserAgentServer(this.#core, { accounts, nobody: this.#nobody }, this.#watchers);
   }
 
@@ -95,8 +97,11 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     const { entropy, addresses } = this.#core;
     const identity = new Identity(entropy, addresses, account);
     const registration = account.registrar && new Registration(this.#core, identity, account.registrar, account.expires);
-    this.#services.set(account.id, { account, identity, registration, subscription: undefined });
+    this.#services.set(account.id, { account, identity, registration });
     registration?.start(now);
+    if (account.watchRegistration && registration) {
+      this.subscriptions.watchRegistration(now, account.id, (at) => registration.removed(at));
+    }
   }
 
   /** Un-registers. Calls of the account go on. */
@@ -104,7 +109,7 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     const service = this.#services.get(id);
     if (!service) return;
     this.#services.delete(id);
-    service.subscription?.stop(now);
+    this.subscriptions.leave(now, id);
     this.#watchers.leave(now, id);
     service.registration?.stop(now);
     this.#leaving = [...this.#leaving.filter(isActive), service];
@@ -132,7 +137,8 @@ export class UserAgent implements SipCore<UserAgentEvent> {
 
   /** True when no call is left and nothing waits for an answer of the network. */
   get idle(): boolean {
-    return this.#core.calls.size === 0 && this.#core.unanswered === 0 && !this.#leaving.some(isActive);
+    const { calls, unanswered } = this.#core;
+    return calls.size === 0 && unanswered === 0 && this.subscriptions.isOver && !this.#leaving.some(isActive);
   }
 
   invite(now: Milliseconds, { account, target, body, headers }: InviteOptions): SessionId {
@@ -247,16 +253,17 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     return sendText(this.#core, now, identity, { target, text, destination });
   }
 
-  /** All calls of an account as those who watch it may see them (RFC 4235); true if that is news. */
-  showDialogs(now: Milliseconds, account: AccountId, dialogs: readonly ShownDialog[]): boolean {
-    return this.#watchers.show(now, account, dialogs);
+  /** RFC 3994: tells who is written to that a person writes, or has stopped to. Nobody waits for an answer. */
+  sendComposing(now: Milliseconds, { account, target }: Omit<TextMessage, 'text'>, active: boolean): void {
+    const identity = account === undefined ? this.#nobody : this.#service(account).identity;
+    const way = identity.outgoing ?? destinationOf(target);
+    const destination = way && securedFor(target, way);
+    if (destination) sendComposing(this.#core, now, identity, { target, active, destination });
   }
 
-  /** Subscribes to message-summary (RFC 3842) at the account's server and keeps the subscription fresh. */
-  subscribeMessageSummary(now: Milliseconds, account: AccountId): void {
-    const service = this.#service(account);
-    service.subscription ??= new Subscription(this.#core, service.identity, service.account.aor);
-    service.subscription.start(now);
+  /** How an account stands, for those who watch it (RFC 4235, 3856, 6910); true if that is news. */
+  show(now: Milliseconds, account: AccountId, state: ShownState): boolean {
+    return this.#watchers.show(now, account, this.#withNames(state));
   }
 
   receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): void {
@@ -311,14 +318,20 @@ export class UserAgent implements SipCore<UserAgentEvent> {
   }
 
   describe(): object {
-    const accounts = [...this.#services.values()].map(({ account, registration, subscription }) => ({
+    const accounts = [...this.#services.values()].map(({ account, registration }) => ({
       id: account.id,
       aor: account.aor.toString(),
       registration: registration?.describe(),
-      messageSummary: subscription?.describe(),
     }));
+    const subscriptions = this.subscriptions.describe();
     const calls = [...this.#core.calls].map(([id, call]) => ({ id, ...call.describe() }));
-    return { accounts, calls, watchers: this.#watchers.describe(), ...this.#core.describe() };
+    return { accounts, calls, subscriptions, watchers: this.#watchers.describe(), ...this.#core.describe() };
+  }
+
+  /** Whoever sees a call ring may take it by the names of its dialog. */
+  #withNames(state: ShownState): ShownState {
+    const dialogs = state.dialogs.map((shown) => ({ ...shown, names: this.#core.calls.get(shown.session ?? '')?.names }));
+    return { ...state, dialogs };
   }
 
   /** A call found its server silent and went by another one: so does the registration, so that calls find us there. */
@@ -407,14 +420,24 @@ export class UserAgent implements SipCore<UserAgentEvent> {
   }
 }
 
-function isActive({ registration, subscription }: Service): boolean {
-  return !(registration?.isOver ?? true) || !(subscription?.isOver ?? true);
+function isActive({ registration }: Service): boolean {
+  return !(registration?.isOver ?? true);
 }
 
 /** Equal texts, equal accounts. Holds the password: never shown. */
-function fingerprint({ aor, displayName, registrar, outboundProxy, alternatives, transport, credentials, gruu, expires }: Account): string {
+function fingerprint(account: Account): string {
+  const { aor, displayName, registrar, outboundProxy, alternatives, transport, credentials, gruu, watchRegistration, expires } = account;
   const uris = [aor, registrar, outboundProxy, ...(alternatives ?? [])].map((uri) => uri?.toString() ?? null);
-  return JSON.stringify([uris, displayName, transport, credentials?.username, credentials?.password, gruu, expires]);
+  return JSON.stringify([
+    uris,
+    displayName,
+    transport,
+    credentials?.username,
+    credentials?.password,
+    gruu,
+    watchRegistration,
+    expires,
+  ]);
 }
 
 function refusalParts({ reasonPhrase, contacts = [], warning }: RejectOptions): ResponseParts {

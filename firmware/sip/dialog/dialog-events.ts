@@ -51,7 +51,7 @@ export class DialogEvents implements DialogUsage, Referrals {
     const direct = !identity.server || (remoteTarget.kind === 'sip' && remoteTarget.params.has('gr'));
     const address = direct ? remoteTarget : dialog.remote.uri;
     if (this.#callIsOver || address.kind !== 'sip') return undefined;
-    return address.with({ headers: [['Replaces', formatReplaces(dialog)]] });
+    return address.with({ headers: [['Replaces', formatReplaces(dialog.names)]] });
   }
 
   /** Asks the far end to call `target`; false while an earlier wish is under way. */

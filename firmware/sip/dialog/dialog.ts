@@ -1,3 +1,4 @@
+import type { DialogNames } from '../event/dialog-document.ts';
 import { destinationOf, securedFor } from '../identity.ts';
 import { buildRequest, type RequestParts } from '../message/build.ts';
 import type { Message, Request, Response } from '../message/message.ts';
@@ -93,6 +94,11 @@ export class Dialog {
 
   get remoteSequence(): number | undefined {
     return this.#remoteSequence;
+  }
+
+  /** Both tags, `0` for a peer that knows none (RFC 3891 §3). */
+  get names(): DialogNames {
+    return { callId: this.callId, localTag: this.local.tag ?? '0', remoteTag: this.remote.tag ?? '0' };
   }
 
   get key(): string {

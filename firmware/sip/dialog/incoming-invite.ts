@@ -2,7 +2,9 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
 import type { AgentCore, Call, DialogUsage, Replaceable } from '../agent-core.ts';
 import { assertedIdentityOf } from '../asserted-identity.ts';
+import { completionLines } from '../call-completion.ts';
 import { dialogLines } from '../capabilities.ts';
+import type { DialogNames } from '../event/dialog-document.ts';
 import type { Identity } from '../identity.ts';
 import type { ResponseParts } from '../message/build.ts';
 import type { Request, Response } from '../message/message.ts';
@@ -70,6 +72,10 @@ export class IncomingInvite implements Call, DialogUsage {
       durationOf: (timer) => (timer === 'refresh' ? refreshInterval : lifetime),
       timedOut: (now, timer) => this.#step(now, `timer ${timer}`, this.#provisional),
     });
+  }
+
+  get names(): DialogNames {
+    return this.#dialog.names;
   }
 
   start(now: Milliseconds): void {
@@ -210,8 +216,9 @@ export class IncomingInvite implements Call, DialogUsage {
   }
 
   #respond(now: Milliseconds, { statusCode, parts }: Wanted): Response {
-    const { core, transaction } = this.#parts;
-    const headers = [...(parts.headers ?? []), ...(statusCode < 300 ? dialogLines(core.settings) : [])];
+    const { core, identity, transaction } = this.#parts;
+    const completion = statusCode === 486 ? completionLines(core.settings, identity) : [];
+    const headers = [...(parts.headers ?? []), ...(statusCode < 300 ? dialogLines(core.settings) : completion)];
     const contact = statusCode < 300 ? { contact: this.#contact() } : {};
     return core.respond(now, transaction, statusCode, { ...parts, ...contact, headers, toTag: this.#tag });
   }

@@ -2,6 +2,7 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { AgentCore, Call, DialogUsage, Replaceable } from '../agent-core.ts';
 import { dialogLines } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
+import type { DialogNames } from '../event/dialog-document.ts';
 import type { Identity } from '../identity.ts';
 import type { Request, Response } from '../message/message.ts';
 import type { Uri } from '../message/uri.ts';
@@ -94,6 +95,10 @@ export class InviteSession implements Call, DialogUsage {
       described,
       onLost: (now, reason) => this.#step(now, 'lost', { reason }),
     });
+  }
+
+  get names(): DialogNames {
+    return this.#parts.dialog.names;
   }
 
   /** We have just sent this 2xx. */

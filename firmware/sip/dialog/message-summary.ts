@@ -1,7 +1,7 @@
-import { messageSummary } from '../capabilities.ts';
 import { essenceOf } from '../message/media-type.ts';
 import type { Request } from '../message/message.ts';
 import { decodeText } from '../message/text.ts';
+import { messageSummaryPackage } from './event-package.ts';
 
 /** RFC 3842 §5.2: what a voice mailbox holds. */
 export interface MessageSummary {
@@ -16,7 +16,7 @@ const bytesAtMost = 4_096;
 /** The summary a NOTIFY carries; `undefined` when its body is none. */
 export function messageSummaryOf(request: Request): MessageSummary | undefined {
   const { contentType, body } = request;
-  if (!contentType || essenceOf(contentType) !== messageSummary.contentType) return undefined;
+  if (!contentType || !messageSummaryPackage.accept.includes(essenceOf(contentType))) return undefined;
   const fields = new Map<string, string>();
   for (const line of decodeText(body.subarray(0, bytesAtMost)).split('\n')) {
     const colon = line.indexOf(':');

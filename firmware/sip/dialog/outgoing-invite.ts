@@ -1,6 +1,7 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
 import type { AgentCore, Call } from '../agent-core.ts';
+import { completionOf } from '../call-completion.ts';
 import { dialogLines } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
 import type { Identity } from '../identity.ts';
@@ -227,6 +228,7 @@ export class OutgoingInvite implements Call {
     const { core, id: session } = this.#parts;
     const { statusCode, reasonPhrase, retryAfter } = response;
     const contacts = statusCode < 400 ? byPreference(response) : undefined;
+    const completion = statusCode === 486 || statusCode === 600 ? completionOf(response) : undefined;
     core.emit({
       type: 'failed',
       session,
@@ -235,6 +237,7 @@ export class OutgoingInvite implements Call {
       cause: 'response',
       ...(contacts && { contacts }),
       ...(retryAfter !== undefined && { retryAfterSeconds: retryAfter }),
+      ...(completion && { completion }),
     });
   }
 

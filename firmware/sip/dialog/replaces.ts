@@ -1,12 +1,13 @@
 import type { AgentCore, Replaceable } from '../agent-core.ts';
+import type { DialogNames } from '../event/dialog-document.ts';
 import { parseParameterized } from '../message/header-values.ts';
 import type { Request } from '../message/message.ts';
 import type { Refused } from '../request-inspection.ts';
-import { type Dialog, dialogKey } from './dialog.ts';
+import { dialogKey } from './dialog.ts';
 
 /** RFC 3891 §6.1: names a dialog of ours so that the far end of it knows which one is meant: its own tag is the To tag. */
-export function formatReplaces({ callId, local, remote }: Dialog): string {
-  return `${callId};to-tag=${remote.tag ?? '0'};from-tag=${local.tag ?? '0'}`;
+export function formatReplaces({ callId, localTag, remoteTag }: DialogNames): string {
+  return `${callId};to-tag=${remoteTag};from-tag=${localTag}`;
 }
 
 /** RFC 3891 §3: what the INVITE is to take the place of; `undefined` without the header. */

@@ -1,59 +1,70 @@
 import type { StateTable } from '#firmware/core/state-table.ts';
 
-export type SubscriptionState = 'idle' | 'subscribing' | 'active' | 'waiting' | 'refused' | 'leaving' | 'removing' | 'terminated';
-export type SubscriptionTimer = 'refresh' | 'retry';
-export type SubscriptionInput = `timer ${SubscriptionTimer}` | 'start' | 'succeeded' | 'failed' | 'refusal' | 'stop';
-export type SubscriptionAction = 'subscribe' | 'unsubscribe' | 'forgetDialog';
+export type SubscriptionState = 'idle' | 'asking' | 'awaiting' | 'active' | 'waiting' | 'refused' | 'leaving' | 'terminated';
+export type SubscriptionTimer = 'firstNotify' | 'retry';
+export type SubscriptionInput =
+  | `timer ${SubscriptionTimer}`
+  | 'start'
+  | 'accepted'
+  | 'settled'
+  | 'failed'
+  | 'refusal'
+  | 'fetched'
+  | 'part'
+  | 'emptied';
+export type SubscriptionAction = 'subscribe' | 'refresh' | 'unsubscribe' | 'lapse' | 'report' | 'close';
 
-/** RFC 6665 §4.1: one subscription of ours. One SUBSCRIBE at a time; a stop that comes in between waits for its answer (`leaving`). */
+/**
+ * RFC 6665 §4.1: one subscription of ours, with as many dialogs as the forks of its SUBSCRIBE made. A NOTIFY makes a dialog, never the answer
+ * (§4.4.1); it may overtake the answer (`settled`), and without one the subscription has failed after Timer N (`firstNotify`). Each dialog
+ * refreshes itself; the last that ends says how it goes on: again later (`failed`), or not (`refusal`).
+ */
 export const subscriptionTable: StateTable<SubscriptionState, SubscriptionInput, SubscriptionAction, SubscriptionTimer> = {
-  idle: { timers: [], on: { start: { to: 'subscribing', do: ['subscribe'] }, stop: { to: 'terminated', do: [] } } },
-  subscribing: {
+  idle: { timers: [], on: { start: { to: 'asking', do: ['subscribe'] }, part: { to: 'terminated', do: ['close'] } } },
+  asking: {
     timers: [],
     on: {
-      succeeded: { to: 'active', do: [] },
-      failed: { to: 'waiting', do: ['forgetDialog'] },
-      refusal: { to: 'refused', do: ['forgetDialog'] },
-      stop: { to: 'leaving', do: [] },
+      accepted: { to: 'awaiting', do: [] },
+      settled: { to: 'active', do: ['report'] },
+      failed: { to: 'waiting', do: ['close', 'report'] },
+      refusal: { to: 'refused', do: ['close', 'report'] },
+      fetched: { to: 'terminated', do: ['close', 'report'] },
+      part: { to: 'leaving', do: ['unsubscribe'] },
+    },
+  },
+  awaiting: {
+    timers: ['firstNotify'],
+    on: {
+      settled: { to: 'active', do: ['report'] },
+      failed: { to: 'waiting', do: ['close', 'report'] },
+      refusal: { to: 'refused', do: ['close', 'report'] },
+      fetched: { to: 'terminated', do: ['close', 'report'] },
+      part: { to: 'leaving', do: ['unsubscribe'] },
+      'timer firstNotify': { to: 'waiting', do: ['lapse', 'close', 'report'] },
     },
   },
   active: {
-    timers: ['refresh'],
+    timers: [],
     on: {
-      'timer refresh': { to: 'subscribing', do: ['subscribe'] },
-      start: { to: 'subscribing', do: ['subscribe'] },
-      failed: { to: 'waiting', do: ['forgetDialog'] },
-      refusal: { to: 'refused', do: ['forgetDialog'] },
-      stop: { to: 'removing', do: ['unsubscribe'] },
+      start: { to: 'active', do: ['refresh'] },
+      failed: { to: 'waiting', do: ['close', 'report'] },
+      refusal: { to: 'refused', do: ['close', 'report'] },
+      fetched: { to: 'terminated', do: ['close', 'report'] },
+      part: { to: 'leaving', do: ['unsubscribe'] },
     },
   },
   waiting: {
     timers: ['retry'],
     on: {
-      'timer retry': { to: 'subscribing', do: ['subscribe'] },
-      start: { to: 'subscribing', do: ['subscribe'] },
-      stop: { to: 'terminated', do: ['forgetDialog'] },
+      'timer retry': { to: 'asking', do: ['subscribe'] },
+      start: { to: 'asking', do: ['subscribe'] },
+      part: { to: 'terminated', do: ['close'] },
     },
   },
   refused: {
     timers: [],
-    on: { start: { to: 'subscribing', do: ['subscribe'] }, stop: { to: 'terminated', do: ['forgetDialog'] } },
+    on: { start: { to: 'asking', do: ['subscribe'] }, part: { to: 'terminated', do: ['close'] } },
   },
-  leaving: {
-    timers: [],
-    on: {
-      succeeded: { to: 'removing', do: ['unsubscribe'] },
-      failed: { to: 'terminated', do: ['forgetDialog'] },
-      refusal: { to: 'terminated', do: ['forgetDialog'] },
-    },
-  },
-  removing: {
-    timers: [],
-    on: {
-      succeeded: { to: 'terminated', do: ['forgetDialog'] },
-      failed: { to: 'terminated', do: ['forgetDialog'] },
-      refusal: { to: 'terminated', do: ['forgetDialog'] },
-    },
-  },
+  leaving: { timers: [], on: { emptied: { to: 'terminated', do: ['close'] } } },
   terminated: { timers: [], on: {} },
 };

@@ -6,71 +6,76 @@ import type { Wake } from '../state-machine.ts';
 import type { ServerTransaction } from '../transaction/transaction-layer.ts';
 import { destinationAlong } from '../transport/transport-layer.ts';
 import { Dialog } from './dialog.ts';
-import { dialogDocumentType, formatDialogDocument, type ShownDialog } from './dialog-document.ts';
+import { isEvent } from './event-package.ts';
+import type { NotifiedPackage } from './notified-package.ts';
 import { Notifier } from './notifier.ts';
 
 export interface WatcherParts {
   readonly core: AgentCore;
   readonly identity: Identity;
+  readonly notified: NotifiedPackage;
   /** The SUBSCRIBE that begins it. */
   readonly transaction: ServerTransaction;
-  readonly shown: () => readonly ShownDialog[];
-  readonly onClosed: () => void;
+  /** The document as it is now, told as the one of that number. */
+  readonly document: (version: number) => string;
+  readonly onClosed: (now: Milliseconds) => void;
 }
 
-/** RFC 6665 §4.2.1.1: what is granted unless less is asked for, and the least, s. */
-const usualSeconds = 3_600;
+/** The least that is granted, s. */
 export const leastSeconds = 60;
-/** RFC 4235 §3.10: not more than one NOTIFY a second. */
-const pace: Milliseconds = 1_000;
 
-/** Somebody who wants to know how the calls of one account stand: one subscription of the event package dialog. */
+/** Somebody who wants to know how an account stands: one subscription of an event package. */
 export class Watcher implements DialogUsage {
   readonly #parts: WatcherParts;
   readonly #dialog: Dialog;
   readonly #tag: string;
+  readonly #id: string | undefined;
   readonly #notifier: Notifier;
   readonly #wake: Wake;
   #version = 0;
+  /** What was told last. */
+  #told = '';
   #nextAt: Milliseconds = 0;
 
   constructor(parts: WatcherParts) {
     this.#parts = parts;
-    const { core, identity, transaction } = parts;
+    const { core, identity, transaction, notified } = parts;
     const { request } = transaction;
     this.#tag = randomToken(core.entropy, 10);
     this.#dialog = Dialog.ofRequest(request, this.#tag);
     this.#wake = { fire: (now) => this.#tell(now) };
-    const id = request.event?.params.get('id');
+    this.#id = request.event?.params.get('id');
     this.#notifier = new Notifier({
       core,
       identity,
       dialog: this.#dialog,
-      event: id === undefined ? 'dialog' : `dialog;id=${id}`,
-      seconds: secondsOf(request.expires),
-      state: () => ({
-        type: dialogDocumentType,
-        content: formatDialogDocument(identity.account?.aor.toString() ?? '', this.#version++, parts.shown()),
-      }),
-      onClosed: () => this.#close(),
+      event: this.#id === undefined ? notified.event : `${notified.event};id=${this.#id}`,
+      seconds: this.#secondsOf(request.expires),
+      state: () => {
+        this.#told = parts.document(0);
+        return { type: notified.contentType, content: parts.document(this.#version++) };
+      },
+      onClosed: (now) => this.#close(now),
     });
   }
 
   start(now: Milliseconds): void {
-    const { core, transaction } = this.#parts;
-    const seconds = secondsOf(transaction.request.expires);
+    const { core, transaction, notified } = this.#parts;
+    const seconds = this.#secondsOf(transaction.request.expires);
     core.dialogs.set(this.#dialog.key, this);
     this.#accept(now, transaction, seconds);
-    this.#nextAt = now + pace;
+    this.#nextAt = now + notified.pace;
     // RFC 6665 §4.4.3: whoever subscribes for no time wants to know how things stand now.
     if (seconds === 0) this.#notifier.finish(now, 'timeout');
     else this.#notifier.start(now);
   }
 
-  /** Something has changed; what changes fast is told together. */
+  /** Something may have changed; what changes fast is told together. */
   changed(now: Milliseconds): void {
-    if (now >= this.#nextAt) this.#tell(now);
-    else if (!this.#parts.core.timers.has(this.#wake)) this.#parts.core.timers.set(this.#wake, this.#nextAt);
+    const { core, document } = this.#parts;
+    if (document(0) === this.#told) core.timers.clear(this.#wake);
+    else if (now >= this.#nextAt) this.#tell(now);
+    else if (!core.timers.has(this.#wake)) core.timers.set(this.#wake, this.#nextAt);
   }
 
   finish(now: Milliseconds): void {
@@ -78,14 +83,15 @@ export class Watcher implements DialogUsage {
   }
 
   receive(now: Milliseconds, transaction: ServerTransaction): void {
-    const { core } = this.#parts;
+    const { core, notified } = this.#parts;
     const { request } = transaction;
+    const { event } = notified;
     if (request.method !== 'SUBSCRIBE') core.respond(now, transaction, 405, { headers: [['Allow', 'SUBSCRIBE']] });
-    else if (request.event?.value !== 'dialog') core.respond(now, transaction, 489, { headers: [['Allow-Events', 'dialog']] });
+    else if (!isEvent(request, event, this.#id)) core.respond(now, transaction, 489, { headers: [['Allow-Events', event]] });
     else if (!this.#dialog.admits(request)) core.respond(now, transaction, 500);
     else if (isTooBrief(request.expires)) core.respond(now, transaction, 423, { headers: [['Min-Expires', String(leastSeconds)]] });
     else {
-      const seconds = secondsOf(request.expires);
+      const seconds = this.#secondsOf(request.expires);
       this.#dialog.refresh(request);
       this.#accept(now, transaction, seconds);
       this.#notifier.refresh(now, seconds);
@@ -111,23 +117,24 @@ export class Watcher implements DialogUsage {
   }
 
   #tell(now: Milliseconds): void {
-    this.#nextAt = now + pace;
+    this.#nextAt = now + this.#parts.notified.pace;
     this.#notifier.changed(now);
   }
 
-  #close(): void {
+  #secondsOf(expires: number | undefined): number {
+    const { usualSeconds } = this.#parts.notified;
+    return Math.min(expires ?? usualSeconds, usualSeconds);
+  }
+
+  #close(now: Milliseconds): void {
     const { core, onClosed } = this.#parts;
     core.timers.clear(this.#wake);
     core.dialogs.delete(this.#dialog.key);
-    onClosed();
+    onClosed(now);
   }
 }
 
 /** RFC 6665 §4.2.1.1: 0 ends a subscription, everything else must last a while. */
 export function isTooBrief(expires: number | undefined): boolean {
   return expires !== undefined && expires > 0 && expires < leastSeconds;
-}
-
-function secondsOf(expires: number | undefined): number {
-  return Math.min(expires ?? usualSeconds, usualSeconds);
 }

@@ -73,7 +73,7 @@ t.test('what is refused: 403, 415, 513, 400', async (t) => {
   t.equal(answerTo('text/plain', 'hi'), 200);
   t.equal(answerTo('TEXT/plain; charset="utf-8"', 'hi'), 200);
   t.equal(answerTo('text/html', '<b>hi</b>'), 415);
-  t.equal(peer.responses(415)[0]?.header('Accept'), 'text/plain');
+  t.equal(peer.responses(415)[0]?.header('Accept'), 'text/plain, application/im-iscomposing+xml');
   t.equal(answerTo('', 'hi'), 415);
   t.equal(answerTo('text/plain', 'hi', bob, 'gzip'), 415);
   t.equal(answerTo('text/plain', 'x'.repeat(1_301)), 513);

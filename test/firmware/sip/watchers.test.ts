@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { ShownDialog } from '#firmware/sip/dialog/dialog-document.ts';
+import type { ShownDialog } from '#firmware/sip/event/dialog-document.ts';
 import type { Request } from '#firmware/sip/message/message.ts';
 import type { UserAgentSettings } from '#firmware/sip/user-agent-settings.ts';
 import { SimulatedNetwork } from '#test/support/simulated-network.ts';
@@ -46,7 +46,7 @@ function scene(settings: Partial<UserAgentSettings> = {}) {
   const inside = (changes: Readonly<Record<string, string>> = {}) =>
     subscribe({ To: peer.responses(200)[0]?.to.toString() ?? '', ...changes });
   const show = (...dialogs: readonly ShownDialog[]) => {
-    const news = bob.userAgent.showDialogs(network.now, 'bob', dialogs);
+    const news = bob.userAgent.show(network.now, 'bob', { dialogs, presence: 'open', free: dialogs.length === 0 });
     bob.host.settle();
     return news;
   };
@@ -149,8 +149,8 @@ t.test('a watcher who ends it hears the last of it; one that refuses or does not
 t.test('what is refused: 400, 404, 405, 406, 423, 481, 489, 503', async (t) => {
   const { subscribe, inside, bob, peer, network } = scene({ maximumWatchers: 2 });
   const status = (changes: Readonly<Record<string, string>>, uri?: string) => subscribe(changes, uri).statusCode;
-  t.equal(status({ Event: 'presence' }), 489);
-  t.equal(peer.responses(489)[0]?.header('Allow-Events'), 'message-summary, refer, dialog');
+  t.equal(status({ Event: 'conference' }), 489);
+  t.equal(peer.responses(489)[0]?.header('Allow-Events'), 'message-summary, refer, dialog, presence');
   t.equal(status({ Event: '' }), 489);
   t.equal(status({ Contact: '' }), 400);
   t.equal(status({ Expires: '59' }), 423);
@@ -160,7 +160,7 @@ t.test('what is refused: 400, 404, 405, 406, 423, 481, 489, 503', async (t) => {
   t.equal(status({ To: '<sip:bob@192.0.2.2>;tag=gone' }), 481);
   t.equal(status({ Accept: 'text/plain, application/*' }), 200);
   t.equal(inside({ Expires: '5' }).statusCode, 423, 'a refresh too');
-  t.equal(inside({ Event: 'presence' }).statusCode, 489);
+  t.equal(inside({ Event: 'conference' }).statusCode, 489);
   t.equal(inside({ CSeq: '1 SUBSCRIBE' }).statusCode, 500, 'RFC 3261 §12.2.2 out of order');
   t.equal(status({ 'Call-ID': 'second' }), 200);
   t.equal(status({ 'Call-ID': 'third' }), 503);
