@@ -23,6 +23,12 @@ export const allowedMethods: readonly string[] = [
 /** Media types of INFO bodies that carry a digit; whoever owns the call reads them. */
 export const infoTypes: readonly string[] = ['application/dtmf-relay', 'application/dtmf', 'application/telephone-event'];
 
+/** RFC 6086, 3GPP TS 24.229 annex P: the info package by which digits come and go; without one they do as ever since (RFC 2976). */
+export const digitPackage = 'infoDtmf';
+
+/** RFC 6086 §4.2.1: the info packages that may be sent to us. */
+export const receiveInfoLine = ['Recv-Info', digitPackage] as const;
+
 /** Media type of the instant messages we take (RFC 3428 §7). */
 export const messageType = 'text/plain';
 
@@ -43,8 +49,13 @@ export function allowEventsLine(settings: UserAgentSettings): readonly [name: st
 
 export const allowLine = ['Allow', allowedMethods.join(', ')] as const;
 
-/** What we can do, in requests and responses that make a dialog or refresh it. */
+/** What we can do, in requests and responses that make the dialog of a call or refresh it. */
 export function dialogLines(settings: UserAgentSettings): readonly (readonly [name: string, value: string])[] {
+  return [...usageLines(settings), receiveInfoLine];
+}
+
+/** What we can do, in other requests within a dialog. */
+export function usageLines(settings: UserAgentSettings): readonly (readonly [name: string, value: string])[] {
   return [allowLine, supportedLine(settings)];
 }
 

@@ -1,7 +1,7 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomUint32 } from '#firmware/core/entropy.ts';
 import type { AgentCore } from '../agent-core.ts';
-import { allowEventsLine, allowLine, capabilityLines, infoTypes } from '../capabilities.ts';
+import { allowEventsLine, allowLine, capabilityLines, digitPackage, infoTypes, receiveInfoLine } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
 import type { Identity } from '../identity.ts';
 import { takeText } from '../instant-message.ts';
@@ -23,11 +23,20 @@ export function answerAside(core: AgentCore, now: Milliseconds, session: Session
   else core.respond(now, transaction, 405, { headers: [allowLine] });
 }
 
-/** Legacy INFO (RFC 2976): digits by `application/dtmf-relay` and its kin. An empty one only asks whether we are there. */
+/**
+ * Legacy INFO (RFC 2976) and the info package of digits (RFC 6086): `application/dtmf-relay` and its kin. An empty one only asks whether we
+ * are there.
+ */
 function answerInfo(core: AgentCore, now: Milliseconds, session: SessionId, transaction: ServerTransaction): void {
   const { request } = transaction;
   const body = bodyOf(request);
   const type = mediaTypeOf(request);
+  const infoPackage = request.header('Info-Package');
+  if (infoPackage !== undefined && infoPackage.split(';', 1)[0]?.trim().toLowerCase() !== digitPackage.toLowerCase()) {
+    core.counters.add('info-package-unknown');
+    core.respond(now, transaction, 469, { headers: [receiveInfoLine] });
+    return;
+  }
   if (request.body.length > 0 && (!body || type === undefined || !infoTypes.includes(type))) {
     core.respond(now, transaction, 415, { headers: [['Accept', infoTypes.join(', ')]] });
     return;

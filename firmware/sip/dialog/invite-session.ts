@@ -1,10 +1,10 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { AgentCore, Call, DialogUsage, Replaceable } from '../agent-core.ts';
-import { dialogLines } from '../capabilities.ts';
+import { dialogLines, digitPackage } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
 import type { DialogNames } from '../event/dialog-document.ts';
 import type { Identity } from '../identity.ts';
-import type { Request, Response } from '../message/message.ts';
+import type { Message, Request, Response } from '../message/message.ts';
 import type { Uri } from '../message/uri.ts';
 import { typedBody, withDescriptionOf } from '../message-body.ts';
 import { reasonOf } from '../reason.ts';
@@ -63,6 +63,8 @@ export class InviteSession implements Call, DialogUsage {
   readonly #events: DialogEvents;
   /** RFC 4028 §7.4: UPDATE refreshes a call without touching its media, where the far end knows it. */
   #theyTakeUpdate = false;
+  /** RFC 6086 §4.2.2: digits by INFO bear the name of their package, if the far end has asked for it. */
+  #infoLines: readonly (readonly [name: string, value: string])[] = [];
   /** CSeq number of the INVITE that made the call. */
   #inviteSequence = 0;
   /** CSeq numbers of both sides up to which a process that died has gone; its last answers may not have got through. */
@@ -109,6 +111,7 @@ export class InviteSession implements Call, DialogUsage {
   ): void {
     this.#open();
     this.#theyTakeUpdate = transaction.request.allow.includes('UPDATE');
+    this.#infoLines = infoLinesFor(transaction.request);
     this.#inviteSequence = transaction.request.cSeq.number;
     this.#timer.apply(now, sent.grant);
     this.#step(now, 'weAccepted', { accepted: { transaction, response: sent.response } });
@@ -119,6 +122,7 @@ export class InviteSession implements Call, DialogUsage {
     this.#acks.add(ack.sequence, ack.again);
     this.#open();
     this.#theyTakeUpdate = response.allow.includes('UPDATE');
+    this.#infoLines = infoLinesFor(response);
     this.#inviteSequence = ack.sequence;
     this.#timer.accepted(now, response);
     this.#step(now, 'theyAccepted');
@@ -192,7 +196,7 @@ export class InviteSession implements Call, DialogUsage {
       identity,
       destination,
       inDialog: true,
-      build: () => dialog.request('INFO', { body: typedBody(body) }),
+      build: () => dialog.request('INFO', { headers: this.#infoLines, body: typedBody(body) }),
       onResponse: (at, { statusCode, isFinal }) => {
         if (isFinal) report(statusCode);
         if (statusCode === 481) this.#step(at, 'lost', { reason: '481 to INFO' });
@@ -337,4 +341,15 @@ export class InviteSession implements Call, DialogUsage {
     if (this.#predecessor) core.dialogs.delete(dialogKey(dialog.callId, undefined, dialog.remote.tag));
     this.#events.callEnded();
   }
+}
+
+function infoLinesFor(message: Message): readonly (readonly [name: string, value: string])[] {
+  const asked = message
+    .headerValues('Recv-Info')
+    .some((name) => name.split(';', 1)[0]?.trim().toLowerCase() === digitPackage.toLowerCase());
+  if (!asked) return [];
+  return [
+    ['Info-Package', digitPackage],
+    ['Content-Disposition', 'Info-Package'],
+  ];
 }

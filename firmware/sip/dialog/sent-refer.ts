@@ -1,6 +1,6 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { AgentCore } from '../agent-core.ts';
-import { dialogLines } from '../capabilities.ts';
+import { usageLines } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
 import type { Identity } from '../identity.ts';
 import type { Request, Response } from '../message/message.ts';
@@ -118,7 +118,7 @@ export class SentRefer {
     const headers = [
       ['Refer-To', new NameAddr(target).toString()],
       ['Referred-By', new NameAddr(dialog.local.uri).toString()],
-      ...dialogLines(this.#parts.core.settings),
+      ...usageLines(this.#parts.core.settings),
     ] as const;
     return dialog.request('REFER', { contact, headers });
   }

@@ -142,7 +142,7 @@ export class SubscriptionLeg implements DialogUsage {
     if (subscriptionState?.value.toLowerCase() === 'terminated') {
       const retryAfter = Number(params?.get('retry-after') ?? 0);
       const reason = params?.get('reason')?.toLowerCase() ?? '';
-      this.#end = { reason, retryAfterSeconds: retryAfter > 0 ? retryAfter : 0, told: true };
+      this.#end = { reason, retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : 0, told: true };
       this.#step(now, 'ended');
     } else if (seconds > 0 && Math.abs(this.#expiresAt - now - 1_000 * seconds) > 2_000) {
       this.#seconds = Math.min(Math.max(seconds, leastSeconds), mostSeconds);

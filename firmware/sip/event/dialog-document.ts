@@ -65,7 +65,7 @@ export function dialogNewsOf(document: XmlElement): DialogNews | undefined {
   const dialogs = elements.flatMap((element) => seenDialogOf(element) ?? []);
   const gone = elements.map(idOf).filter((id) => !dialogs.some((dialog) => dialog.id === id));
   const version = Number(document.attributes.get('version') ?? 0);
-  return { version: version >= 0 ? version : 0, full: document.attributes.get('state') !== 'partial', dialogs, gone };
+  return { version: Number.isInteger(version) ? version : 0, full: document.attributes.get('state') !== 'partial', dialogs, gone };
 }
 
 /** `undefined` for a call that is over, or in a state nobody knows. */
