@@ -11,6 +11,7 @@ export class LineDesk {
   readonly #userAgent: UserAgent;
   readonly #outbox: Outbox;
   #lines: Line[] = [];
+  #contactUsers: Readonly<Record<string, string>> = {};
   #setUp = false;
 
   constructor(userAgent: UserAgent, outbox: Outbox) {
@@ -30,6 +31,11 @@ export class LineDesk {
   /** The first line can make calls, or there is none that could. */
   get ready(): boolean {
     return this.#setUp && (this.#lines[0]?.ready ?? true);
+  }
+
+  /** By which names the registrars know us from a process that died: its bindings are refreshed, not doubled. */
+  remember(contactUsers: Readonly<Record<string, string>>): void {
+    this.#contactUsers = contactUsers;
   }
 
   /** Lines come, go and change; one that only changed its forward or its name for callers keeps its registration. */
@@ -73,8 +79,12 @@ export class LineDesk {
     // The user agent ends a subscription only together with its account.
     if (before?.subscribeMessages && !settings.subscribeMessages) this.#userAgent.removeAccount(now, settings.name);
     if (!before || before.subscribeMessages !== settings.subscribeMessages || differsForAccount(before, settings))
-      this.#userAgent.setAccount(now, accountOf(settings));
+      this.#userAgent.setAccount(now, accountOf(settings, this.#contactUserOf(settings.name)));
     if (settings.subscribeMessages && !before?.subscribeMessages) this.#userAgent.subscriptions.watchMailbox(now, settings.name);
     return line;
+  }
+
+  #contactUserOf(line: string): string | undefined {
+    return Object.hasOwn(this.#contactUsers, line) ? this.#contactUsers[line] : undefined;
   }
 }

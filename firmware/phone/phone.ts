@@ -1,27 +1,26 @@
 import type { Digit } from '#firmware/contract/media.ts';
 import type { PhoneStatus, TextEntry } from '#firmware/contract/phone.ts';
-import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
+import type { Milliseconds } from '#firmware/core/clock.ts';
 import { Counters, LimitedLog } from '#firmware/core/counters.ts';
-import type { Entropy } from '#firmware/core/entropy.ts';
-import type { Logger } from '#firmware/core/logger.ts';
 import { TimerTable } from '#firmware/core/timer-table.ts';
 import type { Flow } from '#firmware/sip/transport/flow.ts';
-import type { NameAnswer, NameQuestion, NameService } from '#firmware/sip/transport/name-records.ts';
-import type { Destination, LocalAddresses, SipCore } from '#firmware/sip/transport/sip-core.ts';
+import type { NameAnswer, NameQuestion } from '#firmware/sip/transport/name-records.ts';
+import type { Destination, SipCore } from '#firmware/sip/transport/sip-core.ts';
 import { UserAgent } from '#firmware/sip/user-agent.ts';
 import type { UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
-import type { UserAgentSettings } from '#firmware/sip/user-agent-settings.ts';
+import { adoptCalls, type Heirs, type Inheritance, journalOf } from './adoption.ts';
 import { AlertDesk } from './alert-desk.ts';
 import { Board, type BoardNews, type HalContractEvent } from './board.ts';
 import { CallDesk } from './call-desk.ts';
 import type { CallNews } from './call-plan.ts';
 import { DoorDesk } from './door-desk.ts';
-import { type Dialed, Handset, handsetDevice } from './handset.ts';
+import { Handset, handsetDevice } from './handset.ts';
 import { type KeyPorts, pressKey } from './key-press.ts';
 import { LineDesk } from './line-desk.ts';
 import type { Alarm } from './machine.ts';
 import { type MediaContractEvent, MediaDesk, type MediaNews } from './media-desk.ts';
-import { type AlertRecord, Outbox, type PhoneEvent, type PhoneOutput, type Reply } from './outbox.ts';
+import { Outbox, type PhoneEvent, type PhoneOutput, type Reply } from './outbox.ts';
+import type { PhoneMemory, PhonePorts } from './phone-ports.ts';
 import type { PhoneSettings } from './phone-settings.ts';
 import { Reception } from './reception.ts';
 import { lampsOf, soundsOf } from './ringing.ts';
@@ -29,27 +28,6 @@ import { showState } from './shown-state.ts';
 import { isWaiting, statusOf } from './status.ts';
 import { TextDesk, type TextWish } from './text-desk.ts';
 import { TransferDesk, type TransferWish } from './transfer-desk.ts';
-
-export interface PhonePorts {
-  readonly clock: Pick<Clock, 'wallTime'>;
-  readonly entropy: Entropy;
-  readonly logger: Logger;
-  readonly addresses: LocalAddresses;
-  /** Finds the servers of the lines; without it the driver does. */
-  readonly names?: NameService | undefined;
-  /** Of the firmware, for the status. */
-  readonly version: string;
-  readonly userAgentSettings?: Partial<UserAgentSettings>;
-  /** What the driver knows that people should know and mend, in plain words. */
-  readonly notices?: () => readonly string[];
-}
-
-/** What was kept on disk. */
-export interface PhoneMemory {
-  readonly alerts: readonly AlertRecord[];
-  readonly lastDialed?: Dialed | undefined;
-  readonly missedCalls: number;
-}
 
 /** At most ten snapshots a second. */
 const statusIntervalMs = 100;
@@ -101,8 +79,16 @@ export class Phone implements SipCore<PhoneEvent> {
     const media = new MediaDesk(outbox, log, counters, settings.sound);
     const board = new Board(outbox, log, counters, settings.board);
     const lines = new LineDesk(userAgent, outbox);
-    const hasLine = (name: string) => lines.get(name) !== undefined;
-    const desk = new CallDesk({ userAgent, media, alarms, entropy, outbox, addresses, settings: current, hasLine });
+    const desk = new CallDesk({
+      userAgent,
+      media,
+      alarms,
+      entropy,
+      outbox,
+      addresses,
+      settings: current,
+      hasLine: (name) => lines.get(name) !== undefined,
+    });
     const handset = new Handset({ desk, alarms, settings: current, hook: () => board.hook }, memory.lastDialed);
     this.#outbox = outbox;
     this.#userAgent = userAgent;
@@ -132,10 +118,12 @@ export class Phone implements SipCore<PhoneEvent> {
     this.#keyPorts = { handset, media, transfers: this.#transfers, logger };
   }
 
-  /** Registers the lines and takes up alerts that were not over. */
-  start(now: Milliseconds): void {
+  /** Registers the lines, takes up alerts that were not over, and the calls of a process that died. Comes before hal and media connect. */
+  start(now: Milliseconds, inheritance?: Inheritance): void {
     this.#startedAt = this.#outbox.wallTime();
+    if (inheritance) this.#lines.remember(inheritance.journal.contactUsers);
     this.#lines.change(now, this.#settings.lines);
+    if (inheritance) adoptCalls(now, inheritance, this.#heirs);
     this.#settle(now);
   }
 
@@ -165,13 +153,11 @@ export class Phone implements SipCore<PhoneEvent> {
   // ── SIP ──
 
   receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): void {
-    this.#userAgent.receive(now, flow, bytes);
-    this.#settle(now);
+    this.#settled(now, () => this.#userAgent.receive(now, flow, bytes));
   }
 
   transportFailed(now: Milliseconds, destination: Destination, reason: string): void {
-    this.#userAgent.transportFailed(now, destination, reason);
-    this.#settle(now);
+    this.#settled(now, () => this.#userAgent.transportFailed(now, destination, reason));
   }
 
   named(now: Milliseconds, question: NameQuestion, answer: NameAnswer): void {
@@ -185,43 +171,35 @@ export class Phone implements SipCore<PhoneEvent> {
   // ── hal and media ──
 
   halConnected(now: Milliseconds): void {
-    this.#board.connected();
-    this.#settle(now);
+    this.#settled(now, () => this.#board.connected());
   }
 
   halLost(now: Milliseconds): void {
-    this.#board.lost(now);
-    this.#settle(now);
+    this.#settled(now, () => this.#board.lost(now));
   }
 
   halReply(now: Milliseconds, id: number, reply: Reply): void {
-    this.#board.reply(now, id, reply);
-    this.#settle(now);
+    this.#settled(now, () => this.#board.reply(now, id, reply));
   }
 
   halEvent(now: Milliseconds, event: HalContractEvent): void {
-    this.#board.event(event);
-    this.#settle(now);
+    this.#settled(now, () => this.#board.event(event));
   }
 
   mediaConnected(now: Milliseconds): void {
-    this.#media.connected();
-    this.#settle(now);
+    this.#settled(now, () => this.#media.connected());
   }
 
   mediaLost(now: Milliseconds): void {
-    this.#media.lost();
-    this.#settle(now);
+    this.#settled(now, () => this.#media.lost());
   }
 
   mediaReply(now: Milliseconds, id: number, reply: Reply): void {
-    this.#media.reply(now, id, reply);
-    this.#settle(now);
+    this.#settled(now, () => this.#media.reply(now, id, reply));
   }
 
   mediaEvent(now: Milliseconds, event: MediaContractEvent): void {
-    this.#media.event(now, event);
-    this.#settle(now);
+    this.#settled(now, () => this.#media.event(now, event));
   }
 
   // ── commands; each throws UsageError when it cannot be ──
@@ -341,6 +319,12 @@ export class Phone implements SipCore<PhoneEvent> {
     };
   }
 
+  get #heirs(): Heirs {
+    const graceMs = 1_000 * this.#settings.sound.graceSeconds;
+    const parts = { userAgent: this.#userAgent, desk: this.#desk, handset: this.#handset, doors: this.#doors };
+    return { ...parts, alerts: this.#alerts, board: this.#board, outbox: this.#outbox, graceMs };
+  }
+
   #settled<T>(now: Milliseconds, work: () => T): T {
     const result = work();
     this.#settle(now);
@@ -437,6 +421,7 @@ export class Phone implements SipCore<PhoneEvent> {
     for (const [led, pattern] of Object.entries(lampsOf(this.#handset, lines, this.#missedCalls))) this.#board.showLed(led, pattern);
     this.#desk.settle(now, (call) => isWaiting(this.#handset, call));
     if (!this.#alarms.has(this.#statusTimer)) this.#alarms.set(this.#statusTimer, now + statusIntervalMs);
+    this.#outbox.journal(journalOf(this.#heirs));
   }
 
   #tellStatus(now: Milliseconds): void {
