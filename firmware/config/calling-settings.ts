@@ -246,6 +246,25 @@ export const callingSettings = {
     minimum: 60,
     maximum: 86_400,
   }),
+  'line.*.flows': integer({
+    title: 'Registrations at once',
+    description:
+      'By how many of its servers (outbound proxy, or registrar, and the other servers) the line is registered at the same time, so that calls ' +
+      'come through while one of them is away (RFC 5626). The registrar must know that they are of one phone.',
+    owner: 'phone',
+    default: 1,
+    minimum: 1,
+    maximum: 4,
+  }),
+  'line.*.keepAlive': choice({
+    title: 'Keep-alive',
+    description:
+      'What keeps the way through routers open to a server that is reached by UDP: auto = STUN where the registrar sees the line behind a NAT, ' +
+      'stun = always, crlf = empty lines for servers that dislike STUN, off = nothing.',
+    owner: 'phone',
+    choices: ['auto', 'stun', 'crlf', 'off'],
+    default: 'auto',
+  }),
   'line.*.gruu': flag({
     title: 'Use GRUU',
     description:

@@ -85,7 +85,8 @@ export class Line {
 
 /** What the user agent has to know of a line. */
 export function accountOf(settings: LineSettings, contactUser?: string): Account {
-  const { name, aor, displayName, registrar, outboundProxy, otherServers, transport, username, password, gruu, expires } = settings;
+  const { name, aor, displayName, registrar, outboundProxy, otherServers, transport, username, password, expires } = settings;
+  const { gruu, flows, keepAlive } = settings;
   return {
     id: name,
     aor,
@@ -95,6 +96,8 @@ export function accountOf(settings: LineSettings, contactUser?: string): Account
     alternatives: otherServers,
     transport,
     gruu,
+    flows,
+    keepAlive,
     contactUser,
     credentials: password === '' ? undefined : { username, password },
     expires,
@@ -104,9 +107,9 @@ export function accountOf(settings: LineSettings, contactUser?: string): Account
 /** True if the user agent would act otherwise with the one than with the other. */
 export function differsForAccount(a: LineSettings, b: LineSettings): boolean {
   const text = ({ aor, registrar, outboundProxy, otherServers, ...rest }: LineSettings) => {
-    const { displayName, transport, username, password, gruu, expires } = rest;
+    const { displayName, transport, username, password, gruu, flows, keepAlive, expires } = rest;
     const uris = [aor, registrar, outboundProxy, ...otherServers].map(String);
-    return JSON.stringify([uris, displayName, transport, username, password, gruu, expires]);
+    return JSON.stringify([uris, displayName, transport, username, password, gruu, flows, keepAlive, expires]);
   };
   return text(a) !== text(b);
 }

@@ -1,7 +1,7 @@
 import type { Settings } from '#firmware/config/settings.ts';
 import type { BoardProfile } from '#firmware/contract/hal.ts';
 import type { AudioDevice, Digit } from '#firmware/contract/media.ts';
-import type { AccountTransport } from '#firmware/sip/account.ts';
+import type { AccountKeepAlive, AccountTransport } from '#firmware/sip/account.ts';
 import { parseUri, type SipUri } from '#firmware/sip/message/uri.ts';
 import { type CodecName, codecNames } from './session-parameters.ts';
 
@@ -32,6 +32,8 @@ export interface LineSettings {
   readonly password: string;
   /** Dialogs know the line by the GRUU of the registrar. */
   readonly gruu: boolean;
+  readonly flows: number;
+  readonly keepAlive: AccountKeepAlive;
   /** Seconds a registration is asked to last. */
   readonly expires: number;
   /** Incoming calls are sent there; `undefined` = they ring here. */
@@ -153,6 +155,8 @@ function lineOf(settings: Settings, name: string): LineSettings | undefined {
     username: settings.get('line.*.username', name) || (aor.user ?? ''),
     password: settings.get('line.*.password', name),
     gruu: settings.get('line.*.gruu', name),
+    flows: settings.get('line.*.flows', name),
+    keepAlive: settings.get('line.*.keepAlive', name),
     expires: settings.get('line.*.expires', name),
     forward: sipUriOf(settings.get('line.*.forward', name)),
     doNotDisturb: settings.get('line.*.doNotDisturb', name),

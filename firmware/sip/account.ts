@@ -6,6 +6,8 @@ export type AccountId = string;
 
 export type AccountTransport = Transport;
 
+export type AccountKeepAlive = 'auto' | 'stun' | 'crlf' | 'off';
+
 /** What the user agent needs to know to act for one address of record. */
 export interface Account {
   readonly id: AccountId;
@@ -26,6 +28,13 @@ export interface Account {
   readonly contactUser?: string | undefined;
   /** True: asks the registrar to tell what becomes of the registration (RFC 3680). */
   readonly watchRegistration?: boolean | undefined;
+  /**
+   * RFC 5626: registrations at once, each by another of the servers above; 1 unless told. All of them are for the same address of record, and
+   * calls find us by any of them.
+   */
+  readonly flows?: number | undefined;
+  /** How NATs on the way to a server reached by UDP are kept open; `auto`, also without it: by STUN where there is one. */
+  readonly keepAlive?: AccountKeepAlive | undefined;
   /** How long a registration is asked to live, in seconds. */
   readonly expires: number;
 }

@@ -19,6 +19,8 @@ import { type Hop, ServerLocation } from './transport/server-location.ts';
 import { ServerSearch } from './transport/server-search.ts';
 import type { Destination, LocalAddresses } from './transport/sip-core.ts';
 import { StreamSwitch } from './transport/stream-switch.ts';
+import { StunAnswers } from './transport/stun-answers.ts';
+import { isStun } from './transport/stun-message.ts';
 import { TransportLayer } from './transport/transport-layer.ts';
 import type { SessionId, UserAgentEvent, UserAgentOutput } from './user-agent-events.ts';
 import { defaultUserAgentSettings, type UserAgentSettings } from './user-agent-settings.ts';
@@ -109,6 +111,7 @@ export class AgentCore {
   readonly location: ServerLocation;
   readonly servers: ServerSearch;
   readonly streams: StreamSwitch;
+  readonly stun = new StunAnswers();
   readonly #transport: TransportLayer;
   readonly #transactions: TransactionLayer;
   readonly #users = new Map<ClientTransaction, TransactionUser>();
@@ -211,6 +214,11 @@ export class AgentCore {
     this.#transactions.respond(now, transaction, response);
   }
 
+  /** Sends what is no message: keep-alive. */
+  sendBytes(destination: Destination, bytes: Uint8Array): void {
+    this.#outputs.push({ kind: 'transmit', destination, bytes });
+  }
+
   /** Says who takes the CANCEL of an INVITE until it has a final response. */
   onCancel(invite: ServerTransaction, cancellable: Cancellable): void {
     this.#cancellable.set(invite, cancellable);
@@ -236,6 +244,10 @@ export class AgentCore {
 
   receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): void {
     this.#lastInput = now;
+    if (flow.transport === 'udp' && isStun(bytes)) {
+      if (!this.stun.receive(now, bytes)) this.counters.add('stun-astray');
+      return;
+    }
     this.servers.cameOver(flow);
     const received = this.#transport.receive(now, flow, bytes);
     if (received?.kind === 'refusal') this.#transactions.sendError(received.broken, received.statusCode, flow);

@@ -34,6 +34,7 @@ export class Identity {
   #serviceRoute: readonly NameAddr[] = [];
   #serviceDestination: Destination | undefined;
   #gruu: SipUri | undefined;
+  #isOutbound = false;
   #seenAs: (Endpoint & { readonly transport: Transport }) | undefined;
 
   constructor(entropy: Entropy, local: LocalAddresses, account?: Account) {
@@ -86,7 +87,19 @@ export class Identity {
   contact(way: Pick<Destination, 'host' | 'transport' | 'sips'>): NameAddr {
     const binding = this.binding(way);
     const fits = this.#gruu && binding.uri.kind === 'sip' && binding.uri.scheme === this.#gruu.scheme && this.isServer(way.host);
-    return this.#gruu && fits ? new NameAddr(this.#gruu) : binding;
+    if (this.#gruu && fits) return new NameAddr(this.#gruu);
+    const { uri } = binding;
+    return this.#isOutbound && uri.kind === 'sip' && this.isServer(way.host) ? new NameAddr(uri.withParam('ob', '')) : binding;
+  }
+
+  /** RFC 5626 §4.3: a registrar that knows flows wants dialogs to say that requests are to come by the one they were begun by. */
+  learnOutbound(isOutbound: boolean): void {
+    this.#isOutbound = isOutbound;
+  }
+
+  /** The registrar sees us under another address than ours. */
+  get isBehindNat(): boolean {
+    return this.#seenAs !== undefined;
   }
 
   /** RFC 5627 §4.2: a registrar names with the binding an address that leads to this device from everywhere; it must be one of the account's. */

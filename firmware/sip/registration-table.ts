@@ -9,7 +9,7 @@ export type RegistrationInput =
   | 'moved'
   | 'failed'
   | 'refused'
-  | 'tooBrief'
+  | 'amended'
   | 'lost'
   | 'readdressed'
   | 'stop';
@@ -24,7 +24,7 @@ export type RegistrationAction =
 
 /**
  * RFC 3261 §10.2: one binding of one account. One REGISTER at a time; a stop that comes in between waits for its answer (`leaving`).
- * `moved`: registered, but the registrar sees us under another address than our Contact says. `readdressed`: the network is another one.
+ * `amended`: refused for something that we have changed. `moved`: registered, but the registrar sees us under another address than our Contact says. `readdressed`: the network is another one.
  * `waiting` retries soon, `rejected` late.
  */
 export const registrationTable: StateTable<RegistrationPhase, RegistrationInput, RegistrationAction, RegistrationTimer> = {
@@ -37,7 +37,7 @@ export const registrationTable: StateTable<RegistrationPhase, RegistrationInput,
     on: {
       succeeded: { to: 'registered', do: ['reportRegistered'] },
       moved: { to: 'registering', do: ['sendRegister'] },
-      tooBrief: { to: 'registering', do: ['sendRegister'] },
+      amended: { to: 'registering', do: ['sendRegister'] },
       readdressed: { to: 'registering', do: ['sendRegister'] },
       failed: { to: 'waiting', do: ['reportFailed'] },
       refused: { to: 'rejected', do: ['reportRejected'] },
@@ -76,7 +76,7 @@ export const registrationTable: StateTable<RegistrationPhase, RegistrationInput,
     on: {
       succeeded: { to: 'removing', do: ['sendRemoval'] },
       moved: { to: 'removing', do: ['sendRemoval'] },
-      tooBrief: { to: 'terminated', do: ['reportRemoved'] },
+      amended: { to: 'terminated', do: ['reportRemoved'] },
       failed: { to: 'terminated', do: ['reportRemoved'] },
       refused: { to: 'terminated', do: ['reportRemoved'] },
     },
@@ -86,7 +86,7 @@ export const registrationTable: StateTable<RegistrationPhase, RegistrationInput,
     on: {
       succeeded: { to: 'terminated', do: ['reportRemoved'] },
       moved: { to: 'terminated', do: ['reportRemoved'] },
-      tooBrief: { to: 'terminated', do: ['reportRemoved'] },
+      amended: { to: 'terminated', do: ['reportRemoved'] },
       failed: { to: 'terminated', do: ['reportRemoved'] },
       refused: { to: 'terminated', do: ['reportRemoved'] },
     },

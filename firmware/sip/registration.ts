@@ -1,9 +1,11 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
+import type { AccountKeepAlive } from './account.ts';
 import type { AgentCore } from './agent-core.ts';
 import { BackOff } from './back-off.ts';
 import { allowLine } from './capabilities.ts';
 import { ClientRequest } from './client-request.ts';
+import { FlowKeepAlive } from './flow-keep-alive.ts';
 import type { Identity } from './identity.ts';
 import { buildRequest } from './message/build.ts';
 import type { Request, Response } from './message/message.ts';
@@ -17,6 +19,7 @@ import {
   type RegistrationTimer as Timer,
 } from './registration-table.ts';
 import { StateMachine } from './state-machine.ts';
+import { isReliable } from './transport/flow.ts';
 import type { Destination } from './transport/sip-core.ts';
 import type { RegistrationEvent } from './user-agent-events.ts';
 
@@ -28,14 +31,35 @@ const movesAtMost = 3;
 /** A registrar that closes each connection soon after its answer does not want to keep it: it is not opened again for that. */
 const briefConnection: Milliseconds = 30_000;
 
+/** RFC 5626 §4.5: while another flow stands there is less hurry. */
+const patienceWithOthers = 3;
+/** How often a server may want a flow to be kept alive, s. */
+const flowTimerLimits = { least: 5, most: 3_600 };
+
+export interface RegistrationParts {
+  readonly core: AgentCore;
+  readonly identity: Identity;
+  readonly registrar: SipUri;
+  /** How long it is asked to live, s. */
+  readonly expires: number;
+  /** RFC 5626 §4.2: which of the flows of the account it is, from 1 on. */
+  readonly flow: number;
+  readonly keepAlive: AccountKeepAlive;
+  readonly report: (event: RegistrationEvent) => void;
+  /** Another flow of the account stands. */
+  readonly hasOthers: () => boolean;
+}
+
 /** What a REGISTER brought. */
 type Outcome = Pick<RegistrationEvent, 'statusCode' | 'reasonPhrase' | 'obstacle' | 'elapsedMs'>;
 
-/** Keeps one account registered. */
+/** Keeps one account registered by one flow. */
 export class Registration {
+  readonly #parts: RegistrationParts;
   readonly #core: AgentCore;
   readonly #identity: Identity;
   readonly #registrar: SipUri;
+  readonly #keepAlive: FlowKeepAlive;
   readonly #machine: StateMachine<State, Input, Action, Timer>;
   readonly #backOff: BackOff;
   readonly #callId: string;
@@ -55,8 +79,21 @@ export class Registration {
   #pause: Milliseconds = 0;
   #isReplaced = false;
   #request: ClientRequest | undefined;
+  /** RFC 5626 §4.2: flows are asked for unless the first server on the way has said that it knows none (439). */
+  #asksForFlow: boolean;
 
-  constructor(core: AgentCore, identity: Identity, registrar: SipUri, expires: number) {
+  constructor(parts: RegistrationParts) {
+    const { core, identity, registrar, expires } = parts;
+    this.#parts = parts;
+    this.#asksForFlow = core.settings.instanceId !== undefined;
+    this.#keepAlive = new FlowKeepAlive({
+      core,
+      onFailed: (now) => this.#step(now, 'lost'),
+      onMoved: (now) => {
+        identity.moved();
+        this.#step(now, 'lost');
+      },
+    });
     this.#core = core;
     this.#identity = identity;
     this.#registrar = registrar;
@@ -109,13 +146,20 @@ export class Registration {
     this.stop(now);
   }
 
+  /** Requests to us find their way by this flow. */
+  get stands(): boolean {
+    return this.#machine.state === 'registered';
+  }
+
   get isOver(): boolean {
     return this.#machine.state === 'terminated';
   }
 
   describe(): object {
     const { state } = this.#machine;
-    return { state, registrar: this.#registrar.toString(), contact: this.#bound?.uri.toString(), grantedSeconds: this.#granted };
+    const contact = this.#bound?.uri.toString();
+    const keepAlive = this.#keepAlive.describe();
+    return { state, registrar: this.#registrar.toString(), contact, grantedSeconds: this.#granted, keepAlive };
   }
 
   static readonly #actions: Readonly<Record<Action, (self: Registration, now: Milliseconds, outcome: Outcome) => void>> = {
@@ -130,11 +174,12 @@ export class Registration {
 
   #step(now: Milliseconds, input: Input, outcome: Outcome = {}): void {
     for (const action of this.#machine.step(now, input)) Registration.#actions[action](this, now, outcome);
+    if (['waiting', 'rejected', 'removing', 'terminated'].includes(this.#machine.state)) this.#keepAlive.stop();
   }
 
   #report(state: RegistrationEvent['state'], more: Partial<RegistrationEvent> = {}): void {
     const account = this.#identity.account?.id ?? '';
-    if (!this.#isReplaced) this.#core.emit({ type: 'registration', account, state, ...more });
+    if (!this.#isReplaced) this.#parts.report({ type: 'registration', account, state, ...more });
   }
 
   #send(now: Milliseconds, expires: number): void {
@@ -189,7 +234,7 @@ export class Registration {
       sequence: this.#sequence,
       routes: this.#identity.proxyRoute,
       contact: this.#withInstance(contact),
-      headers: [...stale, ['Expires', String(expires)], allowLine, ['Supported', account?.gruu ? 'path, gruu' : 'path']],
+      headers: [...stale, ['Expires', String(expires)], allowLine, ['Supported', this.#supported(account?.gruu)]],
     });
   }
 
@@ -198,8 +243,11 @@ export class Registration {
     const outcome: Outcome = { statusCode, reasonPhrase, elapsedMs: now - this.#sentAt };
     if (response.isProvisional) return;
     if (response.isSuccess) this.#succeed(now, response, contact, outcome);
-    else if (statusCode === 423 && this.#lengthen(response)) this.#step(now, 'tooBrief', outcome);
-    else if (refusals.has(statusCode)) this.#refuse(now, response, outcome);
+    else if (statusCode === 423 && this.#lengthen(response)) this.#step(now, 'amended', outcome);
+    else if (statusCode === 439 && this.#asksForFlow) {
+      this.#asksForFlow = false;
+      this.#step(now, 'amended', outcome);
+    } else if (refusals.has(statusCode)) this.#refuse(now, response, outcome);
     else this.#fail(now, outcome, response.retryAfter);
   }
 
@@ -211,9 +259,26 @@ export class Registration {
     this.#identity.learnServiceRoute(response.headers.listOf('service-route', parseNameAddrList));
     this.#identity.learnGruu(parseUri(this.#ourContact(response)?.params.get('pub-gruu') ?? ''));
     this.#granted = this.#grantedBy(response);
+    this.#identity.learnOutbound(this.#asksForFlow && response.require.includes('outbound'));
     const moved = this.#seenElsewhere(response) && this.#moves < movesAtMost;
     this.#moves = moved ? this.#moves + 1 : 0;
     this.#step(now, moved ? 'moved' : 'succeeded', outcome);
+    if (this.stands) this.#keepOpen(now, response);
+  }
+
+  /** RFC 5626 §4.4: datagrams need it behind NATs, a connection only when the server wants it more often than its driver does. */
+  #keepOpen(now: Milliseconds, response: Response): void {
+    const { keepAlive } = this.#parts;
+    const { place, isBehindNat } = this.#identity;
+    const wished = Number(response.header('Flow-Timer') ?? Number.NaN);
+    const seconds = wished >= flowTimerLimits.least && wished <= flowTimerLimits.most ? wished : undefined;
+    const isOpen = place && (isReliable(place.transport) || (keepAlive === 'auto' && !isBehindNat));
+    if (!place || keepAlive === 'off' || (isOpen && seconds === undefined)) this.#keepAlive.stop();
+    else this.#keepAlive.start(now, place, keepAlive === 'crlf' ? 'crlf' : 'stun', seconds);
+  }
+
+  #supported(gruu: boolean | undefined): string {
+    return ['path', ...(this.#asksForFlow ? ['outbound'] : []), ...(gruu ? ['gruu'] : [])].join(', ');
   }
 
   /** A better server than the one in use gets another chance when its time out is over. */
@@ -228,7 +293,9 @@ export class Registration {
     const { retryBase, retryMaximum } = this.#core.settings;
     this.#identity.learnServiceRoute([]);
     this.#identity.learnGruu(undefined);
-    this.#pause = Math.max(this.#backOff.next(retryBase, retryMaximum), 1_000 * Math.min(retryAfterSeconds, retryAfterAtMost));
+    this.#identity.learnOutbound(false);
+    const base = this.#parts.hasOthers() ? patienceWithOthers * retryBase : retryBase;
+    this.#pause = Math.max(this.#backOff.next(base, retryMaximum), 1_000 * Math.min(retryAfterSeconds, retryAfterAtMost));
     this.#step(now, 'failed', outcome);
   }
 
@@ -249,7 +316,9 @@ export class Registration {
   /** RFC 5626 §4.2: by its instance a registrar knows the device again whatever its Contact says. */
   #withInstance(contact: NameAddr): NameAddr {
     const { instanceId } = this.#core.settings;
-    return instanceId === undefined ? contact : contact.withParam('+sip.instance', `<urn:uuid:${instanceId}>`);
+    if (instanceId === undefined) return contact;
+    const named = contact.withParam('+sip.instance', `<urn:uuid:${instanceId}>`);
+    return this.#asksForFlow ? named.withParam('reg-id', String(this.#parts.flow)) : named;
   }
 
   #ourContact({ contacts }: Response): NameAddr | undefined {

@@ -2,6 +2,7 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
 import { UsageError } from '#firmware/core/errors.ts';
 import type { Account, AccountId } from './account.ts';
+import { AccountFlows } from './account-flows.ts';
 import { AgentCore, type UserAgentPorts } from './agent-core.ts';
 import { IncomingInvite } from './dialog/incoming-invite.ts';
 import { InviteSession } from './dialog/invite-session.ts';
@@ -15,7 +16,6 @@ import { sendComposing, sendText } from './instant-message.ts';
 import type { ResponseParts } from './message/build.ts';
 import type { NameAddr } from './message/name-addr.ts';
 import type { Uri } from './message/uri.ts';
-import { Registration } from './registration.ts';
 import { Subscriptions } from './subscriptions.ts';
 import type { TransactionOutput } from './transaction/transaction-layer.ts';
 import type { Flow } from './transport/flow.ts';
@@ -55,7 +55,7 @@ export interface RejectOptions {
 interface Service {
   readonly account: Account;
   readonly identity: Identity;
-  readonly registration: Registration | undefined;
+  readonly registration: AccountFlows | undefined;
 }
 
 /**
@@ -82,7 +82,8 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     this.#core = new AgentCore(ports);
     this.#budget = new SourceBudget(this.#core.settings.messagesPerSecond);
     this.#nobody = new Identity(ports.entropy, ports.addresses);
-    const accounts = (): readonly Identity[] => [...this.#services.values()].map(({ identity }) => identity);
+    const accounts = (): readonly Identity[] =>
+      [...this.#services.values()].flatMap(({ identity, registration }) => registration?.identities ?? [identity]);
     this.#watchers = new Watchers(this.#core);
     this.subscriptions = new Subscriptions(this.#core, (account) => this.#service(account).identity);
     this.#server = new UserAgentServer(this.#core, { accounts, nobody: this.#nobody }, this.#watchers);
@@ -95,9 +96,16 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     this.removeAccount(now, account.id);
     for (const old of this.#leaving) if (old.account.id === account.id) old.registration?.replaced(now);
     const { entropy, addresses } = this.#core;
-    const identity = new Identity(entropy, addresses, account);
-    const registration = account.registrar && new Registration(this.#core, identity, account.registrar, account.expires);
-    this.#services.set(account.id, { account, identity, registration });
+    const { registrar } = account;
+    const alone = new Identity(entropy, addresses, account);
+    const registration = registrar && new AccountFlows(this.#core, { ...account, registrar });
+    this.#services.set(account.id, {
+      account,
+      registration,
+      get identity() {
+        return registration?.identity ?? alone;
+      },
+    });
     registration?.start(now);
     if (account.watchRegistration && registration) {
       this.subscriptions.watchRegistration(now, account.id, (at) => registration.removed(at));
@@ -280,11 +288,7 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     this.#settle(now);
     this.#obstacle = undefined;
     if (this.#core.unanswered < before) this.#core.note(now, 'request-undeliverable', { peer: `${transport}:${host}:${port}`, reason });
-    for (const { identity, registration } of this.#services.values()) {
-      const { place } = identity;
-      const same = place?.transport === transport && place.host === host && place.port === port;
-      if (same && transport !== 'udp') registration?.connectionLost(now);
-    }
+    for (const { registration } of this.#services.values()) registration?.connectionLost(now, destination);
     this.#followLosses(now);
   }
 
@@ -296,8 +300,8 @@ export class UserAgent implements SipCore<UserAgentEvent> {
   networkChanged(now: Milliseconds): void {
     this.#core.location.forget();
     for (const { identity, registration } of this.#services.values()) {
-      identity.moved();
-      registration?.networkChanged(now);
+      if (registration) registration.networkChanged(now);
+      else identity.moved();
     }
     this.#settle(now);
   }
@@ -342,7 +346,9 @@ export class UserAgent implements SipCore<UserAgentEvent> {
   /** The servers of our accounts carry the calls of everybody, and this machine is trusted: neither is counted. */
   #admits(now: Milliseconds, address: string): boolean {
     if (address === '::1' || address.startsWith('127.') || this.#budget.admits(now, address)) return true;
-    for (const { identity } of this.#services.values()) if (identity.isServer(address)) return true;
+    for (const { identity, registration } of this.#services.values()) {
+      if ((registration?.identities ?? [identity]).some((one) => one.isServer(address))) return true;
+    }
     this.#core.note(now, 'source-over-budget', { address });
     return false;
   }
@@ -427,6 +433,7 @@ function isActive({ registration }: Service): boolean {
 /** Equal texts, equal accounts. Holds the password: never shown. */
 function fingerprint(account: Account): string {
   const { aor, displayName, registrar, outboundProxy, alternatives, transport, credentials, gruu, watchRegistration, expires } = account;
+  const { flows, keepAlive } = account;
   const uris = [aor, registrar, outboundProxy, ...(alternatives ?? [])].map((uri) => uri?.toString() ?? null);
   return JSON.stringify([
     uris,
@@ -436,6 +443,8 @@ function fingerprint(account: Account): string {
     credentials?.password,
     gruu,
     watchRegistration,
+    flows,
+    keepAlive,
     expires,
   ]);
 }

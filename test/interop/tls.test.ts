@@ -48,7 +48,7 @@ for (const transport of ['wss', 'ws'] as const) {
   t.test(`RFC 7118 registered by ${transport} at Kamailio: a call each way through the one WebSocket we opened`, async (t) => {
     const port = await freePorts(1);
     const certificate = await authority.issue(`good-${transport}`, { names: 'DNS:localhost' });
-    const settings = { ...tlsSettings(port), 'line.main.transport': transport, 'sip.webSocketPath': '/sip' };
+    const settings: Record<string, string> = { ...tlsSettings(port), 'line.main.transport': transport, 'sip.webSocketPath': '/sip' };
     // Plain WebSockets come in by the TCP port, which the house has set as the outbound proxy.
     if (transport === 'ws') settings['line.main.outboundProxy'] = '';
     const house = await startHouse(t, settings, { tls: { port, ...certificate }, webSockets: true });

@@ -119,6 +119,8 @@ export class ScriptedPeer {
   constructor(network: SimulatedNetwork, address: string, port = 5060) {
     this.host = network.host(address, port);
     this.host.listen((text, flow) => {
+      // Keep-alive: a Binding request of STUN, or an empty line.
+      if (text.startsWith('\0\u0001') || text === '\r\n\r\n') return;
       const message = parsed(text);
       this.messages.push(message);
       if (message.kind === 'request') this.onRequest(message, flow);

@@ -409,7 +409,7 @@ t.test('RFC 5626 §4.1 the Contact names the instance of the device, under every
   const { network, registrar, register, agent } = scene({}, {}, { instanceId });
   register();
   network.run(1 * seconds);
-  t.match(registrar.contacts.at(-1)?.[0], new RegExp(`@192\\.0\\.2\\.20:5060>;\\+sip\\.instance="<urn:uuid:${instanceId}>"$`));
+  t.match(registrar.contacts.at(-1)?.[0], new RegExp(`@192\\.0\\.2\\.20:5060>;\\+sip\\.instance="<urn:uuid:${instanceId}>";reg-id=1$`));
   agent.userAgent.removeAccount(network.now, 'alice');
   network.run(1 * seconds);
   t.match(registrar.contacts.at(-1), [/sip\.instance/], 'also when the binding goes');
