@@ -1,17 +1,34 @@
-import type { BoardProfile, HookPosition, KeypadProfile, LineProfile } from '#firmware/contract/hal.ts';
+import type { BoardProfile, HidLamp, HookPosition, KeypadProfile, LedProfile, LineProfile } from '#firmware/contract/hal.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { messageOf } from '#firmware/core/errors.ts';
 import { ButtonKeypad, type ElementSurroundings, LineHookSwitch, LineInput, LineLed, LineRelay } from './elements.ts';
-import type { GpioProfile } from './gpio/onoff-driver.ts';
+import { EvdevKeypad } from './evdev/evdev-keypad.ts';
+import type { EvdevDriver } from './evdev/evdev-port.ts';
 import { HidKeypad } from './hid/hid-keypad.ts';
 import type { HidDriver } from './hid/hid-port.ts';
-import type { BoardElement, HookSwitch, Input, InputLine, Keypad, Led, LineDriver, LineFailure, OutputLine, Relay } from './ports.ts';
+import { MatrixKeypad } from './matrix-keypad.ts';
+import type {
+  BoardElement,
+  GpioDriver,
+  HookSwitch,
+  Input,
+  InputLine,
+  Keypad,
+  KeyReport,
+  Led,
+  LineFailure,
+  OutputLine,
+  Relay,
+} from './ports.ts';
+import { pulseAtMostMs } from './pulse-counter.ts';
+import { type DialLines, RotaryDial } from './rotary-dial.ts';
 import { VirtualKeypad, VirtualLine } from './virtual/virtual-board.ts';
 
 /** Drivers of real hardware. They load their npm package when a profile first wants them. */
 export interface BoardDrivers {
-  readonly gpio: LineDriver<GpioProfile>;
+  readonly gpio: GpioDriver;
   readonly hid: HidDriver;
+  readonly evdev: EvdevDriver;
 }
 
 /** What the elements of a board report. */
@@ -51,6 +68,8 @@ export class BoardParts {
   }
 }
 
+const uncounted = 'a dial needs the GPIO character device: sysfs tells of several pulses as one';
+
 /** Opens what a profile names. What fails is a fault and no error: a phone with a broken lamp is a phone. */
 export async function openBoardParts(
   profile: BoardProfile,
@@ -59,8 +78,9 @@ export async function openBoardParts(
   reports: BoardReports,
 ): Promise<BoardParts> {
   const opening = new BoardOpening(drivers, surroundings, reports);
-  if (profile.hook) await opening.hook(profile.hook, profile.flashMs);
+  // A dial in the loop of the hook switch hears its pulses from there.
   if (profile.keypad) await opening.keypad(profile.keypad, profile.hook === null);
+  if (profile.hook) await opening.hook(profile.hook, profile.flashMs);
   for (const [name, line] of Object.entries(profile.leds)) await opening.led(name, line);
   for (const [name, { line, maximumMs }] of Object.entries(profile.relays)) await opening.relay(name, line, maximumMs);
   for (const [name, line] of Object.entries(profile.inputs)) await opening.input(name, line);
@@ -72,6 +92,10 @@ class BoardOpening {
   readonly #drivers: BoardDrivers;
   readonly #surroundings: ElementSurroundings;
   readonly #reports: BoardReports;
+  readonly #lampNames = new Map<HidLamp, string>();
+  #hid: HidKeypad | undefined;
+  /** The dial whose pulses are those of the hook switch. */
+  #loopDial: RotaryDial | undefined;
 
   constructor(drivers: BoardDrivers, surroundings: ElementSurroundings, reports: BoardReports) {
     this.#drivers = drivers;
@@ -82,8 +106,13 @@ class BoardOpening {
   async hook(profile: LineProfile, flashMs: Milliseconds): Promise<void> {
     const line = await this.#openInput('hook', profile);
     if (!line) return;
-    const times = { debounceMs: profile.debounceMs, flashMs };
-    this.parts.hook = new LineHookSwitch(line, times, this.#surroundings, (change, at) => this.#reports.hook(change, at));
+    const dial = this.#loopDial;
+    const times = { debounceMs: profile.debounceMs, flashMs, pulseMs: dial ? pulseAtMostMs : 0 };
+    const report = (change: HookPosition | 'flash', at: Milliseconds) => {
+      dial?.spoil();
+      this.#reports.hook(change, at);
+    };
+    this.parts.hook = new LineHookSwitch(line, times, this.#surroundings, report, (at) => dial?.pulse(at));
   }
 
   /** `isHook`: a handset's own hook switch counts, since the profile names none. */
@@ -106,19 +135,37 @@ class BoardOpening {
         const keypad = new HidKeypad(profile.identity, this.#drivers.hid, this.#surroundings, {
           key: report,
           hook: (change, at) => isHook && this.#reports.hook(change, at),
+          lampFault: (lamp, reason) => this.#reportLamp(lamp, reason),
           fault: (reason) => this.#reports.fault('keypad', reason),
         });
         this.parts.keypad = keypad;
+        this.#hid = keypad;
         if (isHook) this.parts.hook = keypad;
         return;
       }
+      case 'evdev':
+        this.parts.keypad = new EvdevKeypad(profile.identity, this.#drivers.evdev, this.#surroundings, {
+          key: report,
+          fault: (reason) => this.#reports.fault('keypad', reason),
+        });
+        return;
+      case 'matrix': {
+        const { rows, columns, keys, debounceMs } = profile;
+        const bank = await this.#attempt('keypad', (failed) => this.#drivers.gpio.openBank({ listening: rows, drawn: columns }, failed));
+        const matrix = { rows: rows.length, columns: columns.length, keys, debounceMs };
+        if (bank) this.parts.keypad = new MatrixKeypad(bank, matrix, this.#surroundings, report);
+        return;
+      }
+      case 'rotary':
+        await this.#dial(profile, report);
+        return;
       default:
         throw profile satisfies never;
     }
   }
 
-  async led(name: string, profile: LineProfile): Promise<void> {
-    const line = await this.#openOutput(`led ${name}`, profile);
+  async led(name: string, profile: LedProfile): Promise<void> {
+    const line = profile.driver === 'hid' ? this.#lampLine(name, profile.lamp) : await this.#openOutput(`led ${name}`, profile);
     if (line) this.parts.leds.set(name, new LineLed(line));
   }
 
@@ -132,6 +179,39 @@ class BoardOpening {
     if (!line) return;
     const report = (active: boolean, at: Milliseconds) => this.#reports.input(name, active, at);
     this.parts.inputs.set(name, new LineInput(line, profile.debounceMs, this.#surroundings, report));
+  }
+
+  /** Pulses have to be counted, every one. */
+  async #dial(profile: Extract<KeypadProfile, { driver: 'rotary' }>, report: KeyReport): Promise<void> {
+    const open = async (element: string, line: LineProfile | null): Promise<DialLines['pulse']> => {
+      const opened = line ? await this.#openInput(element, line) : undefined;
+      return opened && line ? { line: opened, debounceMs: line.debounceMs } : undefined;
+    };
+    const pulse = await open('keypad', profile.pulse);
+    if (profile.pulse && !pulse) return;
+    const dial = new RotaryDial(
+      { pulse, offNormal: await open('keypad off-normal', profile.offNormal) },
+      profile.numbering,
+      this.#surroundings,
+      report,
+    );
+    this.parts.keypad = dial;
+    if (profile.pulse === null) this.#loopDial = dial;
+    if (pulse && !pulse.line.exact) this.#reports.fault('keypad', uncounted);
+  }
+
+  #lampLine(name: string, lamp: HidLamp): OutputLine | undefined {
+    if (this.#hid) {
+      this.#lampNames.set(lamp, name);
+      return this.#hid.lamp(lamp);
+    }
+    this.#reports.fault(`led ${name}`, 'a lamp of a USB handset needs one: keypad with driver hid');
+    return undefined;
+  }
+
+  #reportLamp(lamp: HidLamp, reason: string | undefined): void {
+    const name = this.#lampNames.get(lamp);
+    if (name !== undefined) this.#reports.fault(`led ${name}`, reason);
   }
 
   async #openInput(element: string, profile: LineProfile): Promise<InputLine | undefined> {

@@ -47,6 +47,7 @@ export class Board {
     return this.#turns.take(async () => {
       await this.#closeParts();
       this.#profile = profile;
+      this.#drivers.gpio.choose(profile.gpio);
       const surroundings = { now: () => this.#clock.now(), moved: () => this.#settle() };
       this.#parts = await openBoardParts(profile, this.#drivers, surroundings, {
         hook: (change, at) => this.#listener.hook(change, at),
@@ -119,6 +120,7 @@ export class Board {
       relays: Object.fromEntries([...parts.relays].map(([name, relay]) => [name, relay.closed])),
       inputs: Object.fromEntries([...parts.inputs].map(([name, input]) => [name, input.active])),
       keysDown: [...(parts.keypad?.keysDown ?? [])],
+      gpio: this.#drivers.gpio.chosen,
       faults: [...this.#faults].map(([element, reason]) => ({ element, reason })),
     };
   }

@@ -1,6 +1,6 @@
 import type { HookPosition, LedPattern } from '#firmware/contract/hal.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
-import { Debounce } from './debounce.ts';
+import { Debounce, type LevelChange } from './debounce.ts';
 import { HookFlash } from './hook-flash.ts';
 import { ledLevel } from './led-pattern.ts';
 import type { HookReport, HookSwitch, Input, InputLine, Keypad, KeyReport, Led, LevelReport, OutputLine, Relay } from './ports.ts';
@@ -16,17 +16,19 @@ export interface ElementSurroundings {
 }
 
 /** A debounced line. */
-class SettledLine {
+export class SettledLine {
   readonly #line: InputLine;
   readonly #debounce: Debounce;
   readonly #report: LevelReport;
 
   constructor(line: InputLine, debounceMs: Milliseconds, surroundings: ElementSurroundings, report: LevelReport) {
     this.#line = line;
-    this.#debounce = new Debounce(debounceMs, line.isActive());
+    this.#debounce = new Debounce(line.settled ? 0 : debounceMs, line.isActive());
     this.#report = report;
-    line.watch((active) => {
-      this.#take(surroundings.now(), active);
+    line.watch((active, at) => {
+      // Edges that come in a bundle, each with its time: the level before this one may have held long enough.
+      if (at !== undefined) this.#tell(this.#debounce.handleTimeout(at));
+      this.#take(at ?? surroundings.now(), active);
       surroundings.moved();
     });
   }
@@ -50,7 +52,10 @@ class SettledLine {
   }
 
   #take(now: Milliseconds, active: boolean): void {
-    const change = this.#debounce.level(now, active);
+    this.#tell(this.#debounce.level(now, active));
+  }
+
+  #tell(change: LevelChange | undefined): void {
     if (change) this.#report(change.active, change.at);
   }
 }
@@ -80,25 +85,40 @@ export class LineInput implements Input {
   }
 }
 
+export interface HookTimes {
+  readonly debounceMs: Milliseconds;
+  readonly flashMs: Milliseconds;
+  /** An interruption of at most this long is a pulse of a dial in the same loop; 0 = there is none. */
+  readonly pulseMs?: Milliseconds;
+}
+
+/** A driver that debounces tells of an edge when it has held, and a little later. */
+const tellingTakesMs: Milliseconds = 5;
+
 /** A hook switch on one line, active while the handset is lifted. */
 export class LineHookSwitch implements HookSwitch {
   readonly #line: SettledLine;
   readonly #flash: HookFlash;
   readonly #report: HookReport;
+  readonly #pulsed: (at: Milliseconds) => void;
 
+  /** `pulsed` hears of each pulse of a dial in the loop. */
   constructor(
     line: InputLine,
-    { debounceMs, flashMs }: { readonly debounceMs: Milliseconds; readonly flashMs: Milliseconds },
+    { debounceMs, flashMs, pulseMs = 0 }: HookTimes,
     surroundings: ElementSurroundings,
     report: HookReport,
+    pulsed: (at: Milliseconds) => void = () => {},
   ) {
     this.#report = report;
+    this.#pulsed = pulsed;
     this.#line = new SettledLine(line, debounceMs, surroundings, (lifted, at) => {
       this.#tell(this.#flash.loop(lifted, at));
       // Without a flash time the hang-up is certain already.
       this.#tell(this.#flash.handleTimeout(surroundings.now()));
     });
-    this.#flash = new HookFlash(flashMs, debounceMs, this.#line.active);
+    const settleMs = line.settled ? debounceMs + tellingTakesMs : debounceMs;
+    this.#flash = new HookFlash({ flashMs, pulseMs, settleMs }, this.#line.active);
   }
 
   get position(): HookPosition {
@@ -120,7 +140,10 @@ export class LineHookSwitch implements HookSwitch {
   }
 
   #tell(changes: ReturnType<HookFlash['loop']>): void {
-    for (const { change, at } of changes) this.#report(change, at);
+    for (const { change, at } of changes) {
+      if (change === 'pulse') this.#pulsed(at);
+      else this.#report(change, at);
+    }
   }
 }
 

@@ -3,12 +3,12 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import { type StateTable, stepOf } from '#firmware/core/state-table.ts';
 
 type State = 'onHook' | 'offHook' | 'interrupted';
-type HookInput = 'lifted' | 'laid' | 'flashOver';
-type Action = 'reportOffHook' | 'reportOnHook' | 'reportFlash';
+type HookInput = 'lifted' | 'liftedSoon' | 'laid' | 'flashOver';
+type Action = 'reportOffHook' | 'reportOnHook' | 'reportFlash' | 'reportPulse';
 
 /**
- * Hang-up or flash: a loop that is interrupted is `interrupted` until the flash time has passed (then it was a hang-up) or it is closed again
- * (then it was a flash). Without a flash time an interruption is over as it begins.
+ * Hang-up, flash or pulse of a dial: a loop that is interrupted is `interrupted` until the flash time has passed (then it was a hang-up) or it
+ * is closed again (then it was a flash, or a pulse if that was soon). Without a flash time an interruption is over as it begins.
  */
 const hookFlashTable: StateTable<State, HookInput, Action, 'flash'> = {
   onHook: { timers: [], on: { lifted: { to: 'offHook', do: ['reportOffHook'] } } },
@@ -17,29 +17,37 @@ const hookFlashTable: StateTable<State, HookInput, Action, 'flash'> = {
     timers: ['flash'],
     on: {
       lifted: { to: 'offHook', do: ['reportFlash'] },
+      liftedSoon: { to: 'offHook', do: ['reportPulse'] },
       flashOver: { to: 'onHook', do: ['reportOnHook'] },
     },
   },
 };
 
 export interface HookChange {
-  readonly change: HookPosition | 'flash';
-  /** When the edge came that made it: for a hang-up when the loop opened, for a flash when it closed again. */
+  readonly change: HookPosition | 'flash' | 'pulse';
+  /** When the edge came that made it: for a hang-up when the loop opened, for a flash or a pulse when it closed again. */
   readonly at: Milliseconds;
 }
 
-/** Tells flashes from hang-ups in a debounced loop. What counts is when the edges came; they are known `settleMs` later. Pure. */
+export interface LoopTimes {
+  /** An interruption of at most this long is a flash; 0 = none is. */
+  readonly flashMs: Milliseconds;
+  /** An interruption of at most this long is a pulse; 0 = none is. */
+  readonly pulseMs: Milliseconds;
+  /** How much later than it came an edge may be told. */
+  readonly settleMs: Milliseconds;
+}
+
+/** Tells flashes and pulses from hang-ups in a debounced loop. What counts is when the edges came; they are known `settleMs` later. Pure. */
 export class HookFlash {
-  readonly #flashMs: Milliseconds;
-  readonly #settleMs: Milliseconds;
+  readonly #times: LoopTimes;
   #state: State;
   /** When the interruption under way began. */
   #laidAt: Milliseconds = 0;
   #deadline: Milliseconds | undefined;
 
-  constructor(flashMs: Milliseconds, settleMs: Milliseconds, lifted: boolean) {
-    this.#flashMs = flashMs;
-    this.#settleMs = settleMs;
+  constructor(times: LoopTimes, lifted: boolean) {
+    this.#times = times;
     this.#state = lifted ? 'offHook' : 'onHook';
   }
 
@@ -53,12 +61,18 @@ export class HookFlash {
 
   /** The loop closed (`lifted`) or opened, by an edge at `at`. */
   loop(lifted: boolean, at: Milliseconds): HookChange[] {
-    const over = this.#state === 'interrupted' && at - this.#laidAt > this.#flashMs;
-    return [...(over ? this.#step('flashOver', at) : []), ...this.#step(lifted ? 'lifted' : 'laid', at)];
+    const lasted = at - this.#laidAt;
+    const over = this.#state === 'interrupted' && lasted > this.#longest;
+    const soon = this.#state === 'interrupted' && lasted <= this.#times.pulseMs;
+    return [...(over ? this.#step('flashOver', at) : []), ...this.#step(lifted ? (soon ? 'liftedSoon' : 'lifted') : 'laid', at)];
   }
 
   handleTimeout(now: Milliseconds): HookChange[] {
     return this.#deadline !== undefined && now >= this.#deadline ? this.#step('flashOver', now) : [];
+  }
+
+  get #longest(): Milliseconds {
+    return Math.max(this.#times.flashMs, this.#times.pulseMs);
   }
 
   #step(input: HookInput, at: Milliseconds): HookChange[] {
@@ -68,7 +82,7 @@ export class HookFlash {
     if (step.stop.includes('flash')) this.#deadline = undefined;
     if (step.start.includes('flash')) {
       this.#laidAt = at;
-      this.#deadline = at + this.#flashMs + this.#settleMs;
+      this.#deadline = at + this.#longest + this.#times.settleMs;
     }
     return step.do.map((action) => this.#report(action, at));
   }
@@ -81,6 +95,8 @@ export class HookFlash {
         return { change: 'onHook', at: this.#laidAt };
       case 'reportFlash':
         return { change: 'flash', at };
+      case 'reportPulse':
+        return { change: 'pulse', at };
       default:
         throw action satisfies never;
     }

@@ -1,4 +1,4 @@
-import type { HookPosition, LedPattern } from '#firmware/contract/hal.ts';
+import type { GpioChoice, GpioLineProfile, HookPosition, LedPattern } from '#firmware/contract/hal.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 
 /**
@@ -9,10 +9,14 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 
 /** One wire in. */
 export interface InputLine {
+  /** The driver debounces it by the time of its profile. */
+  readonly settled: boolean;
+  /** Every edge is told, with the time it came: it can be counted. Otherwise edges in quick succession may come as one call. */
+  readonly exact: boolean;
   /** The level now, read afresh; true = active, `activeLow` already applied. Never throws: after a failure the last level known. */
   isActive(): boolean;
-  /** Calls `changed` after edges. Edges in quick succession may come as one call, but a last call always follows the last edge. */
-  watch(changed: (active: boolean) => void): void;
+  /** Calls `changed` after edges; a last call always follows the last edge. `at` is said by exact lines. */
+  watch(changed: (active: boolean, at?: Milliseconds) => void): void;
   /** Gives the wire back. Idempotent. */
   close(): Promise<void>;
 }
@@ -25,10 +29,40 @@ export interface OutputLine {
   close(): Promise<void>;
 }
 
+/**
+ * Wires that are pulled up: low means connected to ground, or to a wire that is drawn low. Their indices count those that only listen first,
+ * then those that may be drawn. What is drawn conducts to ground, what is not floats: two that meet at a contact do each other no harm.
+ */
+export interface WireBank {
+  /** Draws these low and lets all others go. */
+  draw(wires: readonly number[]): void;
+  /** Which are low now, read at one moment. Never throws: after a failure none is. */
+  low(): readonly boolean[];
+  /** Calls after edges of the wires that only listen. */
+  watch(moved: () => void): void;
+  /** Lets all go and gives them back. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Pins by their BCM numbers. */
+export interface BankProfile {
+  readonly listening: readonly number[];
+  readonly drawn: readonly number[];
+}
+
 /** Opens lines of one kind; `P` is the part of the board profile that describes one. Rejects with ResourceError in plain words. */
 export interface LineDriver<P> {
   openInput(profile: P, failed: LineFailure): Promise<InputLine>;
   openOutput(profile: P, failed: LineFailure): Promise<OutputLine>;
+  openBank(profile: BankProfile, failed: LineFailure): Promise<WireBank>;
+}
+
+/** The GPIO of this machine, by whichever way its kernel offers. */
+export interface GpioDriver extends LineDriver<GpioLineProfile> {
+  /** For people, once a line was opened: `character device /dev/gpiochip0 (pinctrl-bcm2711)`. */
+  readonly chosen: string | null;
+  /** Of the lines that are opened from now on. */
+  choose(wish: GpioChoice): void;
 }
 
 /** Told why a line that was open works no more, once. */

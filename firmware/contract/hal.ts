@@ -6,47 +6,93 @@ import { defineContract } from './contract.ts';
 /** Names of elements: short, lower case, as in the board profile. */
 const elementNameSchema = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/, 'a name is a–z, 0–9 and -, at most 32 characters'));
 
+/** BCM number; the driver finds the kernel's own number. */
+const pinSchema = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(511));
+/** A level counts once it has held this long, ms. */
+const debounceSchema = v.pipe(v.number(), v.minValue(0), v.maxValue(1000));
+/** Resistor of the chip; without it the pin stays as the boot loader left it. sysfs can set none. */
+const pullSchema = v.optional(v.picklist(['up', 'down', 'none']));
+
 /** One GPIO line as the board profile names it. */
-const gpioLineSchema = v.object({
+const gpioLineSchema = v.strictObject({
   driver: v.literal('gpio'),
-  /** BCM number; the driver finds the kernel's own number. */
-  pin: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(511)),
+  pin: pinSchema,
   activeLow: v.optional(v.boolean(), false),
-  /** Lines that bounce: a level counts once it has held this long, ms. */
-  debounceMs: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1000)), 10),
+  pull: pullSchema,
+  debounceMs: v.optional(debounceSchema, 10),
 });
 
 /** A line moved by the page, the CLI or a test. */
-const virtualLineSchema = v.object({
-  driver: v.literal('virtual'),
-  debounceMs: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1000)), 0),
-});
+const virtualLineSchema = v.strictObject({ driver: v.literal('virtual'), debounceMs: v.optional(debounceSchema, 0) });
 
-export const lineSchema = v.variant('driver', [gpioLineSchema, virtualLineSchema]);
+const lineSchema = v.variant('driver', [gpioLineSchema, virtualLineSchema]);
+
+/** Lamps of a USB handset (HID usage page 0x08). */
+const hidLampSchema = v.strictObject({
+  driver: v.literal('hid'),
+  lamp: v.picklist(['offHook', 'ring', 'mute', 'hold', 'messageWaiting', 'speaker', 'headset', 'online', 'microphone']),
+});
+const ledSchema = v.variant('driver', [gpioLineSchema, virtualLineSchema, hidLampSchema]);
 
 /** `0`–`9`, `*`, `#`, and named keys such as `redial`, `hold`, `mute`. */
 const keySchema = v.pipe(v.string(), v.regex(/^(?:[0-9*#A-D]|[a-z][a-z-]{1,15})$/, 'not a key'));
 
+/** `vendor:product[:serial]`, hexadecimal; for evdev the last part may be where it is plugged in, as the kernel's `phys` says. */
+const identitySchema = v.pipe(
+  v.string(),
+  v.regex(/^[0-9a-fA-F]{4}:[0-9a-fA-F]{4}(?::.{1,100})?$/, 'an identity is vendor:product[:serial]'),
+);
+const wiresSchema = v.pipe(v.array(pinSchema), v.minLength(1), v.maxLength(16));
+
 const keypadSchema = v.variant('driver', [
   /** Any key may be pressed by the `actuate` command. */
-  v.object({ driver: v.literal('virtual') }),
+  v.strictObject({ driver: v.literal('virtual') }),
   /** One line per key. */
-  v.object({ driver: v.literal('buttons'), keys: v.record(keySchema, lineSchema) }),
-  /** A USB keypad or handset by identity `vendor:product[:serial]`, hexadecimal; its hook switch counts where `hook` is null. */
-  v.object({ driver: v.literal('hid'), identity: v.pipe(v.string(), v.maxLength(128)) }),
+  v.strictObject({ driver: v.literal('buttons'), keys: v.record(keySchema, lineSchema) }),
+  /** Each key joins a row and a column. Rows are pulled up, columns are drawn low. */
+  v.strictObject({
+    driver: v.literal('matrix'),
+    rows: wiresSchema,
+    columns: wiresSchema,
+    /** Row by row; empty = no key there. */
+    keys: v.array(v.array(v.union([keySchema, v.literal('')]))),
+    debounceMs: v.optional(debounceSchema, 10),
+  }),
+  /** A rotary dial: as many pulses as the digit, ten for 0. */
+  v.strictObject({
+    driver: v.literal('rotary'),
+    /** Opens with each pulse: active while closed. `null` = its contact is in the loop of the hook switch, as in most old phones. */
+    pulse: v.nullable(gpioLineSchema),
+    /** Active while the dial is off its rest; with it a digit is sure as soon as the dial is back. */
+    offNormal: v.optional(v.nullable(gpioLineSchema), null),
+    /** Sweden dials 0 with one pulse and 9 with ten; New Zealand counts backwards. */
+    numbering: v.optional(v.picklist(['usual', 'swedish', 'newZealand']), 'usual'),
+  }),
+  /** A USB keypad or handset by its identity; its hook switch counts where `hook` is null. */
+  v.strictObject({ driver: v.literal('hid'), identity: identitySchema }),
+  /** Anything the kernel knows as a keyboard, which is taken for us alone. */
+  v.strictObject({ driver: v.literal('evdev'), identity: identitySchema }),
 ]);
 
-export const boardProfileSchema = v.object({
-  name: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
+const gpioChoiceSchema = v.picklist(['auto', 'character-device', 'sysfs']);
+
+export const boardProfileSchema = v.strictObject({
+  name: v.pipe(v.string(), v.regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/, 'a name is letters, digits, ., _ and -, at most 64')),
+  /** For people. */
+  description: v.optional(v.pipe(v.string(), v.maxLength(500)), ''),
+  /** How GPIO lines are reached. */
+  gpio: v.optional(gpioChoiceSchema, 'auto'),
+  /** What of the header the sound needs: `i2s` takes GPIO 18 to 21. */
+  sound: v.optional(v.picklist(['none', 'i2s', 'usb']), 'none'),
   /** Active while the handset is lifted. */
   hook: v.nullable(lineSchema),
   /** An interruption of the loop of at most this long is a flash, not a hang-up; 0 = no flash. */
   flashMs: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(2000)), 0),
   keypad: v.nullable(keypadSchema),
-  leds: v.record(elementNameSchema, lineSchema),
+  leds: v.record(elementNameSchema, ledSchema),
   relays: v.record(
     elementNameSchema,
-    v.object({
+    v.strictObject({
       line: lineSchema,
       /** hal never closes the relay for longer, ms. */ maximumMs: v.pipe(v.number(), v.minValue(50), v.maxValue(60_000)),
     }),
@@ -56,6 +102,10 @@ export const boardProfileSchema = v.object({
 
 export type BoardProfile = v.InferOutput<typeof boardProfileSchema>;
 export type LineProfile = v.InferOutput<typeof lineSchema>;
+export type GpioLineProfile = v.InferOutput<typeof gpioLineSchema>;
+export type LedProfile = v.InferOutput<typeof ledSchema>;
+export type HidLamp = v.InferOutput<typeof hidLampSchema>['lamp'];
+export type GpioChoice = v.InferOutput<typeof gpioChoiceSchema>;
 export type KeypadProfile = v.InferOutput<typeof keypadSchema>;
 
 export const hookPositionSchema = v.picklist(['onHook', 'offHook']);
@@ -78,6 +128,8 @@ export const boardStateSchema = v.object({
   relays: v.record(v.string(), v.boolean()),
   inputs: v.record(v.string(), v.boolean()),
   keysDown: v.array(v.string()),
+  /** How GPIO lines are reached, in plain words; `null` = none was opened. */
+  gpio: v.nullable(v.string()),
   /** Elements that could not be opened, in plain words. */
   faults: v.array(v.object({ element: v.string(), reason: v.string() })),
 });

@@ -1,9 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, ResourceError } from '#firmware/core/errors.ts';
-
-/** Labels of the chips that carry the BCM pins of the 40-pole header, on Raspberry Pi 0–3, 4 and 5. */
-const headerChips = ['pinctrl-bcm2835', 'pinctrl-bcm2711', 'pinctrl-rp1'];
+import { headerChipOf } from './header-chips.ts';
 
 /** Where to look; a test looks elsewhere. */
 export interface GpioTree {
@@ -25,7 +23,7 @@ interface Chip {
  */
 export async function kernelNumberOf(pin: number, tree: GpioTree): Promise<number> {
   const chips = await readChips(tree.gpio);
-  const chip = chips.find(({ label }) => headerChips.includes(label)) ?? (chips.length === 1 ? chips[0] : undefined);
+  const chip = headerChipOf(chips);
   if (!chip) {
     const found = chips.map(({ label }) => label).join(', ');
     throw new ResourceError(`${await modelOf(tree)} has no GPIO header we know; its chips are ${found === '' ? 'none' : found}`);

@@ -3,14 +3,12 @@ import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Gpio } from 'onoff';
-import type { LineProfile } from '#firmware/contract/hal.ts';
+import type { GpioLineProfile } from '#firmware/contract/hal.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { messageOf, ResourceError } from '#firmware/core/errors.ts';
-import type { InputLine, LineDriver, LineFailure, OutputLine } from '../ports.ts';
+import type { BankProfile, InputLine, LineDriver, LineFailure, OutputLine, WireBank } from '../ports.ts';
 import { type GpioTree, kernelNumberOf } from './kernel-number.ts';
 import type { OutputJournal } from './output-journal.ts';
-
-export type GpioProfile = Extract<LineProfile, { driver: 'gpio' }>;
 
 /** udev needs a moment to give a fresh line to the group gpio. */
 const permissionWithinMs: Milliseconds = 1_000;
@@ -20,9 +18,10 @@ const lookEveryMs: Milliseconds = 20;
  * GPIO lines through onoff, that is, the kernel's sysfs. Lines are exported and waited for here: onoff would do it by a loop that blocks the
  * process, and for a line exported before it swallows every error, so direction and polarity are read back.
  *
- * onoff tells of edges 0.2–0.3 ms after they came, but of a hundred fast ones once: good for contacts, not for counting.
+ * onoff tells of edges 0.2–0.3 ms after they came, but of a hundred fast ones once: good for contacts, not for counting. Nor can sysfs pull a
+ * line up or down: it stays as the boot loader left it.
  */
-export class OnoffLines implements LineDriver<GpioProfile> {
+export class OnoffLines implements LineDriver<GpioLineProfile> {
   readonly #tree: GpioTree;
   readonly #outputs: OutputJournal;
 
@@ -32,12 +31,12 @@ export class OnoffLines implements LineDriver<GpioProfile> {
     this.#outputs = outputs;
   }
 
-  async openInput(profile: GpioProfile, failed: LineFailure): Promise<InputLine> {
+  async openInput(profile: GpioLineProfile, failed: LineFailure): Promise<InputLine> {
     const value = await this.#valueOf(profile.pin);
     return new OnoffInput(await this.#open(profile, 'in', value), profile.pin, failed);
   }
 
-  async openOutput(profile: GpioProfile, failed: LineFailure): Promise<OutputLine> {
+  async openOutput(profile: GpioLineProfile, failed: LineFailure): Promise<OutputLine> {
     const value = await this.#valueOf(profile.pin);
     this.#outputs.opened(value.path);
     try {
@@ -49,12 +48,27 @@ export class OnoffLines implements LineDriver<GpioProfile> {
     }
   }
 
+  /** A wire that is drawn is an output that is low; one that is let go is an input. */
+  async openBank({ listening, drawn }: BankProfile, failed: LineFailure): Promise<WireBank> {
+    const wires: Gpio[] = [];
+    try {
+      for (const pin of [...listening, ...drawn]) {
+        const profile: GpioLineProfile = { driver: 'gpio', pin, activeLow: false, debounceMs: 0 };
+        wires.push(await this.#open(profile, 'in', await this.#valueOf(pin)));
+      }
+    } catch (thrown) {
+      for (const wire of wires) wire.unexport();
+      throw thrown;
+    }
+    return new OnoffBank(wires, listening.length, failed);
+  }
+
   async #valueOf(pin: number): Promise<{ number: number; path: string }> {
     const number = await kernelNumberOf(pin, this.#tree);
     return { number, path: join(this.#tree.gpio, `gpio${number}`, 'value') };
   }
 
-  async #open(profile: GpioProfile, direction: 'in' | 'out', { number, path }: { number: number; path: string }): Promise<Gpio> {
+  async #open(profile: GpioLineProfile, direction: 'in' | 'out', { number, path }: { number: number; path: string }): Promise<Gpio> {
     await this.#exportLine(profile.pin, number, path);
     const { Gpio } = await import('onoff');
     try {
@@ -65,7 +79,7 @@ export class OnoffLines implements LineDriver<GpioProfile> {
       if (line.direction() === direction && line.activeLow() === profile.activeLow) return line;
       line.unexport();
     } catch (thrown) {
-      throw new ResourceError(reasonOf(thrown, profile.pin));
+      throw new ResourceError(reasonOf(thrown, `GPIO ${profile.pin}`));
     }
     throw new ResourceError(`GPIO ${profile.pin} does not let itself be set up: another program exported it`);
   }
@@ -74,7 +88,7 @@ export class OnoffLines implements LineDriver<GpioProfile> {
     try {
       if (!(await isWritable(value))) await writeFile(join(this.#tree.gpio, 'export'), String(number));
     } catch (thrown) {
-      throw new ResourceError(reasonOf(thrown, pin));
+      throw new ResourceError(reasonOf(thrown, `GPIO ${pin}`));
     }
     for (let waited = 0; !(await isWritable(value)); waited += lookEveryMs) {
       if (waited >= permissionWithinMs) throw new ResourceError(`GPIO ${pin} may not be used by us: add the user to the group gpio`);
@@ -84,6 +98,8 @@ export class OnoffLines implements LineDriver<GpioProfile> {
 }
 
 class OnoffInput implements InputLine {
+  readonly settled = false;
+  readonly exact = false;
   readonly #line: Gpio;
   readonly #fault: LineFault;
   #active: boolean;
@@ -91,7 +107,7 @@ class OnoffInput implements InputLine {
 
   constructor(line: Gpio, pin: number, failed: LineFailure) {
     this.#line = line;
-    this.#fault = new LineFault(pin, failed);
+    this.#fault = new LineFault(`GPIO ${pin}`, failed);
     this.#active = line.readSync() === 1;
   }
 
@@ -129,7 +145,7 @@ class OnoffOutput implements OutputLine {
   constructor(line: Gpio, pin: number, failed: LineFailure, onClosed: () => void) {
     this.#line = line;
     this.#onClosed = onClosed;
-    this.#fault = new LineFault(pin, failed);
+    this.#fault = new LineFault(`GPIO ${pin}`, failed);
   }
 
   set(active: boolean): void {
@@ -150,21 +166,74 @@ class OnoffOutput implements OutputLine {
   }
 }
 
+class OnoffBank implements WireBank {
+  readonly #wires: readonly Gpio[];
+  readonly #listening: number;
+  readonly #fault: LineFault;
+  readonly #drawn = new Set<number>();
+  #open = true;
+
+  constructor(wires: readonly Gpio[], listening: number, failed: LineFailure) {
+    this.#wires = wires;
+    this.#listening = listening;
+    this.#fault = new LineFault('the key matrix', failed);
+  }
+
+  draw(wires: readonly number[]): void {
+    if (!this.#open) return;
+    try {
+      // Let go first: no two are drawn that are not to be.
+      for (const wire of this.#drawn) if (!wires.includes(wire)) this.#wires[wire]?.setDirection('in');
+      for (const wire of wires) if (wire >= this.#listening && !this.#drawn.has(wire)) this.#wires[wire]?.setDirection('low');
+      this.#drawn.clear();
+      for (const wire of wires) this.#drawn.add(wire);
+    } catch (thrown) {
+      this.#fault.report(thrown);
+    }
+  }
+
+  low(): readonly boolean[] {
+    try {
+      if (this.#open) return this.#wires.map((wire) => wire.readSync() === 0);
+    } catch (thrown) {
+      this.#fault.report(thrown);
+    }
+    return this.#wires.map(() => false);
+  }
+
+  watch(moved: () => void): void {
+    for (const wire of this.#wires.slice(0, this.#listening)) {
+      wire.watch((error) => {
+        if (!this.#open) return;
+        if (error) this.#fault.report(error);
+        else moved();
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.draw([]);
+    if (!this.#open) return;
+    this.#open = false;
+    for (const wire of this.#wires) wire.unexport();
+  }
+}
+
 /** Reports the first failure of a line. */
 class LineFault {
-  readonly #pin: number;
+  readonly #name: string;
   readonly #failed: LineFailure;
   #reported = false;
 
-  constructor(pin: number, failed: LineFailure) {
-    this.#pin = pin;
+  constructor(name: string, failed: LineFailure) {
+    this.#name = name;
     this.#failed = failed;
   }
 
   report(thrown: unknown): void {
     if (this.#reported) return;
     this.#reported = true;
-    this.#failed(reasonOf(thrown, this.#pin));
+    this.#failed(reasonOf(thrown, this.#name));
   }
 }
 
@@ -178,19 +247,19 @@ async function isWritable(path: string): Promise<boolean> {
 }
 
 /** What the kernel's error means for the person who wired the board. */
-function reasonOf(thrown: unknown, pin: number): string {
+function reasonOf(thrown: unknown, name: string): string {
   const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
   switch (code) {
     case 'EBUSY':
-      return `GPIO ${pin} is used by another program or by a kernel driver (an overlay in config.txt?)`;
+      return `${name} is used by another program or by a kernel driver (an overlay in config.txt?)`;
     case 'EACCES':
     case 'EPERM':
-      return `GPIO ${pin} may not be used by us: add the user to the group gpio`;
+      return `${name} may not be used by us: add the user to the group gpio`;
     case 'EINVAL':
-      return `GPIO ${pin} is not a line of this board`;
+      return `${name} is not a line of this board`;
     case 'ENOENT':
-      return `GPIO ${pin} is not there: this kernel has no GPIO in /sys/class/gpio`;
+      return `${name} is not there: this kernel has no GPIO in /sys/class/gpio`;
     default:
-      return `GPIO ${pin}: ${messageOf(thrown)}`;
+      return `${name}: ${messageOf(thrown)}`;
   }
 }

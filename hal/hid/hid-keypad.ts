@@ -1,17 +1,20 @@
-import type { HookPosition } from '#firmware/contract/hal.ts';
+import type { HidLamp, HookPosition } from '#firmware/contract/hal.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { messageOf, ResourceError } from '#firmware/core/errors.ts';
 import type { ElementSurroundings } from '../elements.ts';
-import type { HookReport, HookSwitch, Keypad, KeyReport } from '../ports.ts';
-import type { HidDriver, HidInterface, OpenHid } from './hid-port.ts';
-import { activeUsages, parseReportDescriptor, type ReportLayout } from './report-descriptor.ts';
-import { flashUsage, hookSwitchUsage, keyOfUsage } from './usages.ts';
+import { isIdentityOf } from '../identity.ts';
+import type { HookReport, HookSwitch, Keypad, KeyReport, OutputLine } from '../ports.ts';
+import type { HidDriver, OpenHid } from './hid-port.ts';
+import { activeUsages, outputReports, parseReportDescriptor, type ReportLayout } from './report-descriptor.ts';
+import { flashUsage, hookSwitchUsage, keyOfUsage, usageOfLamp } from './usages.ts';
 
 const scanEveryMs: Milliseconds = 2_000;
 
 export interface HidKeypadReports {
   readonly key: KeyReport;
   readonly hook: HookReport;
+  /** Why a lamp stays dark; `undefined` = it works, or is not plugged in. */
+  readonly lampFault: (lamp: HidLamp, reason: string | undefined) => void;
   /** Why there is no keypad now; `undefined` = there is. */
   readonly fault: (reason: string | undefined) => void;
 }
@@ -27,6 +30,7 @@ export class HidKeypad implements Keypad, HookSwitch {
   readonly #reports: HidKeypadReports;
   /** Active usages of the last report of each id. */
   readonly #active = new Map<number, Set<number>>();
+  readonly #lamps = new Map<HidLamp, boolean>();
   #open: { readonly device: OpenHid; readonly layout: ReportLayout } | undefined;
   #scan: Promise<void> | undefined;
   #scanAt: Milliseconds;
@@ -65,9 +69,25 @@ export class HidKeypad implements Keypad, HookSwitch {
     });
   }
 
+  /** A lamp of the device; it shows what it should whenever the device is plugged in. The device blinks none by itself: we do. */
+  lamp(lamp: HidLamp): OutputLine {
+    this.#lamps.set(lamp, false);
+    return {
+      set: (active) => {
+        if (this.#lamps.get(lamp) === active) return;
+        this.#lamps.set(lamp, active);
+        this.#showLamps();
+      },
+      // All go dark as the device is closed.
+      close: async () => {},
+    };
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#scan;
+    for (const lamp of this.#lamps.keys()) this.#lamps.set(lamp, false);
+    this.#showLamps();
     const open = this.#open;
     this.#open = undefined;
     this.#active.clear();
@@ -87,6 +107,11 @@ export class HidKeypad implements Keypad, HookSwitch {
       });
       this.#open = { device, layout: found.layout };
       this.#reports.fault(undefined);
+      for (const lamp of this.#lamps.keys()) {
+        const there = found.layout.lamps.has(usageOfLamp[lamp]);
+        this.#reports.lampFault(lamp, there ? undefined : `the HID device ${this.#identity} has no lamp ${lamp}`);
+      }
+      this.#showLamps();
     } catch (thrown) {
       this.#reports.fault(messageOf(thrown));
     }
@@ -94,18 +119,13 @@ export class HidKeypad implements Keypad, HookSwitch {
 
   /** The first interface of this identity that has keys or a hook switch: a keyboard has others beside it. */
   async #find(): Promise<{ path: string; layout: ReportLayout } | undefined> {
-    const candidates = (await this.#driver.list()).filter((found) => this.#isMeant(found));
+    const candidates = (await this.#driver.list()).filter((found) => isIdentityOf(this.#identity, found, [found.serial]));
     for (const { path } of candidates) {
       const layout = parseReportDescriptor(await this.#driver.descriptorOf(path));
       if ([...layout.usages].some((usage) => usage === hookSwitchUsage || keyOfUsage.has(usage))) return { path, layout };
     }
     if (candidates.length > 0) throw new ResourceError(`the HID device ${this.#identity} has no keys that we know`);
     return undefined;
-  }
-
-  #isMeant({ vendorId, productId, serial }: HidInterface): boolean {
-    const short = `${hexadecimal(vendorId)}:${hexadecimal(productId)}`;
-    return this.#identity === short || this.#identity === `${short}:${serial?.toLowerCase()}`;
   }
 
   #report(layout: ReportLayout, bytes: Uint8Array): void {
@@ -143,6 +163,15 @@ export class HidKeypad implements Keypad, HookSwitch {
     });
   }
 
+  /** All lamps of a report go out together. */
+  #showLamps(): void {
+    const open = this.#open;
+    if (!open || this.#lamps.size === 0) return;
+    const lit = new Set([...this.#lamps].flatMap(([lamp, active]) => (active ? [usageOfLamp[lamp]] : [])));
+    const meant = new Set([...this.#lamps.keys()].map((lamp) => usageOfLamp[lamp]));
+    for (const report of outputReports(open.layout, lit, meant)) open.device.send(report);
+  }
+
   #isActive(usage: number): boolean {
     return [...this.#active.values()].some((usages) => usages.has(usage));
   }
@@ -150,8 +179,4 @@ export class HidKeypad implements Keypad, HookSwitch {
   #absence(): string {
     return `no HID device ${this.#identity} is plugged in`;
   }
-}
-
-function hexadecimal(value: number): string {
-  return value.toString(16).padStart(4, '0');
 }

@@ -15,6 +15,8 @@ export interface HidListener {
 }
 
 export interface OpenHid {
+  /** One output report, its id first (0 if the device does not number them). One that cannot be sent is a `failed` of the listener. */
+  send(report: Uint8Array): void;
   close(): Promise<void>;
 }
 

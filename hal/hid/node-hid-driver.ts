@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { messageOf, ResourceError } from '#firmware/core/errors.ts';
+import { Turns } from '../turns.ts';
 import type { HidDriver, HidInterface, HidListener, OpenHid } from './hid-port.ts';
 
 /**
@@ -28,8 +29,20 @@ export class NodeHidDriver implements HidDriver {
     try {
       const device = await HIDAsync.open(path);
       device.on('error', (error: unknown) => listener.failed(messageOf(error)));
+      // One after the other: lamps end as they were set last.
+      const sending = new Turns();
+      const send = async (report: Uint8Array) => {
+        try {
+          await device.write(Buffer.from(report));
+        } catch (thrown) {
+          listener.failed(messageOf(thrown));
+        }
+      };
       device.on('data', (bytes: Uint8Array) => listener.report(bytes));
-      return { close: () => device.close() };
+      return {
+        send: (report) => void sending.take(() => send(report)),
+        close: () => sending.take(() => device.close()),
+      };
     } catch (thrown) {
       throw new ResourceError(`${path} cannot be opened: ${messageOf(thrown)}: is the user in the group plugdev or input?`);
     }

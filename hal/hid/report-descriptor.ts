@@ -1,9 +1,11 @@
+import { ledPage } from './usages.ts';
+
 /**
- * The part of a HID report descriptor that says which buttons an input report carries (Device Class Definition for HID 1.11 §6.2.2). Usages
- * are numbers with the page in the upper 16 bits. A descriptor comes from a stranger's device: every count is bounded.
+ * The part of a HID report descriptor that says which buttons an input report carries and which lamps an output report lights (Device Class
+ * Definition for HID 1.11 §6.2.2). Usages are numbers with the page in the upper 16 bits. A descriptor comes from a stranger's device: every count is bounded.
  */
 
-/** A field of an input report. */
+/** A field of a report. */
 interface Field {
   readonly reportId: number;
   /** Where it begins, in bits, the report id not counted. */
@@ -16,10 +18,17 @@ interface Field {
 }
 
 export interface ReportLayout {
+  /** Of input reports. */
   readonly fields: readonly Field[];
+  /** Of output reports. */
+  readonly outputs: readonly Field[];
+  /** Octets of each output report by its id, the id not counted. */
+  readonly outputSizes: ReadonlyMap<number, number>;
+  /** Usages of the LED page that an output report sets. */
+  readonly lamps: ReadonlySet<number>;
   /** The first octet of each report is its id. */
   readonly numbered: boolean;
-  /** Every usage that a report may carry. */
+  /** Every usage that an input report may carry. */
   readonly usages: ReadonlySet<number>;
 }
 
@@ -71,11 +80,39 @@ export function activeUsages(layout: ReportLayout, report: Uint8Array): { readon
   return { reportId, usages };
 }
 
+/**
+ * The output reports that carry any of the usages in `meant`, with their id first, those in `lit` set. What else a report carries is not set: a
+ * ringer that is not ours to ring stays silent.
+ */
+export function outputReports(layout: ReportLayout, lit: ReadonlySet<number>, meant: ReadonlySet<number>): Uint8Array[] {
+  const reports: Uint8Array[] = [];
+  for (const [reportId, size] of layout.outputSizes) {
+    const fields = layout.outputs.filter((field) => field.reportId === reportId);
+    if (!fields.some(({ usages }) => usages.some((usage) => meant.has(usage)))) continue;
+    const report = new Uint8Array(1 + size);
+    report[0] = reportId;
+    for (const field of fields) setField(report.subarray(1), field, lit);
+    reports.push(report);
+  }
+  return reports;
+}
+
+function setField(content: Uint8Array, { bit, size, usages, array }: Field, lit: ReadonlySet<number>): void {
+  if (array) {
+    const listed = usages.flatMap((usage, index) => (lit.has(usage) ? [index + array.logicalMinimum] : []));
+    for (let place = 0; place < array.count; place++) setBits(content, bit + place * size, size, listed[place] ?? 0);
+  } else {
+    for (const [index, usage] of usages.entries()) setBits(content, bit + index * size, size, lit.has(usage) ? 1 : 0);
+  }
+}
+
 class DescriptorReader {
   readonly #fields: Field[] = [];
+  readonly #outputs: Field[] = [];
   readonly #stack: Globals[] = [];
   /** Bits laid out so far, by report id. */
   readonly #bits = new Map<number, number>();
+  readonly #outputBits = new Map<number, number>();
   #globals: Globals = { page: 0, logicalMinimum: 0, size: 0, count: 0, reportId: 0 };
   #usages: number[] = [];
   #minimum: number | undefined;
@@ -118,11 +155,14 @@ class DescriptorReader {
         this.#minimum = undefined;
         return;
       case 0x80:
-        this.#input(value);
+        this.#field(value, this.#bits, this.#fields);
         this.#endOfLocals();
         return;
-      // Output, feature, collection and its end: nothing for us, but locals end with them.
       case 0x90:
+        this.#field(value, this.#outputBits, this.#outputs);
+        this.#endOfLocals();
+        return;
+      // Feature, collection and its end: nothing for us, but locals end with them.
       case 0xb0:
       case 0xa0:
       case 0xc0:
@@ -131,15 +171,22 @@ class DescriptorReader {
   }
 
   layout(): ReportLayout {
-    return { fields: this.#fields, numbered: this.#numbered, usages: new Set(this.#fields.flatMap((field) => field.usages)) };
+    return {
+      fields: this.#fields,
+      outputs: this.#outputs,
+      outputSizes: new Map([...this.#outputBits].map(([reportId, bits]) => [reportId, Math.ceil(bits / 8)])),
+      lamps: new Set(this.#outputs.flatMap(({ usages }) => usages.filter((usage) => usage >> 16 === ledPage))),
+      numbered: this.#numbered,
+      usages: new Set(this.#fields.flatMap((field) => field.usages)),
+    };
   }
 
-  #input(flags: number): void {
+  #field(flags: number, laid: Map<number, number>, fields: Field[]): void {
     const { reportId, size, count, logicalMinimum } = this.#globals;
-    const bit = this.#bits.get(reportId) ?? 0;
+    const bit = laid.get(reportId) ?? 0;
     const bits = size * count;
     if (size < 1 || bits < 1 || bit + bits > bitsAtMost) return;
-    this.#bits.set(reportId, bit + bits);
+    laid.set(reportId, bit + bits);
     const constant = (flags & 1) !== 0;
     if (constant || size > 32 || this.#usages.length === 0) return;
     const isVariable = (flags & 2) !== 0;
@@ -148,7 +195,7 @@ class DescriptorReader {
     const usages = isVariable
       ? Array.from({ length: Math.min(count, usagesAtMost) }, (_, index) => this.#usages[index] ?? last)
       : this.#usages;
-    this.#fields.push({ reportId, bit, size, usages, array: isVariable ? undefined : { count, logicalMinimum } });
+    fields.push({ reportId, bit, size, usages, array: isVariable ? undefined : { count, logicalMinimum } });
   }
 
   #endOfLocals(): void {
@@ -175,6 +222,14 @@ function numberAt(bytes: Uint8Array, at: number, length: number): number {
 function signed(value: number, length: number): number {
   const half = 2 ** (8 * length - 1);
   return length > 0 && value >= half ? value - 2 * half : value;
+}
+
+/** The counterpart of `bitsAt`. */
+function setBits(bytes: Uint8Array, bit: number, size: number, value: number): void {
+  for (let index = 0; index < size; index++) {
+    const at = (bit + index) >> 3;
+    if (at < bytes.length && (value / 2 ** index) & 1) bytes[at] = (bytes[at] ?? 0) | (1 << ((bit + index) & 7));
+  }
 }
 
 /** `size` bits, at most 32, beginning at `bit`, least significant first; bits beyond the report are 0. */

@@ -7,6 +7,8 @@ const keysAtMost = 32;
 
 /** A wire of the virtual board. An input is moved by `actuate`, an output can be looked at. */
 export class VirtualLine implements InputLine, OutputLine, BoardElement {
+  readonly settled = false;
+  readonly exact = true;
   #active = false;
   #watcher: ((active: boolean) => void) | undefined;
   #backAt: Milliseconds | undefined;

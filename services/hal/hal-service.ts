@@ -22,7 +22,7 @@ export class HalService {
       configure: async ({ profile }, caller) => {
         this.#takeOver(caller);
         const state = await this.#board.configure(profile);
-        this.#logger.info('board-configured', { profile: profile.name, faults: state.faults.length });
+        this.#logger.info('board-configured', { profile: profile.name, gpio: state.gpio, faults: state.faults.length });
         for (const { element, reason } of state.faults) this.#logger.warn('board-fault', { element, reason });
         return state;
       },

@@ -1,8 +1,18 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t from 'tap';
-import type { HookPosition } from '#firmware/contract/hal.ts';
+import type { GpioLineProfile, HookPosition } from '#firmware/contract/hal.ts';
 import { ButtonKeypad, LineHookSwitch, LineInput, LineLed, LineRelay } from '#hal/elements.ts';
+import { EvdevKeypad } from '#hal/evdev/evdev-keypad.ts';
+import { CharacterDeviceLines } from '#hal/gpio/character-device.ts';
+import { OutputJournal } from '#hal/gpio/output-journal.ts';
 import { HidKeypad } from '#hal/hid/hid-keypad.ts';
+import { MatrixKeypad } from '#hal/matrix-keypad.ts';
+import { VirtualWires } from '#hal/virtual/virtual-bank.ts';
 import { VirtualKeypad, VirtualLine } from '#hal/virtual/virtual-board.ts';
+import { FakeEvdev } from '#test/support/fake-evdev.ts';
+import { FakeGpioKernel } from '#test/support/fake-gpio-kernel.ts';
 import { FakeHid, handsetDescriptor, keyboardDescriptor } from '#test/support/fake-hid.ts';
 import { type HookSwitchRig, hookSwitchSuite } from './hook-switch-suite.ts';
 import { inputSuite } from './input-suite.ts';
@@ -24,6 +34,68 @@ outputLineSuite('virtual', async () => {
   const line = new VirtualLine();
   return { line, wire: () => line.isActive() };
 });
+
+/** The character device on a kernel of our own; its wires are at the far ends of pins. */
+async function chipRig() {
+  const kernel = new FakeGpioKernel([{ label: 'pinctrl-bcm2711', lines: 58 }]);
+  const time = new ElementTime();
+  const folder = mkdtempSync(join(tmpdir(), 'hookswitch-contract-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const lines = new CharacterDeviceLines(async () => kernel, time.time, new OutputJournal(join(folder, 'outputs')));
+  const edge = (pin: number, level: boolean | undefined) => {
+    kernel.now = 1_000 + time.time.now();
+    kernel.drive(pin, level);
+    kernel.deliver();
+  };
+  return { kernel, time, lines, edge };
+}
+
+for (const activeLow of [false, true]) {
+  const title = `character device, ${activeLow ? 'active low' : 'active high'}`;
+  const profile: GpioLineProfile = { driver: 'gpio', pin: 17, activeLow, pull: activeLow ? 'up' : 'down', debounceMs: 0 };
+
+  inputLineSuite(title, async () => {
+    const { lines, edge } = await chipRig();
+    return { line: await lines.openInput(profile, () => {}), drive: async (active) => edge(17, active !== activeLow) };
+  });
+
+  outputLineSuite(title, async () => {
+    const { lines, kernel } = await chipRig();
+    const line = await lines.openOutput(profile, () => {});
+    return { line, wire: () => kernel.openDescriptors > 0 && kernel.level(17) !== activeLow };
+  });
+}
+
+for (const debouncing of ['by the kernel', 'by us']) {
+  hookSwitchSuite(`character device, debounced ${debouncing}`, async () => {
+    const { kernel, time, lines } = await chipRig();
+    kernel.refuse = { debounce: debouncing === 'by us' };
+    const profile: GpioLineProfile = { driver: 'gpio', pin: 17, activeLow: true, pull: 'up', debounceMs: 20 };
+    const line = await lines.openInput(profile, () => {});
+    const reports: { change: HookPosition | 'flash'; at: number }[] = [];
+    const times = { debounceMs: 20, flashMs: 600 };
+    const hook = new LineHookSwitch(line, times, time.surroundings, (change, at) => reports.push({ change, at }));
+    const rig = time.rig(hook);
+    const move = (level: boolean) => {
+      kernel.now = 1_000 + rig.now();
+      kernel.drive(17, level);
+      if (debouncing === 'by us') kernel.deliver();
+    };
+    // The kernel tells of an edge when it has held.
+    const pass = async (ms: number) => {
+      await rig.pass(20);
+      kernel.now = 1_000 + rig.now();
+      kernel.deliver();
+      await rig.pass(ms - 20);
+    };
+    const flash = async () => {
+      move(true);
+      await pass(300);
+      move(false);
+    };
+    return { ...rig, pass, reports, lift: () => move(false), lay: () => move(true), flash };
+  });
+}
 
 inputSuite('virtual line', async () => {
   const time = new ElementTime();
@@ -95,6 +167,51 @@ keypadSuite('buttons on virtual lines', async () => {
   return { ...time.rig(keypad), reports, press: move(true), release: move(false) };
 });
 
+const twelve = [
+  ['1', '2', '3'],
+  ['4', '5', '6'],
+  ['7', '8', '9'],
+  ['*', '0', '#'],
+];
+
+/** Pins of the row and the column of a key. */
+function crossingOf(key: string): readonly [number, number] {
+  const row = twelve.findIndex((keys) => keys.includes(key));
+  return [5 + row, 20 + (twelve[row]?.indexOf(key) ?? 0)];
+}
+
+keypadSuite('matrix on virtual wires', async () => {
+  const time = new ElementTime();
+  const wires = new VirtualWires();
+  const reports: { key: string; pressed: boolean; at: number }[] = [];
+  const bank = wires.openBank([5, 6, 7, 8], [20, 21, 22]);
+  const matrix = { rows: 4, columns: 3, keys: twelve, debounceMs: 10 };
+  const keypad = new MatrixKeypad(bank, matrix, time.surroundings, (key, pressed, at) => reports.push({ key, pressed, at }));
+  const move = (closed: boolean) => (key: string) => wires.contact(...crossingOf(key), closed);
+  return { ...time.rig(keypad), reports, press: move(true), release: move(false) };
+});
+
+keypadSuite('evdev', async () => {
+  const time = new ElementTime();
+  const evdev = new FakeEvdev();
+  const codes = new Map([
+    ['5', 76],
+    ['#', 96],
+    ['*', 55],
+  ]);
+  const path = '/dev/input/event0';
+  evdev.plug({ path, name: 'Pad', vendorId: 0x4d9, productId: 0x1203, serial: '', place: 'usb-1/input0', codes: new Set(codes.values()) });
+  const reports: { key: string; pressed: boolean; at: number }[] = [];
+  const keypad = new EvdevKeypad('04d9:1203', evdev, time.surroundings, {
+    key: (key, pressed, at) => reports.push({ key, pressed, at }),
+    fault: () => {},
+  });
+  const rig = time.rig(keypad);
+  await rig.pass(1);
+  const move = (pressed: boolean) => (key: string) => evdev.key(path, codes.get(key) ?? 0, pressed);
+  return { ...rig, reports, press: move(true), release: move(false) };
+});
+
 keypadSuite('HID handset', async () => {
   const { rig, hid, keys } = await hidRig(handsetDescriptor);
   let down = '';
@@ -134,6 +251,7 @@ async function hidRig(descriptor: Uint8Array) {
   const keypad = new HidKeypad('1209:0b01', hid, time.surroundings, {
     key: (key, pressed, at) => keys.push({ key, pressed, at }),
     hook: (change, at) => hooks.push({ change, at }),
+    lampFault: () => {},
     fault: () => {},
   });
   const rig = time.rig(keypad);

@@ -3,53 +3,30 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { parse } from 'valibot';
-import { type BoardProfile, boardProfileSchema, boardStateSchema } from '#firmware/contract/hal.ts';
-import { ResourceError } from '#firmware/core/errors.ts';
+import { type BoardProfile, boardProfileSchema, boardStateSchema, type GpioLineProfile } from '#firmware/contract/hal.ts';
 import { Board } from '#hal/board.ts';
+import { shippedBoards } from '#hal/boards/shipped-boards.ts';
 import { type GpioTree, kernelNumberOf } from '#hal/gpio/kernel-number.ts';
-import { type GpioProfile, OnoffLines } from '#hal/gpio/onoff-driver.ts';
+import { OnoffLines } from '#hal/gpio/onoff-driver.ts';
 import { OutputJournal } from '#hal/gpio/output-journal.ts';
 import { activeUsages, parseReportDescriptor } from '#hal/hid/report-descriptor.ts';
 import { flashUsage, hookSwitchUsage, keyOfUsage } from '#hal/hid/usages.ts';
-import type { InputLine, LineDriver, LineFailure, OutputLine } from '#hal/ports.ts';
-import { VirtualLine } from '#hal/virtual/virtual-board.ts';
+import { FakeEvdev } from '#test/support/fake-evdev.ts';
+import { FakeGpio } from '#test/support/fake-gpio.ts';
 import { FakeHid, handsetDescriptor, keyboardDescriptor } from '#test/support/fake-hid.ts';
 import { VirtualTime } from '#test/support/virtual-time.ts';
 
 const boards = join(import.meta.dirname, '../../hal/boards');
 const profileOf = (name: string) => parse(boardProfileSchema, JSON.parse(readFileSync(join(boards, `${name}.json`), 'utf8')));
 
-/** GPIO lines whose other ends the test holds; some pins are refused. */
-class FakeGpio implements LineDriver<GpioProfile> {
-  readonly lines = new Map<number, VirtualLine>();
-  readonly failures = new Map<number, LineFailure>();
-  readonly refused = new Map<number, string>();
-
-  openInput(profile: GpioProfile, failed: LineFailure): Promise<InputLine> {
-    return this.#open(profile, failed);
-  }
-
-  openOutput(profile: GpioProfile, failed: LineFailure): Promise<OutputLine> {
-    return this.#open(profile, failed);
-  }
-
-  async #open({ pin }: GpioProfile, failed: LineFailure): Promise<VirtualLine> {
-    const refusal = this.refused.get(pin);
-    if (refusal !== undefined) throw new ResourceError(refusal);
-    const line = new VirtualLine();
-    this.lines.set(pin, line);
-    this.failures.set(pin, failed);
-    return line;
-  }
-}
-
 function makeBoard() {
   const time = new VirtualTime();
   const gpio = new FakeGpio();
   const hid = new FakeHid();
+  const evdev = new FakeEvdev();
   const said: string[] = [];
   let boardEvents = 0;
-  const board = new Board({ gpio, hid }, time, time, {
+  const board = new Board({ gpio, hid, evdev }, time, time, {
     hook: (position, at) => said.push(`${at} hook ${position}`),
     key: (key, pressed, at) => said.push(`${at} key ${key} ${pressed ? 'down' : 'up'}`),
     input: (name, active, at) => said.push(`${at} input ${name} ${active}`),
@@ -58,7 +35,7 @@ function makeBoard() {
       parse(boardStateSchema, state);
     },
   });
-  return { board, time, gpio, hid, said, boardEvents: () => boardEvents };
+  return { board, time, gpio, hid, evdev, said, boardEvents: () => boardEvents };
 }
 
 const mixed: BoardProfile = parse(boardProfileSchema, {
@@ -72,8 +49,10 @@ const mixed: BoardProfile = parse(boardProfileSchema, {
 });
 
 t.test('board profiles that come with hookswitch are valid', async (t) => {
-  const names = readdirSync(boards).map((file) => file.replace(/\.json$/, ''));
-  t.same(names.sort(), ['bare-handset', 'virtual']);
+  const names = readdirSync(boards)
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => file.replace(/\.json$/, ''));
+  t.same(names.sort(), [...shippedBoards.keys()].sort(), 'each is offered by its name');
   for (const name of names) t.equal(profileOf(name).name, name);
 });
 
@@ -87,6 +66,7 @@ t.test('the virtual board is moved by actuate, and everything shows in events an
     relays: { door: false },
     inputs: { button: false, contact: false, pir: false },
     keysDown: [],
+    gpio: 'fake',
     faults: [],
   });
   await time.pass(10);
@@ -226,6 +206,116 @@ t.test('a HID handset is keypad and hook, comes and goes, and lays itself down w
   await board.close();
 });
 
+t.test('lamps of a HID handset are set by its output report, ours blinking, and shown again when it is plugged in anew', async (t) => {
+  const { board, time, hid } = makeBoard();
+  const profile = parse(boardProfileSchema, {
+    name: 'usb',
+    hook: null,
+    keypad: { driver: 'hid', identity: '1209:0b01' },
+    leds: {
+      call: { driver: 'hid', lamp: 'ring' },
+      'off-hook': { driver: 'hid', lamp: 'offHook' },
+      speaker: { driver: 'hid', lamp: 'speaker' },
+    },
+    relays: {},
+    inputs: {},
+  });
+  const state = await board.configure(profile);
+  t.same(Object.keys(state.leds), ['call', 'off-hook', 'speaker']);
+  board.setLed('off-hook', 'on');
+  t.same(hid.sent, [], 'nothing is plugged in');
+  const device = { path: '/dev/hidraw1', vendorId: 0x1209, productId: 0x0b01, serial: 'LAB1' };
+  hid.plug(device, handsetDescriptor);
+  await time.pass(2_000);
+  t.same(hid.sent, [[2, 0b0001]], 'report 2: bit 0 off-hook, bit 1 mute, bit 2 ring, bit 3 message waiting');
+  t.same(board.state().faults, [{ element: 'led speaker', reason: 'the HID device 1209:0b01 has no lamp speaker' }]);
+  const before = hid.sent.length;
+  board.setLed('call', 'fastBlink');
+  await time.pass(500);
+  const blinks = hid.sent.slice(before).map(([, lamps]) => lamps);
+  t.ok(blinks.length >= 4 && blinks.every((lamps, index) => index === 0 || lamps !== blinks[index - 1]), 'it blinks by our hand');
+  t.ok(blinks.every((lamps) => lamps === 0b0001 || lamps === 0b0101));
+  board.setLed('call', 'off');
+  hid.unplug('/dev/hidraw1');
+  hid.plug(device, handsetDescriptor);
+  hid.sent.length = 0;
+  await time.pass(4_000);
+  t.same(hid.sent, [[2, 0b0001]], 'off-hook is lit again');
+  await board.close();
+  t.same(hid.sent.at(-1), [2, 0], 'dark at the end');
+  const without = await board.configure(parse(boardProfileSchema, { ...profile, keypad: null }));
+  t.match(without.faults[0], { element: 'led call', reason: 'a lamp of a USB handset needs one: keypad with driver hid' });
+});
+
+t.test('every ready profile opens on a board that has what it names', async (t) => {
+  for (const name of shippedBoards.keys()) {
+    const { board, time, hid, evdev } = makeBoard();
+    hid.plug({ path: '/dev/hidraw0', vendorId: 0x1209, productId: 0x0b01, serial: 'LAB1' }, handsetDescriptor);
+    const place = { serial: '', place: 'usb-1/input0', name: 'Pad' };
+    evdev.plug({ path: '/dev/input/event0', vendorId: 0x04d9, productId: 0x1203, codes: new Set([76]), ...place });
+    await board.configure(profileOf(name));
+    await time.pass(100);
+    const faults = board.state().faults.filter(({ reason }) => !reason.includes('has no lamp hold'));
+    t.same(faults, [], name);
+    await board.close();
+  }
+});
+
+t.test('a matrix, a dial and a keyboard are keypads of a board; what they lack is its fault', async (t) => {
+  const { board, time, gpio, evdev, said } = makeBoard();
+  await board.configure(profileOf('desk-phone'));
+  gpio.wires.contact(6, 12, true);
+  await time.pass(50);
+  gpio.wires.contact(6, 12, false);
+  await time.pass(50);
+  t.same(said.splice(0), ['0 key 5 down', '56 key 5 up'], 'seen by the next scan');
+  await board.configure(profileOf('rotary-phone'));
+  const [pulse, rest] = [gpio.lines.get(27), gpio.lines.get(5)];
+  pulse?.move(true);
+  rest?.move(true);
+  await time.pass(100);
+  for (let count = 0; count < 2; count++) {
+    pulse?.move(false);
+    await time.pass(60);
+    pulse?.move(true);
+    await time.pass(40);
+  }
+  rest?.move(false);
+  await time.pass(50);
+  t.same(
+    said.splice(0).map((text) => text.replace(/^\d+ /, '')),
+    ['key 2 down', 'key 2 up'],
+  );
+  evdev.plug({ path: '/dev/input/event0', vendorId: 0x04d9, productId: 0x1203, codes: new Set([76]), serial: '', place: '', name: 'Pad' });
+  await board.configure(profileOf('usb-keypad'));
+  await time.pass(10);
+  evdev.key('/dev/input/event0', 76, true);
+  t.match(said, [/key 5 down/]);
+  gpio.refused.set(6, 'GPIO 6 is used by another program');
+  const { faults } = await board.configure(profileOf('desk-phone'));
+  t.same(faults, [{ element: 'keypad', reason: 'GPIO 6 is used by another program' }]);
+  const loop = { ...profileOf('rotary-phone'), keypad: { driver: 'rotary', pulse: null, offNormal: null, numbering: 'usual' } } as const;
+  said.length = 0;
+  await board.configure(loop);
+  const hook = gpio.lines.get(17);
+  hook?.move(true);
+  await time.pass(500);
+  for (let count = 0; count < 3; count++) {
+    hook?.move(false);
+    await time.pass(60);
+    hook?.move(true);
+    await time.pass(40);
+  }
+  await time.pass(500);
+  hook?.move(false);
+  await time.pass(1_000);
+  t.same(
+    said.map((text) => text.replace(/^\d+ /, '')),
+    ['hook offHook', 'key 3 down', 'key 3 up', 'hook onHook'],
+  );
+  await board.close();
+});
+
 t.test('a HID device without keys is said to have none', async (t) => {
   const { board, time, hid } = makeBoard();
   const mouse = Uint8Array.from([0x05, 0x01, 0x09, 0x02, 0xa1, 0x01, 0x05, 0x09, 0x19, 1, 0x29, 3, 0x75, 1, 0x95, 3, 0x81, 2, 0xc0]);
@@ -341,7 +431,7 @@ t.test('a line that cannot be exported is a fault, found without blocking the pr
   const lines = new OnoffLines(tree, new OutputJournal(join(tree.gpio, 'outputs')));
   let beats = 0;
   const beat = setInterval(() => beats++, 10);
-  const profile: GpioProfile = { driver: 'gpio', pin: 17, activeLow: true, debounceMs: 10 };
+  const profile: GpioLineProfile = { driver: 'gpio', pin: 17, activeLow: true, debounceMs: 10 };
   await t.rejects(
     lines.openInput(profile, () => {}),
     { name: 'ResourceError', message: /GPIO 17 may not be used by us: add the user to the group gpio/ },
@@ -385,7 +475,7 @@ t.test('outputs of a hal that was killed', async (t) => {
 
   t.test('stand in the file before they are set up, and not after that failed', async (t) => {
     const lines = new OnoffLines(tree, new OutputJournal(path));
-    const profile: GpioProfile = { driver: 'gpio', pin: 20, activeLow: false, debounceMs: 0 };
+    const profile: GpioLineProfile = { driver: 'gpio', pin: 20, activeLow: false, debounceMs: 0 };
     const opening = lines.openOutput(profile, () => {});
     const refused = t.rejects(opening, { name: 'ResourceError' });
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -50,7 +50,7 @@ t.test('hook: an interruption up to the flash time is a flash, a longer one a ha
     [601, ['onHook', 'offHook']],
     [5_000, ['onHook', 'offHook']],
   ] as const) {
-    const hook = new HookFlash(600, 20, true);
+    const hook = new HookFlash({ flashMs: 600, pulseMs: 0, settleMs: 20 }, true);
     const changes = hook.loop(false, 1_000);
     const due = hook.deadline ?? 0;
     t.equal(due, 1_620, 'waits until the edge that ends a flash must be known');
@@ -67,10 +67,10 @@ t.test('hook: an interruption up to the flash time is a flash, a longer one a ha
 });
 
 t.test('hook: when the process stood still, the edges still decide', async (t) => {
-  const short = new HookFlash(600, 20, true);
+  const short = new HookFlash({ flashMs: 600, pulseMs: 0, settleMs: 20 }, true);
   short.loop(false, 0);
   t.same(short.loop(true, 300), [{ change: 'flash', at: 300 }]);
-  const long = new HookFlash(600, 20, true);
+  const long = new HookFlash({ flashMs: 600, pulseMs: 0, settleMs: 20 }, true);
   long.loop(false, 0);
   t.same(long.loop(true, 900), [
     { change: 'onHook', at: 0 },
@@ -79,7 +79,7 @@ t.test('hook: when the process stood still, the edges still decide', async (t) =
 });
 
 t.test('hook: without a flash time every interruption is a hang-up at once', async (t) => {
-  const hook = new HookFlash(0, 0, true);
+  const hook = new HookFlash({ flashMs: 0, pulseMs: 0, settleMs: 0 }, true);
   t.same([...hook.loop(false, 50), ...hook.handleTimeout(50)], [{ change: 'onHook', at: 50 }]);
   t.same(hook.loop(true, 51), [{ change: 'offHook', at: 51 }]);
 });

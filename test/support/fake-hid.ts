@@ -3,6 +3,8 @@ import type { HidDriver, HidInterface, HidListener, OpenHid } from '#hal/hid/hid
 
 /** HID devices that exist in a test: plugged in and out, sending what reports it likes. */
 export class FakeHid implements HidDriver {
+  /** Output reports, with their ids. */
+  readonly sent: number[][] = [];
   readonly #plugged = new Map<string, { found: HidInterface; descriptor: Uint8Array; listener?: HidListener }>();
 
   plug(found: HidInterface, descriptor: Uint8Array): void {
@@ -35,6 +37,7 @@ export class FakeHid implements HidDriver {
     if (!device) throw new ResourceError(`${path} is gone`);
     device.listener = listener;
     return {
+      send: (report) => this.sent.push([...report]),
       close: async () => {
         delete device.listener;
       },

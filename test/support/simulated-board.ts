@@ -5,6 +5,9 @@ import virtual from '#hal/boards/virtual.json' with { type: 'json' };
 /** The virtual board that comes with the firmware, as hal would read it. */
 export const virtualProfile: BoardProfile = {
   ...virtual,
+  description: '',
+  gpio: 'auto',
+  sound: 'none',
   hook: { driver: 'virtual', debounceMs: 0 },
   keypad: { driver: 'virtual' },
   leds: Object.fromEntries(Object.keys(virtual.leds).map((name) => [name, { driver: 'virtual', debounceMs: 0 }])),
@@ -55,6 +58,7 @@ export class SimulatedBoard {
       relays: {},
       inputs: Object.fromEntries(Object.keys(this.#profile?.inputs ?? {}).map((name) => [name, this.inputs.get(name) ?? false])),
       keysDown: [],
+      gpio: null,
       faults: [],
     };
   }
