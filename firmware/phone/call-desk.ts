@@ -127,6 +127,17 @@ export class CallDesk {
     return this.#begin(now, { id, owner, line, remote, dialString, localAddress, way, ringMs: settings.calls.ringMs }, record);
   }
 
+  /** The line, or without one the network, is back, perhaps at another address of this machine: calls follow. */
+  relocate(line: string | undefined): void {
+    for (const call of this.#calls.values()) {
+      if (call.plan.line?.name !== line) continue;
+      const uri = parseUri(call.plan.remote.uri);
+      const address = this.#localAddress(call.plan.line, uri ? hostOf(uri) : '');
+      const isLost = isLoopback(address) && !isLoopback(call.plan.localAddress);
+      if (!isLost) call.relocate(address);
+    }
+  }
+
   /** Ends all calls and makes no more. */
   close(now: Milliseconds): void {
     this.#closed = true;
@@ -218,6 +229,10 @@ export class CallDesk {
   #newId(): string {
     return randomToken(this.#ports.entropy, 8);
   }
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.');
 }
 
 function hostOf(uri: Uri): string {

@@ -38,7 +38,7 @@ const lingerMs = 40_000;
 
 /** One conversation: its state, its sound and its digits. */
 export class Call {
-  readonly plan: CallPlan;
+  #plan: CallPlan;
   readonly #ports: CallPorts;
   readonly #machine: Machine<CallTableState, CallInput, CallAction, CallTimer>;
   readonly #negotiation: Negotiation;
@@ -61,7 +61,7 @@ export class Call {
   constructor(now: Milliseconds, plan: CallPlan, ports: CallPorts, record?: CallRecord) {
     const { userAgent, media, alarms } = ports;
     const { way } = plan;
-    this.plan = plan;
+    this.#plan = plan;
     this.#ports = ports;
     this.#createdAt = record?.createdAt ?? now;
     this.#acceptedAt = record?.acceptedAt;
@@ -91,6 +91,10 @@ export class Call {
     };
     const offers = record?.offers as NegotiationRecord | undefined;
     this.#negotiation = new Negotiation(negotiating, ports.sound, ports.entropy, alarms, offers);
+  }
+
+  get plan(): CallPlan {
+    return this.#plan;
   }
 
   /** Asks media for a port; everything else follows. */
@@ -226,6 +230,13 @@ export class Call {
     this.#onHold = onHold;
     this.#negotiation.wish(now, this.#wish(this.#rtp));
     this.#applyDevice();
+  }
+
+  /** This machine is at another address: sound moves there, and the far end is told once media has a port. */
+  relocate(localAddress: string): void {
+    if (!this.talking || localAddress === this.plan.localAddress) return;
+    this.#plan = { ...this.#plan, localAddress };
+    this.#ports.media.moveLeg(this.plan.id, localAddress);
   }
 
   /** The device the person listens at, while there is something to hear. */

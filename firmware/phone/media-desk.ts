@@ -27,7 +27,7 @@ interface Playback {
 
 /** What is wanted of one RTP session; all of it is told again to a media daemon that comes back. */
 interface Leg {
-  readonly address: string;
+  address: string;
   /** Told to media, and which ports it has. */
   state: 'wanted' | 'opening' | 'open';
   rtpPort: number;
@@ -169,6 +169,18 @@ export class MediaDesk {
     if (!leg || leg.device === device) return;
     leg.device = device;
     if (this.#isOpen(leg)) this.#plain({ name: 'connectSession', args: { session: name, device } });
+  }
+
+  /** Opens the leg anew on another address of this machine; all that is wanted of it stays. `legOpen` follows. */
+  moveLeg(name: string, address: string): void {
+    const leg = this.#legs.get(name);
+    if (!leg) return;
+    const told = leg.state !== 'wanted';
+    leg.address = address;
+    leg.state = 'wanted';
+    if (!this.up) return;
+    if (told) this.#tellClosed(name);
+    this.#open(name, leg);
   }
 
   closeLeg(name: string): void {

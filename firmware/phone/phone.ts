@@ -165,7 +165,10 @@ export class Phone implements SipCore<PhoneEvent> {
   }
 
   networkChanged(now: Milliseconds): void {
-    this.#settled(now, () => this.#userAgent.networkChanged(now));
+    this.#settled(now, () => {
+      this.#userAgent.networkChanged(now);
+      this.#desk.relocate(undefined);
+    });
   }
 
   // ── hal and media ──
@@ -359,6 +362,7 @@ export class Phone implements SipCore<PhoneEvent> {
   }
 
   #takeSip(now: Milliseconds, event: UserAgentEvent): void {
+    if (event.type === 'registration' && event.state === 'registered') this.#desk.relocate(event.account);
     if (event.type === 'registration' || event.type === 'messageWaiting') this.#lines.take(now, event);
     else if (event.type === 'message') {
       this.#outbox.fact('sip.message', { direction: event.direction, peer: event.peer, summary: event.summary });

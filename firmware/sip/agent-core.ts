@@ -5,7 +5,7 @@ import type { Logger } from '#firmware/core/logger.ts';
 import { TimerTable } from '#firmware/core/timer-table.ts';
 import type { XmlReader } from '#firmware/core/xml-element.ts';
 import type { DialogNames } from './event/dialog-document.ts';
-import { hostOf } from './identity.ts';
+import { hostOf, type Identity } from './identity.ts';
 import { buildCancel, buildResponse, type ResponseParts, statelessTag, withTopVia } from './message/build.ts';
 import type { Message, Request, Response } from './message/message.ts';
 import type { Uri } from './message/uri.ts';
@@ -79,6 +79,8 @@ export interface Call {
   readonly names?: DialogNames;
   /** CANCEL, BYE or a refusal, whatever the state asks for; again and again without harm. `reason` is a Reason header. */
   end(now: Milliseconds, reason?: string): void;
+  /** The Contact of an account is another one; absent where nobody has to be told. */
+  readdressed?(now: Milliseconds, identity: Identity): void;
   describe(): object;
 }
 

@@ -18,7 +18,7 @@ import {
   type RegistrationPhase as State,
   type RegistrationTimer as Timer,
 } from './registration-table.ts';
-import { StateMachine } from './state-machine.ts';
+import { StateMachine, type Wake } from './state-machine.ts';
 import { isReliable } from './transport/flow.ts';
 import type { Destination } from './transport/sip-core.ts';
 import type { RegistrationEvent } from './user-agent-events.ts';
@@ -31,6 +31,8 @@ const movesAtMost = 3;
 /** A registrar that closes each connection soon after its answer does not want to keep it: it is not opened again for that. */
 const briefConnection: Milliseconds = 30_000;
 
+/** Between a new binding and calls that follow it. */
+const readdressPause: Milliseconds = 1_000;
 /** RFC 5626 §4.5: while another flow stands there is less hurry. */
 const patienceWithOthers = 3;
 /** How often a server may want a flow to be kept alive, s. */
@@ -76,6 +78,12 @@ export class Registration {
   #sentAt: Milliseconds = 0;
   #succeededAt: Milliseconds = 0;
   #moves = 0;
+  /** The binding is at another address: calls follow, a moment later, so that an offer of theirs may do it. */
+  readonly #readdress: Wake = {
+    fire: (now) => {
+      for (const call of this.#core.calls.values()) call.readdressed?.(now, this.#identity);
+    },
+  };
   #pause: Milliseconds = 0;
   #isReplaced = false;
   #request: ClientRequest | undefined;
@@ -254,6 +262,7 @@ export class Registration {
   #succeed(now: Milliseconds, response: Response, contact: NameAddr, outcome: Outcome): void {
     this.#backOff.reset();
     this.#succeededAt = now;
+    if (this.#bound && this.#bound.toString() !== contact.toString()) this.#core.timers.set(this.#readdress, now + readdressPause);
     this.#bound = contact;
     this.#boundAt = this.#identity.place;
     this.#identity.learnServiceRoute(response.headers.listOf('service-route', parseNameAddrList));

@@ -17,6 +17,8 @@ export interface DialogParts {
   readonly remoteTarget: Uri;
   readonly localSequence: number;
   readonly remoteSequence: number | undefined;
+  /** Our Contact in the request that made it. */
+  readonly toldContact?: string | undefined;
 }
 
 /** RFC 3261 §12: a relation between two user agents, which orders and routes the requests within it. */
@@ -27,6 +29,8 @@ export class Dialog {
   readonly routeSet: readonly NameAddr[];
   #remoteTarget: Uri;
   #localSequence: number;
+  /** Our Contact as the far end knows it from a request; `undefined` until there was one. */
+  #toldContact: string | undefined;
   /** Of the last request of theirs; `undefined` before the first. */
   #remoteSequence: number | undefined;
 
@@ -38,6 +42,7 @@ export class Dialog {
     this.#remoteTarget = parts.remoteTarget;
     this.#localSequence = parts.localSequence;
     this.#remoteSequence = parts.remoteSequence;
+    this.#toldContact = parts.toldContact;
   }
 
   /**
@@ -52,6 +57,7 @@ export class Dialog {
       routeSet: [...response.recordRoutes].reverse(),
       remoteTarget: contactOf(response) ?? request.requestUri,
       localSequence: early ? early.#localSequence : request.cSeq.number,
+      toldContact: request.headerValues('Contact')[0],
       remoteSequence: early ? early.#remoteSequence : undefined,
     });
   }
@@ -115,6 +121,7 @@ export class Dialog {
   /** RFC 3261 §12.2.1.1: the next request within the dialog, still without Via. */
   request(method: string, parts: Pick<RequestParts, 'headers' | 'body' | 'contact'> = {}): Request {
     this.#localSequence++;
+    if (parts.contact) this.#toldContact = parts.contact.toString();
     return buildRequest({ ...this.#addressing(), ...parts, method, sequence: this.#localSequence });
   }
 
@@ -128,6 +135,11 @@ export class Dialog {
   /** The ACK of a 2xx to the INVITE of ours with that number. */
   ackOf(sequence: number, headers: Iterable<readonly [name: string, value: string]> = []): Request {
     return buildRequest({ ...this.#addressing(), headers, method: 'ACK', sequence });
+  }
+
+  /** Whether the far end has been told that this is our Contact. */
+  knows(contact: NameAddr): boolean {
+    return this.#toldContact === contact.toString();
   }
 
   /** RFC 3261 §12.2.2: false for a request that comes too late; else its number counts from now on. */

@@ -285,6 +285,13 @@ export class InviteSession implements Call, DialogUsage {
     core.referrals.set(id, this.#events);
   }
 
+  /** RFC 3261 §12.2: tells the far end that we are at another address, unless an offer has done so. */
+  readdressed(now: Milliseconds, mover: Identity): void {
+    const { identity, dialog } = this.#parts;
+    const { destination } = dialog;
+    if (mover === identity && destination && !dialog.knows(identity.contact(destination))) this.#refresh(now);
+  }
+
   #refresh(now: Milliseconds): void {
     const { core, identity, dialog } = this.#parts;
     const { destination } = dialog;

@@ -41,6 +41,8 @@ class Scene {
   readonly events: UserAgentEvent[] = [];
   readonly raw: { at: number; text: string; host: string }[] = [];
   readonly requests: { host: string; request: Request }[] = [];
+  /** Every request but REGISTER gets 200 instead of 404. */
+  callsAreTaken = false;
   outside: Endpoint = { address: '203.0.113.1', port: 40_000 };
   now = 0;
 
@@ -110,8 +112,9 @@ class Scene {
     const request = stampRequest(received, { ...flowFrom(server.address, transport), local: ours, remote: this.outside });
     this.requests.push({ host: server.address, request });
     if (request.method === 'REGISTER') server.registers.push(request);
-    const statusCode = request.method === 'REGISTER' ? server.rule(request) : 404;
-    const contacts = request.headerValues('Contact').map((contact) => ['Contact', `${contact};expires=3600`] as const);
+    const statusCode = request.method === 'REGISTER' ? server.rule(request) : this.callsAreTaken ? 200 : 404;
+    const own = request.headerValues('Contact').map((contact) => ['Contact', `${contact};expires=3600`] as const);
+    const contacts = request.method === 'REGISTER' ? own : [['Contact', `<sip:bob@${server.address}>`] as const, ['Allow', 'UPDATE'] as const];
     const headers = statusCode === 200 ? [...contacts, ...server.headers] : [];
     const response: Response = buildResponse(request, statusCode, { toTag: 'edge', headers });
     if (request.method !== 'ACK') this.userAgent.receive(this.now, flowFrom(server.address, transport), serializeMessage(response));
@@ -174,6 +177,24 @@ t.test('RFC 5626 §4.4.2 a server that answered STUN and no longer does has fail
   scene.run(29 * seconds + 39.5 * seconds + 10 * seconds);
   t.ok((second?.registers.length ?? 0) > 0, 'within the time of seven tries');
   t.equal(scene.states().at(-1), 'registered');
+});
+
+t.test('RFC 3261 §12.2 a call follows its line to another address: the far end is told the new Contact once', async (t) => {
+  const server = edge('192.0.2.10');
+  const scene = new Scene([server]);
+  scene.account();
+  scene.callsAreTaken = true;
+  scene.userAgent.invite(scene.now, { account: 'alice', target: new SipUri({ user: 'bob', host: 'example.org' }), body: offer });
+  scene.run(60 * seconds);
+  const within = (): Request[] => scene.requests.flatMap(({ request }) => (request.method === 'UPDATE' ? [request] : []));
+  t.same(within(), []);
+  scene.outside = { address: '203.0.113.1', port: 41_234 };
+  scene.run(60 * seconds);
+  t.equal(within().length, 1);
+  t.match(contactOf(within()[0]), /@203\.0\.113\.1:41234/);
+  scene.userAgent.networkChanged(scene.now);
+  scene.run(60 * seconds);
+  t.equal(within().length, 1, 'and not again while it stays');
 });
 
 t.test('a server that knows no STUN is not blamed for it, and gets each only once', async (t) => {
