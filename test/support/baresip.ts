@@ -16,6 +16,10 @@ export interface BaresipOptions {
   readonly speech: string;
   readonly answer: 'auto' | 'manual';
   readonly codecs?: string;
+  /** Beyond those for plain calls. */
+  readonly modules?: readonly string[];
+  /** Parameters of the account, such as `mediaenc=srtp`. */
+  readonly account?: readonly string[];
 }
 
 interface BaresipEvent {
@@ -125,7 +129,7 @@ async function writeConfiguration(options: BaresipOptions): Promise<void> {
     // The files have this rate whatever the codec's.
     'ausrc_srate 8000',
     `module_path ${modules.find((path) => existsSync(path)) ?? modules[0]}`,
-    ...['g711', 'g722', 'l16', 'aufile', 'sndfile'].map((name) => `module ${name}.so`),
+    ...['g711', 'g722', 'l16', 'aufile', 'sndfile', ...(options.modules ?? [])].map((name) => `module ${name}.so`),
     `snd_path ${folder}`,
     ...['account', 'contact', 'menu', 'ctrl_tcp'].map((name) => `module_app ${name}.so`),
     `ctrl_tcp_listen 127.0.0.1:${port + 2}`,
@@ -137,6 +141,7 @@ async function writeConfiguration(options: BaresipOptions): Promise<void> {
     `answermode=${options.answer}`,
     'regint=60',
     `audio_codecs=${options.codecs ?? 'pcmu,pcma'}`,
+    ...(options.account ?? []),
   ];
   await writeFile(join(folder, 'config'), `${config.join('\n')}\n`);
   await writeFile(join(folder, 'accounts'), `${account.join(';')}\n`);

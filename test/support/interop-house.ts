@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { CallStatus, PhoneStatus } from '#firmware/contract/phone.ts';
 import { freePorts } from '../../scripts/free-ports.ts';
 import { VirtualPhone } from '../../scripts/virtual-phone.ts';
-import { Baresip } from './baresip.ts';
+import { Baresip, type BaresipOptions } from './baresip.ts';
 import type { ForeignProgram } from './foreign-program.ts';
 import { type KamailioExtras, kamailioPassword, kamailioRealm, startKamailio } from './kamailio.ts';
 
@@ -99,6 +99,7 @@ export async function addBaresip(
   user: string,
   answer: 'auto' | 'manual',
   codecs = 'pcmu,pcma',
+  more: Pick<BaresipOptions, 'modules' | 'account'> = {},
 ): Promise<Baresip> {
   const baresip = await Baresip.start({
     folder: join(house.folder, `baresip-${user}`),
@@ -108,6 +109,7 @@ export async function addBaresip(
     speech: theirSpeech,
     answer,
     codecs,
+    ...more,
   });
   t.teardown(() => baresip.stop());
   return baresip;
