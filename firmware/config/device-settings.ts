@@ -36,12 +36,23 @@ export const deviceSettings = {
   }),
   'audio.*.sampleRate': integer({
     title: 'Sample rate',
-    description: 'Samples a second at which the PortAudio device runs.',
+    description:
+      "Samples a second at which the PortAudio device runs; 0 = the device's own. At 48000 sound is heard some 40 ms sooner than at 8000.",
     owner: 'media',
-    default: 8000,
-    minimum: 8000,
+    default: 0,
+    minimum: 0,
     maximum: 48_000,
-    oneOf: [8000, 16_000, 44_100, 48_000],
+    oneOf: [0, 8000, 16_000, 44_100, 48_000],
+  }),
+  'audio.*.frameMs': integer({
+    title: 'Piece of sound',
+    description:
+      'The PortAudio device hands over sound in pieces of so many milliseconds: 10 is heard some 30 ms sooner, 20 takes half the processor time. A card that does not keep up with 10 goes on with 20.',
+    owner: 'media',
+    default: 10,
+    minimum: 10,
+    maximum: 20,
+    oneOf: [10, 20],
   }),
   'rtp.portFrom': integer({
     title: 'First RTP port',

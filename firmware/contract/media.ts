@@ -15,8 +15,11 @@ export const audioDeviceSchema = v.variant('driver', [
     /** Name as PortAudio shows it; `null` = no such direction. */
     input: v.nullable(name),
     output: v.nullable(name),
-    sampleRate: v.optional(v.picklist([8000, 16_000, 44_100, 48_000]), 8000),
-    /** Frames each PortAudio callback moves; `20 ms` of the rate when absent. */
+    /** The card's own when absent. */
+    sampleRate: v.optional(v.picklist([8000, 16_000, 44_100, 48_000])),
+    /** Sound moves in pieces of this length, ms, 10 when absent; one that a card refuses or cannot keep up with becomes 20. */
+    frameMs: v.optional(v.picklist([10, 20])),
+    /** Frames each PortAudio callback moves; those of `frameMs` when absent. */
     framesPerBuffer: v.optional(v.pipe(v.number(), v.integer(), v.minValue(32), v.maxValue(4096))),
   }),
   v.object({
@@ -115,7 +118,10 @@ export const mediaContract = defineContract({
       result: v.object({ devices: v.record(name, v.object({ ok: v.boolean(), reason: v.optional(v.string()) })) }),
     },
     /** Binds an even RTP port and the RTCP port above it on `address`; `rtpPort` if it is free, when the far end knows it already. */
-    openSession: { args: v.object({ session: name, address: name, rtpPort: v.optional(port) }), result: v.object({ rtpPort: port, rtcpPort: port }) },
+    openSession: {
+      args: v.object({ session: name, address: name, rtpPort: v.optional(port) }),
+      result: v.object({ rtpPort: port, rtcpPort: port }),
+    },
     /** Starts or changes what a session sends and receives. */
     updateSession: { args: v.object({ session: name, parameters: sessionParametersSchema }), result: nothing },
     /** Sends RTCP BYE, frees the ports. Closing an unknown session is no error. */

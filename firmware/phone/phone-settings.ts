@@ -5,6 +5,9 @@ import type { AccountKeepAlive, AccountTransport } from '#firmware/sip/account.t
 import { parseUri, type SipUri } from '#firmware/sip/message/uri.ts';
 import { type CodecName, codecNames } from './session-parameters.ts';
 
+/** What a sound card may be asked for. */
+const audioRates = [8000, 16_000, 44_100, 48_000] as const;
+
 /** All that the phone's rules depend on, parsed and typed, at one moment. */
 export interface PhoneSettings {
   /** The line that calls out unless another is chosen comes first. */
@@ -221,8 +224,8 @@ function deviceOf(settings: Settings, name: string): AudioDevice {
   switch (driver) {
     case 'portaudio': {
       const rate = settings.get('audio.*.sampleRate', name);
-      const sampleRate = rate === 16_000 || rate === 44_100 || rate === 48_000 ? rate : 8000;
-      return { driver, input, output, sampleRate };
+      const sampleRate = audioRates.find((known) => known === rate);
+      return { driver, input, output, ...(sampleRate && { sampleRate }), frameMs: settings.get('audio.*.frameMs', name) === 20 ? 20 : 10 };
     }
     case 'wav':
       return { driver, input, output, loop: settings.get('audio.*.loop', name) };

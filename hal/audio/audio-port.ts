@@ -1,12 +1,16 @@
-import type { Milliseconds } from '#firmware/core/clock.ts';
+/** Devices hand over and take sound in frames of one of these lengths, whatever their own period is. */
+export type FrameLength = 10 | 20;
 
-/** Every device hands over and takes sound in frames of this length, whatever its own period is. */
-export const frameMs: Milliseconds = 20;
+/** For sound cards: the sooner a frame is whole, the sooner it is heard. */
+export const shortFrameMs: FrameLength = 10;
+
+/** Where nothing is gained by shorter ones: half the wake-ups. */
+export const frameMs: FrameLength = 20;
 
 /**
  * A sound device: PortAudio, WAV files or silence. What every driver guarantees:
  *
- * - `listener.frame` is called once per 20 ms of the *device's* clock (of the monotonic clock where there is no device), from a fresh turn
+ * - `listener.frame` is called once per `frameMs` of the *device's* clock (of the monotonic clock where there is no device), from a fresh turn
  *   of the event loop, never from within `start`, `stop` or `play`. A device without a microphone delivers silence, so that its clock still
  *   paces whoever listens. Late turns are made up for by calls in a row, or by a skip once a device has lost sound (`overruns`).
  * - Frames are mono signed 16 bit at `sampleRate`, `frameSamples` long. There is no resampling and no volume here.
@@ -20,7 +24,9 @@ export interface AudioDevice {
   readonly identity: string;
   /** Samples per second of both directions; known for good once `start` has resolved, since a WAV file decides for itself. */
   readonly sampleRate: number;
-  /** Samples of one frame: `sampleRate` / 50. */
+  /** Length of a frame; known for good once `start` has resolved. */
+  readonly frameMs: FrameLength;
+  /** Samples of one frame. */
   readonly frameSamples: number;
   /** Frames handed to `play` that the device has not taken yet. */
   readonly queuedFrames: number;
@@ -34,7 +40,7 @@ export interface AudioDevice {
 
 /** Who lives on a device's clock. */
 export interface AudioListener {
-  /** 20 ms of the microphone. The array is the driver's and is overwritten after the call. */
+  /** One frame of the microphone. The array is the driver's and is overwritten after the call. */
   frame(captured: Int16Array): void;
   /** The device is gone, in plain words; no frame will follow. */
   failed(reason: string): void;
@@ -50,7 +56,7 @@ export interface AudioDeviceStatus {
   readonly queuedFrames: number;
   /** The loudspeaker had nothing to play when a frame was due. */
   readonly underruns: number;
-  /** Captured sound was lost because it was not taken in time, 20 ms frames. */
+  /** Captured sound was lost because it was not taken in time, frames. */
   readonly overruns: number;
   /** Frames `play` refused because the queue was full. */
   readonly framesDropped: number;

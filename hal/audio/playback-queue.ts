@@ -1,7 +1,7 @@
-/** Takes in a row that find too much left over before a frame is thrown away: half a second. */
-const patience = 25;
-/** An under-run within so many takes (10 s) of a frame thrown away says that this frame was needed. */
-const regret = 500;
+/** So long each take has to find too much left over before a frame is thrown away, ms. */
+const patienceMs = 500;
+/** An under-run so soon after a frame was thrown away says that this frame was needed, ms. */
+const regretMs = 10_000;
 
 /**
  * Frames on their way to a loudspeaker: bounded, copied into buffers that are reused. It guards latency. A full queue refuses, and a queue
@@ -10,6 +10,9 @@ const regret = 500;
  */
 export class PlaybackQueue {
   readonly #ring: Int16Array[];
+  /** The same in takes. */
+  readonly #patience: number;
+  readonly #regret: number;
   #head = 0;
   #size = 0;
   #takesWithLeftover = 0;
@@ -20,7 +23,10 @@ export class PlaybackQueue {
   #dropped = 0;
   #underruns = 0;
 
-  constructor(frameSamples: number, capacity: number) {
+  /** `frameMs` is the length of a frame, `capacity` how many may wait. */
+  constructor(frameSamples: number, frameMs: number, capacity: number) {
+    this.#patience = patienceMs / frameMs;
+    this.#regret = regretMs / frameMs;
     this.#ring = Array.from({ length: capacity }, () => new Int16Array(frameSamples));
   }
 
@@ -65,7 +71,7 @@ export class PlaybackQueue {
       into.fill(0);
       this.#underruns++;
       this.#takesWithLeftover = 0;
-      if (this.#takesSinceDrop < regret) this.#tolerated = 1;
+      if (this.#takesSinceDrop < this.#regret) this.#tolerated = 1;
       return;
     }
     into.set(first);
@@ -84,7 +90,7 @@ export class PlaybackQueue {
 
   #catchUp(): void {
     this.#takesWithLeftover = this.#size > this.#tolerated ? this.#takesWithLeftover + 1 : 0;
-    if (this.#takesWithLeftover < patience) return;
+    if (this.#takesWithLeftover < this.#patience) return;
     this.#takesWithLeftover = 0;
     this.#takesSinceDrop = 0;
     this.#dropped++;

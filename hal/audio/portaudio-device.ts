@@ -1,22 +1,29 @@
 import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
 import { Turns } from '../turns.ts';
 import { ArrivalWatch } from './arrival-watch.ts';
-import type { AudioDevice, AudioDeviceStatus, AudioListener } from './audio-port.ts';
+import { type AudioDevice, type AudioDeviceStatus, type AudioListener, type FrameLength, frameMs, shortFrameMs } from './audio-port.ts';
 import { PlaybackQueue } from './playback-queue.ts';
 import type { PortAudioSpec } from './portaudio.ts';
+import type { SoundFormat } from './sound-messages.ts';
 import { SoundProcess } from './sound-process.ts';
 
-/** Frames that may wait beside those in PortAudio's own queue. */
-const queueFrames = 3;
+/** Sound that may wait beside that in PortAudio's own queue, ms. */
+const queueMs: Milliseconds = 60;
+/** Until the card has said what its own is. */
+const plainRate = 8000;
 const watchdogMs: Milliseconds = 100;
 /** Looks without a frame until the device counts as gone: 0.6 s. Looks are counted, not time, so that our own stall blames nobody. */
 const patience = 6;
+/** A card that loses a fifth of its first frames does not keep up with short ones. */
+const trial = { frames: 500, lostAtMost: 100 } as const;
 
 /** What lives while a device runs. */
 interface Running {
   readonly sound: SoundProcess;
   readonly listener: AudioListener;
-  readonly arrivals: ArrivalWatch;
+  arrivals: ArrivalWatch;
+  /** Frames so far. */
+  beats: number;
   watchdog: NodeJS.Timeout | undefined;
 }
 
@@ -31,32 +38,48 @@ interface Running {
  */
 export class PortAudioDevice implements AudioDevice {
   readonly identity: string;
-  readonly sampleRate: number;
-  readonly frameSamples: number;
   readonly #spec: PortAudioSpec;
   readonly #clock: Clock;
   readonly #program: string;
-  readonly #queue: PlaybackQueue;
-  readonly #captured: Int16Array;
-  readonly #outgoing: Int16Array;
+  /** Asked of the card at the next start, and what it agreed to at the last. */
+  #wanted: FrameLength;
+  #frameMs: FrameLength;
+  #sampleRate: number;
+  #queue: PlaybackQueue;
+  #captured: Int16Array;
+  #outgoing: Int16Array;
   #running: Running | undefined;
   #looksWithoutFrame = 0;
   #framesCaptured = 0;
-  #lostBefore = 0;
+  /** What earlier runs counted. */
+  #before = { taken: 0, underruns: 0, dropped: 0, lost: 0 };
   /** Starts and stops happen one after the other. */
   readonly #turns = new Turns();
 
   /** `program` is the script of the sound process. */
   constructor(spec: PortAudioSpec, clock: Clock, program: string) {
     this.identity = `portaudio:${spec.input ?? '-'}/${spec.output ?? '-'}`;
-    this.sampleRate = spec.sampleRate;
-    this.frameSamples = spec.sampleRate / 50;
+    this.#sampleRate = spec.sampleRate ?? plainRate;
     this.#spec = spec;
     this.#clock = clock;
     this.#program = program;
-    this.#queue = new PlaybackQueue(this.frameSamples, queueFrames);
+    this.#wanted = spec.frameMs ?? shortFrameMs;
+    this.#frameMs = this.#wanted;
+    this.#queue = new PlaybackQueue(this.frameSamples, this.#frameMs, queueMs / this.#frameMs);
     this.#captured = new Int16Array(this.frameSamples);
     this.#outgoing = new Int16Array(this.frameSamples);
+  }
+
+  get sampleRate(): number {
+    return this.#sampleRate;
+  }
+
+  get frameMs(): FrameLength {
+    return this.#frameMs;
+  }
+
+  get frameSamples(): number {
+    return (this.sampleRate * this.#frameMs) / 1000;
   }
 
   get queuedFrames(): number {
@@ -81,31 +104,49 @@ export class PortAudioDevice implements AudioDevice {
       running: this.#running !== undefined,
       sampleRate: this.sampleRate,
       framesCaptured: this.#framesCaptured,
-      framesPlayed: this.#queue.taken,
+      framesPlayed: this.#before.taken + this.#queue.taken,
       queuedFrames: this.#queue.size,
-      underruns: this.#queue.underruns,
-      overruns: this.#lostBefore + (this.#running?.arrivals.lost ?? 0),
-      framesDropped: this.#queue.dropped,
+      underruns: this.#before.underruns + this.#queue.underruns,
+      overruns: this.#before.lost + (this.#running?.arrivals.lost ?? 0),
+      framesDropped: this.#before.dropped + this.#queue.dropped,
     };
   }
 
   async #start(listener: AudioListener): Promise<void> {
     if (this.#running) return;
-    const sound = new SoundProcess(this.#program, this.#spec, {
-      captured: (bytes) => this.#beat(bytes),
-      taken: () => this.#beat(undefined),
-      ended: (reason) => this.#fail(reason),
-    });
-    const running: Running = { sound, listener, arrivals: new ArrivalWatch(), watchdog: undefined };
+    const sound = new SoundProcess(
+      this.#program,
+      { ...this.#spec, frameMs: this.#wanted },
+      {
+        captured: (bytes) => this.#beat(bytes),
+        taken: () => this.#beat(undefined),
+        ended: (reason) => this.#fail(reason),
+      },
+    );
+    const running: Running = { sound, listener, arrivals: new ArrivalWatch(this.#frameMs), beats: 0, watchdog: undefined };
     this.#running = running;
     try {
-      await sound.start();
+      this.#useFormat(await sound.start(), running);
     } catch (thrown) {
       this.#leave(running);
       throw thrown;
     }
     this.#looksWithoutFrame = 0;
     running.watchdog = setInterval(() => this.#look(), watchdogMs);
+  }
+
+  /** What the card agreed to, in place of what it was asked for. */
+  #useFormat({ frameMs: length, sampleRate }: SoundFormat, running: Running): void {
+    if (length === this.#frameMs && sampleRate === this.#sampleRate) return;
+    this.#before.taken += this.#queue.taken;
+    this.#before.underruns += this.#queue.underruns;
+    this.#before.dropped += this.#queue.dropped;
+    this.#frameMs = length;
+    this.#sampleRate = sampleRate;
+    this.#queue = new PlaybackQueue(this.frameSamples, length, queueMs / length);
+    this.#captured = new Int16Array(this.frameSamples);
+    this.#outgoing = new Int16Array(this.frameSamples);
+    running.arrivals = new ArrivalWatch(length);
   }
 
   async #stop(): Promise<void> {
@@ -118,7 +159,7 @@ export class PortAudioDevice implements AudioDevice {
   #leave(ending: Running): void {
     this.#running = undefined;
     clearInterval(ending.watchdog);
-    this.#lostBefore += ending.arrivals.lost;
+    this.#before.lost += ending.arrivals.lost;
     this.#queue.clear();
   }
 
@@ -129,6 +170,11 @@ export class PortAudioDevice implements AudioDevice {
     this.#looksWithoutFrame = 0;
     this.#framesCaptured++;
     running.arrivals.arrived(this.#clock.now());
+    if (++running.beats === trial.frames && running.arrivals.lost > trial.lostAtMost && this.#frameMs !== frameMs) {
+      this.#wanted = frameMs;
+      this.#fail(`it does not keep up with frames of ${this.#frameMs} ms and goes on with ${frameMs}`);
+      return;
+    }
     if (bytes) new Uint8Array(this.#captured.buffer).set(bytes.subarray(0, this.#captured.byteLength));
     else this.#captured.fill(0);
     running.listener.frame(this.#captured);

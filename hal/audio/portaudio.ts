@@ -1,6 +1,7 @@
 import type { AudioOptions, DeviceInfo, IoStreamDuplex } from 'naudiodon';
 import type { AudioDevice as AudioDeviceSpec } from '#firmware/contract/media.ts';
 import { messageOf, ResourceError } from '#firmware/core/errors.ts';
+import { type FrameLength, frameMs, shortFrameMs } from './audio-port.ts';
 
 /**
  * naudiodon, for a process that does nothing else (sound-host.ts). What there is to know about it, all measured:
@@ -17,8 +18,14 @@ import { messageOf, ResourceError } from '#firmware/core/errors.ts';
 
 export type PortAudioSpec = Extract<AudioDeviceSpec, { driver: 'portaudio' }>;
 
+/** With the rate settled. */
+type OpenedSpec = Omit<PortAudioSpec, 'sampleRate'> & { readonly sampleRate: number };
+
+const ownRates = [48_000, 44_100, 16_000, 8000];
+const plainRate = 8000;
+
 export interface PortAudioEvents {
-  /** 20 ms of the microphone: mono, signed 16 bit, native order. */
+  /** A frame of the microphone: mono, signed 16 bit, native order. */
   captured(frame: Uint8Array): void;
   /** A frame written is in the hands of PortAudio. */
   taken(): void;
@@ -26,23 +33,26 @@ export interface PortAudioEvents {
   ended(reason: string): void;
 }
 
-/** Opens a stream in the directions the specification names, not started. Rejects with ResourceError. */
-export async function openPortAudioStream(spec: PortAudioSpec): Promise<PortAudioStream> {
+/** Opens a stream in the directions the specification names, not started; with frames of 20 ms where shorter ones are refused. Rejects with ResourceError. */
+export async function openPortAudioStream(wanted: PortAudioSpec): Promise<PortAudioStream> {
   const library = await loadPortAudio();
   const devices = library.getDevices();
-  const input = spec.input === null ? undefined : deviceNamed(devices, spec.input, 'maxInputChannels');
-  const output = spec.output === null ? undefined : deviceNamed(devices, spec.output, 'maxOutputChannels');
+  const input = wanted.input === null ? undefined : deviceNamed(devices, wanted.input, 'maxInputChannels');
+  const output = wanted.output === null ? undefined : deviceNamed(devices, wanted.output, 'maxOutputChannels');
+  const spec = { ...wanted, sampleRate: wanted.sampleRate ?? ownRate(output ?? input) };
   if (!input && !output) throw new ResourceError('the sound device names neither an input nor an output');
   let refusal = '';
-  for (const [inputs, outputs] of channelChoices(input, output)) {
+  const lengths = spec.frameMs === frameMs ? [frameMs] : [shortFrameMs, frameMs];
+  const choices = lengths.flatMap((length) => channelChoices(input, output).map((channels) => [length, ...channels] as const));
+  for (const [length, inputs, outputs] of choices) {
     const options = {
-      ...(input && { inOptions: optionsFor(spec, input, inputs) }),
-      ...(output && { outOptions: optionsFor(spec, output, outputs) }),
+      ...(input && { inOptions: optionsFor(spec, length, input, inputs) }),
+      ...(output && { outOptions: optionsFor(spec, length, output, outputs) }),
     };
     try {
       // The declared types tell three kinds of stream apart; which one it is, we know by `channels`.
       const stream = library.AudioIO(options as Required<typeof options>) as IoStreamDuplex;
-      return new PortAudioStream(stream, spec, { input: input ? inputs : 0, output: output ? outputs : 0 });
+      return new PortAudioStream(stream, spec, length, { input: input ? inputs : 0, output: output ? outputs : 0 });
     } catch (thrown) {
       refusal = messageOf(thrown);
     }
@@ -50,20 +60,24 @@ export async function openPortAudioStream(spec: PortAudioSpec): Promise<PortAudi
   throw new ResourceError(`the sound device ${spec.input ?? '-'}/${spec.output ?? '-'} cannot be opened: ${refusal}`);
 }
 
-/** A PortAudio stream of mono frames of 20 ms. Cards that know only stereo get the same sound on both sides. */
+/** A PortAudio stream of mono frames. Cards that know only stereo get the same sound on both sides. */
 export class PortAudioStream {
+  readonly frameMs: FrameLength;
+  readonly sampleRate: number;
+  readonly frameSamples: number;
   readonly #stream: IoStreamDuplex;
   readonly #channels: { readonly input: number; readonly output: number };
-  readonly #frameSamples: number;
   readonly #prefill: boolean;
   #events: PortAudioEvents | undefined;
 
-  constructor(stream: IoStreamDuplex, spec: PortAudioSpec, channels: { input: number; output: number }) {
+  constructor(stream: IoStreamDuplex, spec: OpenedSpec, length: FrameLength, channels: { input: number; output: number }) {
     this.#stream = stream;
     this.#channels = channels;
-    this.#frameSamples = spec.sampleRate / 50;
+    this.frameMs = length;
+    this.sampleRate = spec.sampleRate;
+    this.frameSamples = samplesOf(spec, length);
     // A callback that is no whole number of frames waits for samples which only the frame after would bring: one frame ahead helps.
-    const wholeFrames = (spec.framesPerBuffer ?? this.#frameSamples) % this.#frameSamples === 0;
+    const wholeFrames = (spec.framesPerBuffer ?? this.frameSamples) % this.frameSamples === 0;
     this.#prefill = channels.output > 0 && (channels.input === 0 || !wholeFrames);
   }
 
@@ -78,7 +92,7 @@ export class PortAudioStream {
     } catch (thrown) {
       throw new ResourceError(messageOf(thrown));
     }
-    if (this.#prefill) this.write(new Uint8Array(this.#frameSamples * 2));
+    if (this.#prefill) this.write(new Uint8Array(this.frameSamples * 2));
   }
 
   /** Queues one mono frame, which must not be changed any more. `taken` follows for each. */
@@ -97,8 +111,8 @@ export class PortAudioStream {
     const channels = this.#channels.input;
     if (channels === 1) return bytes;
     const from = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const to = new DataView(new ArrayBuffer(this.#frameSamples * 2));
-    for (let at = 0; at < this.#frameSamples; at++) {
+    const to = new DataView(new ArrayBuffer(this.frameSamples * 2));
+    for (let at = 0; at < this.frameSamples; at++) {
       let sum = 0;
       for (let channel = 0; channel < channels; channel++) sum += from.getInt16((at * channels + channel) * 2, true);
       to.setInt16(at * 2, sum / channels, true);
@@ -113,6 +127,11 @@ export class PortAudioStream {
     for (let at = 0; at < wide.length; at++) wide[at] = frame[Math.floor(at / (2 * channels)) * 2 + (at & 1)] ?? 0;
     return wide;
   }
+}
+
+/** What a card runs at by itself; one with none of the rates that we know is asked for the telephone's. */
+function ownRate(device: DeviceInfo | undefined): number {
+  return ownRates.find((rate) => rate === device?.defaultSampleRate) ?? plainRate;
 }
 
 async function loadPortAudio(): Promise<typeof import('naudiodon')> {
@@ -151,8 +170,12 @@ function channelChoices(input: DeviceInfo | undefined, output: DeviceInfo | unde
   );
 }
 
-function optionsFor(spec: PortAudioSpec, device: DeviceInfo, channels: number): AudioOptions {
-  const frameSamples = spec.sampleRate / 50;
+function samplesOf(spec: OpenedSpec, length: FrameLength): number {
+  return (spec.sampleRate * length) / 1000;
+}
+
+function optionsFor(spec: OpenedSpec, length: FrameLength, device: DeviceInfo, channels: number): AudioOptions {
+  const frameSamples = samplesOf(spec, length);
   return {
     deviceId: device.id,
     sampleRate: spec.sampleRate,

@@ -1,5 +1,5 @@
 import type { Clock } from '#firmware/core/clock.ts';
-import type { AudioDevice, AudioDeviceStatus, AudioListener } from './audio-port.ts';
+import { type AudioDevice, type AudioDeviceStatus, type AudioListener, frameMs } from './audio-port.ts';
 import { PacedLoop } from './frame-pacer.ts';
 import { PlaybackQueue } from './playback-queue.ts';
 
@@ -10,9 +10,10 @@ const frameSamples = sampleRate / 50;
 export class SilenceDevice implements AudioDevice {
   readonly identity = 'silence';
   readonly sampleRate = sampleRate;
+  readonly frameMs = frameMs;
   readonly frameSamples = frameSamples;
   readonly #clock: Clock;
-  readonly #queue = new PlaybackQueue(frameSamples, 3);
+  readonly #queue = new PlaybackQueue(frameSamples, frameMs, 3);
   readonly #silence = new Int16Array(frameSamples);
   readonly #played = new Int16Array(frameSamples);
   #loop: PacedLoop | undefined;

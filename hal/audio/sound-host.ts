@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { messageOf } from '#firmware/core/errors.ts';
 import { openPortAudioStream, type PortAudioSpec, type PortAudioStream } from './portaudio.ts';
-import { encodeSoundMessage, FrameReader } from './sound-messages.ts';
+import { encodeFormat, encodeSoundMessage, FrameReader } from './sound-messages.ts';
 
 /** Longer than any buffer takes to play out. */
 const quitWithinMs: Milliseconds = 1_000;
@@ -27,8 +27,8 @@ export async function runSoundHost(spec: PortAudioSpec, frames: Readable, messag
     fail(messages, messageOf(thrown));
     return;
   }
-  messages.write(encodeSoundMessage('started'));
-  const reader = new FrameReader((spec.sampleRate / 50) * 2);
+  messages.write(encodeSoundMessage('started', encodeFormat(stream)));
+  const reader = new FrameReader(stream.frameSamples * 2);
   frames.on('data', (bytes: Buffer) => reader.receive(bytes, (frame) => stream.write(frame)));
   for (const event of ['end', 'error'] as const) frames.once(event, () => void quit(stream));
 }

@@ -1,13 +1,14 @@
 import { Buffer } from 'node:buffer';
+import { type FrameLength, frameMs, shortFrameMs } from './audio-port.ts';
 
 /**
  * What the process of a sound card says on its pipe: one octet of kind, two of length (little endian), the content. The other way go
  * naked frames, since nothing else goes there.
  */
 export const soundMessageKinds = {
-  /** The card runs. */
+  /** The card runs: the length of its frames, ms, in one octet, and its samples a second in four. */
   started: 1,
-  /** 20 ms of the microphone. */
+  /** A frame of the microphone. */
   captured: 2,
   /** The loudspeaker took a frame; said by cards without a microphone, whose beat it is. */
   taken: 3,
@@ -25,6 +26,23 @@ export function encodeSoundMessage(kind: SoundMessageKind, content: Uint8Array =
   message.writeUInt16LE(content.length, 1);
   message.set(content, headerBytes);
   return message;
+}
+
+/** How a card agreed to run. */
+export interface SoundFormat {
+  readonly frameMs: FrameLength;
+  readonly sampleRate: number;
+}
+
+export function encodeFormat({ frameMs, sampleRate }: SoundFormat): Uint8Array {
+  const content = Buffer.alloc(5);
+  content.writeUInt8(frameMs, 0);
+  content.writeUInt32LE(sampleRate, 1);
+  return content;
+}
+
+export function decodeFormat(content: Buffer): SoundFormat {
+  return { frameMs: content.readUInt8(0) === shortFrameMs ? shortFrameMs : frameMs, sampleRate: content.readUInt32LE(1) };
 }
 
 /** Cuts the pipe's bytes into messages. Both ends are ours, so a kind it does not know is passed over. */

@@ -3,10 +3,10 @@ import type { Readable, Writable } from 'node:stream';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { ResourceError } from '#firmware/core/errors.ts';
 import type { PortAudioSpec } from './portaudio.ts';
-import { type SoundMessageKind, SoundMessageReader } from './sound-messages.ts';
+import { decodeFormat, type SoundFormat, type SoundMessageKind, SoundMessageReader } from './sound-messages.ts';
 
 export interface SoundEvents {
-  /** 20 ms of the microphone: mono, signed 16 bit, native order. */
+  /** A frame of the microphone: mono, signed 16 bit, native order. */
   captured(bytes: Uint8Array): void;
   /** A card without a microphone took a frame. */
   taken(): void;
@@ -25,6 +25,7 @@ export class SoundProcess {
   readonly #exited: Promise<void>;
   #phase: 'starting' | 'running' | 'over' = 'starting';
   #settle: ((failure: string | undefined) => void) | undefined;
+  #format: SoundFormat | undefined;
 
   /** `program` is the script that runs the sound host, `services/sound/main`. */
   constructor(program: string, spec: PortAudioSpec, events: SoundEvents) {
@@ -38,8 +39,8 @@ export class SoundProcess {
     });
   }
 
-  /** Resolves once sound flows, rejects with ResourceError and the reason when it cannot. */
-  async start(): Promise<void> {
+  /** Resolves with what the card agreed to once sound flows, rejects with ResourceError and the reason when it cannot. */
+  async start(): Promise<SoundFormat> {
     const reader = new SoundMessageReader();
     this.#messages.on('data', (bytes: Buffer) => reader.receive(bytes, (kind, content) => this.#take(kind, content)));
     this.#frames.on('error', (error) => this.#end(`the sound process does not listen: ${error.message}`));
@@ -51,9 +52,9 @@ export class SoundProcess {
       this.#settle = resolve;
     });
     clearTimeout(tooLate);
-    if (failure === undefined) return;
+    if (failure === undefined && this.#format) return this.#format;
     this.kill();
-    throw new ResourceError(failure);
+    throw new ResourceError(failure ?? 'the sound card did not say how it runs');
   }
 
   /** Sends one frame for the loudspeaker, copying it. */
@@ -92,6 +93,7 @@ export class SoundProcess {
   #take(kind: SoundMessageKind, content: Buffer): void {
     if (this.#phase === 'starting' && kind === 'started') {
       this.#phase = 'running';
+      this.#format = decodeFormat(content);
       this.#settle?.(undefined);
     }
     if (kind === 'failed') this.#end(content.toString('utf8'));

@@ -4,7 +4,7 @@ import type { AudioDevice as AudioDeviceSpec } from '#firmware/contract/media.ts
 import type { Clock } from '#firmware/core/clock.ts';
 import { messageOf, ResourceError } from '#firmware/core/errors.ts';
 import { Turns } from '../turns.ts';
-import type { AudioDevice, AudioDeviceStatus, AudioListener } from './audio-port.ts';
+import { type AudioDevice, type AudioDeviceStatus, type AudioListener, frameMs } from './audio-port.ts';
 import { PacedLoop } from './frame-pacer.ts';
 import { PlaybackQueue } from './playback-queue.ts';
 import { WavRecorder } from './wav-recorder.ts';
@@ -31,10 +31,11 @@ interface Running {
  */
 export class WavDevice implements AudioDevice {
   readonly identity: string;
+  readonly frameMs = frameMs;
   readonly #spec: WavSpec;
   readonly #clock: Clock;
   #sampleRate = plainRate;
-  #queue = new PlaybackQueue(plainRate / 50, queueFrames);
+  #queue = new PlaybackQueue(plainRate / 50, frameMs, queueFrames);
   #running: Running | undefined;
   #framesCaptured = 0;
   /** What earlier runs counted. */
@@ -113,7 +114,7 @@ export class WavDevice implements AudioDevice {
     this.#before.taken += this.#queue.taken;
     this.#before.underruns += this.#queue.underruns;
     this.#before.dropped += this.#queue.dropped;
-    this.#queue = new PlaybackQueue(this.frameSamples, queueFrames);
+    this.#queue = new PlaybackQueue(this.frameSamples, frameMs, queueFrames);
   }
 
   #beat(): void {

@@ -19,8 +19,8 @@ export interface DeviceSurroundings {
   readonly audio: AudioSurroundings;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** 20 ms have passed on the clock that paces. */
-  readonly onFrame: () => void;
+  /** So many milliseconds have passed on the clock that paces. */
+  readonly onFrame: (ms: number) => void;
   readonly onChange: (role: string, health: DeviceHealth) => void;
 }
 
@@ -137,7 +137,7 @@ export class DeviceSet {
       place.beating = true;
       this.#choosePace();
     }
-    if (role === this.#pacing) this.#surroundings.onFrame();
+    if (role === this.#pacing) this.#surroundings.onFrame(place.device.frameMs);
   }
 
   #failed(role: string, place: Place, reason: string): void {
@@ -171,6 +171,6 @@ export class DeviceSet {
     const card = running.find(([, { spec }]) => spec.driver === 'portaudio') ?? running[0];
     this.#pacing = card?.[0];
     if (card) void this.#silence.stop();
-    else void this.#silence.start({ frame: () => this.#surroundings.onFrame(), failed: () => undefined });
+    else void this.#silence.start({ frame: () => this.#surroundings.onFrame(this.#silence.frameMs), failed: () => undefined });
   }
 }

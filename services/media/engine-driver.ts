@@ -5,6 +5,7 @@ import { UsageError } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
 import type { MediaEngine, MediaEvent } from '#firmware/media/media-engine.ts';
 import type { LegStatistics, MediaSession } from '#firmware/media/media-session.ts';
+import { blockMs } from '#firmware/media/sound-format.ts';
 import { openRtpSocketPair, type PortRange, type RtpSocketPair } from '#firmware/platform/rtp-socket.ts';
 
 /** What a media engine needs to run in a process. */
@@ -17,10 +18,10 @@ export interface EngineSurroundings {
   readonly onStatistics: (statistics: readonly (LegStatistics & { readonly session: string })[]) => void;
 }
 
-const framesPerSecond = 50;
+const reportEveryMs = 1000;
 
 /**
- * The one driver of a media engine: gives its sessions sockets, and with each 20 ms frame of whatever clock there is moves the sound and
+ * The one driver of a media engine: gives its sessions sockets, and with each frame of whatever clock there is moves the sound and
  * sends what came of it. Nothing else wakes the engine.
  */
 export class EngineDriver {
@@ -31,7 +32,7 @@ export class EngineDriver {
   /** Packets refused when last looked, by session. */
   readonly #refused = new Map<string, number>();
   readonly #opening = new Set<string>();
-  #frames = 0;
+  #sinceReport = 0;
   #framesMoved = 0;
 
   constructor(engine: MediaEngine, surroundings: EngineSurroundings) {
@@ -45,7 +46,7 @@ export class EngineDriver {
     return [...this.#sockets].map(([session, { rtpPort }]) => ({ session, rtpPort }));
   }
 
-  /** Frames since the start: they move at 50 a second, with sound devices or without. */
+  /** Frames since the start: they move at 50 a second or more, with sound devices or without. */
   get framesMoved(): number {
     return this.#framesMoved;
   }
@@ -91,19 +92,19 @@ export class EngineDriver {
     await Promise.all([...this.#sockets.keys()].map((name) => this.closeSession(name)));
   }
 
-  /** 20 ms have passed. */
-  frame(): void {
+  /** So many milliseconds have passed, a multiple of the engine's block. */
+  frame(ms: number): void {
     const now = this.#surroundings.clock.now();
-    this.#engine.tick(now);
-    this.#engine.tick(now);
+    for (let moved = 0; moved < ms; moved += blockMs) this.#engine.tick(now);
     for (const [name, pair] of this.#sockets) {
       const session = this.#engine.sessions.get(name);
       if (session) this.#flush(session, pair);
     }
     for (const event of this.#engine.drain()) this.#surroundings.onEvent(event);
     this.#framesMoved++;
-    if (++this.#frames < framesPerSecond) return;
-    this.#frames = 0;
+    this.#sinceReport += ms;
+    if (this.#sinceReport < reportEveryMs) return;
+    this.#sinceReport = 0;
     if (this.#sockets.size > 0) this.#reportStatistics(now);
   }
 

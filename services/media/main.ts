@@ -37,7 +37,7 @@ await runDaemon('media', async (daemon) => {
     audio: { clock, soundProgram },
     clock,
     logger,
-    onFrame: () => driver.frame(),
+    onFrame: (ms) => driver.frame(ms),
     onChange: (device, health) => served?.emit('deviceChanged', { device, ...health }),
   });
   devices.start();

@@ -57,9 +57,9 @@ export function audioSuite(name: string, make: () => Promise<AudioRig>): void {
     t.equal(device.play(silence()), false, 'refuses what is played before it starts');
     await Promise.all([device.start(ear), device.start(ear)]);
     t.match(device.describe(), { identity: device.identity, running: true, sampleRate: device.sampleRate });
-    t.equal(device.frameSamples, device.sampleRate / 50, 'a frame is 20 ms');
+    t.equal(device.frameSamples, (device.sampleRate * device.frameMs) / 1000, `a frame is ${device.frameMs} ms`);
 
-    await t.test('keeps the beat of 20 ms', async (t) => {
+    await t.test('keeps its beat', async (t) => {
       await ear.more(10);
       const seconds: string[] = [];
       // A loaded machine may cost frames in one second; a wrong beat is wrong in each, and one too fast is never right.
@@ -67,7 +67,7 @@ export function audioSuite(name: string, make: () => Promise<AudioRig>): void {
         const before = ear.frames;
         const started = performance.now();
         await ear.until(() => performance.now() - started > 1_000);
-        const surplus = ear.frames - before - (performance.now() - started) / 20;
+        const surplus = ear.frames - before - (performance.now() - started) / device.frameMs;
         seconds.push(surplus.toFixed(1));
         if (surplus > 12) break;
         good = Math.abs(surplus) <= 3;
@@ -94,7 +94,7 @@ export function audioSuite(name: string, make: () => Promise<AudioRig>): void {
       await t.test('takes a bounded number of frames ahead, drops the rest and says so', async (t) => {
         const { framesDropped } = device.describe();
         const taken = Array.from({ length: 100 }, () => device.play(silence())).filter(Boolean).length;
-        t.ok(taken >= 1 && taken <= 5, `${taken} of 100 taken`);
+        t.ok(taken >= 1 && taken * device.frameMs <= 100, `${taken} of 100 taken`);
         t.equal(device.describe().framesDropped - framesDropped, 100 - taken);
         await ear.until(() => device.queuedFrames === 0);
         t.equal(device.play(silence()), true, 'and takes more once those are played');

@@ -25,6 +25,7 @@ const lab = await LabPcm.start({
   handset: { capture: 'mouth', playback: 'ear' },
   stereo: { capture: 'left', playback: 'right', channels: 2 },
   slow: { capture: 'far', playback: 'away', ppm: -20_000 },
+  wide: { capture: 'wide-mouth', playback: 'wide-ear', rate: 48_000 },
 });
 t.teardown(() => lab.end());
 Object.assign(process.env, lab.environment);
@@ -45,12 +46,13 @@ function noise(samples: number, seed: number): Int16Array {
 async function roundTrip(ear: Listening, mouth: LabWire, receiver: LabWire): Promise<{ ms: number; correlation: number }> {
   let best = { ms: 0, correlation: 0 };
   for (let attempt = 1; attempt <= 5 && best.correlation < 0.99; attempt++) {
-    const sent = noise(2_400, attempt);
-    const at = mouth.now() + 400;
+    const perMs = mouth.rate / 1_000;
+    const [sent, longest] = [noise(300 * perMs, attempt), 200 * perMs];
+    const at = mouth.now() + 50 * perMs;
     mouth.put(sent, at);
-    await ear.until(() => mouth.now() > at + sent.length + 1_600);
-    const { lag, correlation } = align(sent, receiver.take(at, sent.length + 1_600), 1_600);
-    if (correlation > best.correlation) best = { ms: lag / 8, correlation };
+    await ear.until(() => mouth.now() > at + sent.length + longest);
+    const { lag, correlation } = align(sent, receiver.take(at, sent.length + longest), longest);
+    if (correlation > best.correlation) best = { ms: lag / perMs, correlation };
   }
   return best;
 }
@@ -68,7 +70,7 @@ t.test('PortAudio: sound comes back whole, after the same short time, also after
   while (performance.now() - stalled < 400);
   await ear.more(50);
   const after = await roundTrip(ear, mouth, receiver);
-  t.comment(`round trip at 8 kHz, 160 frames: ${before.map(({ ms }) => ms).join(', ')} ms; after a stall of 400 ms: ${after.ms} ms`);
+  t.comment(`round trip at 8 kHz: ${before.map(({ ms }) => ms).join(', ')} ms; after a stall of 400 ms: ${after.ms} ms`);
   for (const { ms, correlation } of [...before, after]) {
     t.ok(correlation > 0.99, `correlation ${correlation.toFixed(4)}`);
     t.ok(ms > 20 && ms <= 80, `${ms} ms`);
@@ -97,6 +99,25 @@ t.test('PortAudio: periods that are no frames, and stereo cards', async (t) => {
   }
 });
 
+t.test('PortAudio: a card runs at its own rate when nobody asks for another, and shorter frames are heard sooner', async (t) => {
+  const trips: number[] = [];
+  for (const frameMs of [10, 20] as const) {
+    const device = open({ driver: 'portaudio', input: 'wide', output: 'wide', frameMs });
+    const ear = new Listening();
+    ear.each = (captured) => device.play(captured);
+    await device.start(ear);
+    t.match(device.describe(), { sampleRate: 48_000 });
+    t.equal(device.frameSamples, 48 * frameMs);
+    const { ms, correlation } = await roundTrip(ear, lab.wire('wide-mouth'), lab.wire('wide-ear'));
+    await device.stop();
+    t.ok(correlation > 0.99, `correlation ${correlation.toFixed(4)}`);
+    trips.push(ms);
+  }
+  const [short = 0, long = 0] = trips;
+  t.comment(`round trip at 48 kHz: ${short} ms with frames of 10 ms, ${long} ms with 20`);
+  t.ok(short <= long && short <= 60, `${short} and ${long} ms`);
+});
+
 t.test('PortAudio: two cards whose crystals are 2 % apart go on side by side', async (t) => {
   const device = onCards('handset', 'slow');
   const ear = new Listening();
@@ -107,8 +128,9 @@ t.test('PortAudio: two cards whose crystals are 2 % apart go on side by side', a
   await ear.until(() => performance.now() - started > 4_000);
   const heard = ear.frames - before;
   await device.stop();
-  t.comment(`${heard} of 200 frames in 4 s`);
-  t.ok(heard >= 140 && heard <= 204, `${heard} frames`);
+  const ms = heard * device.frameMs;
+  t.comment(`${ms} of 4000 ms in 4 s`);
+  t.ok(ms >= 2800 && ms <= 4080, `${ms} ms`);
   t.equal(device.describe().framesDropped, 0);
   t.same(ear.failures, []);
 });
@@ -145,7 +167,7 @@ t.test('PortAudio: a card pulled out is a failure soon, and works once it is bac
 t.test('PortAudio: a name that is not there is answered by the names that are', async (t) => {
   await t.rejects(onCards('headset', 'handset').start(new Listening()), {
     name: 'ResourceError',
-    message: 'there is no sound input named headset; there is handset, stereo, slow, default',
+    message: 'there is no sound input named headset; there is handset, stereo, slow, wide, default',
   });
   await t.rejects(onCards(null, null).start(new Listening()), { message: /neither an input nor an output/ });
   await t.rejects(open({ driver: 'portaudio', input: 'handset', output: null, sampleRate: 48_000 }).start(new Listening()), {

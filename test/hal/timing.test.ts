@@ -163,7 +163,7 @@ t.test('frames: exact loops share their beat, are never early, and close to it a
 });
 
 t.test('playback: the queue is bounded, says when it refuses, and plays silence when it is empty', async (t) => {
-  const queue = new PlaybackQueue(4, 2);
+  const queue = new PlaybackQueue(4, 20, 2);
   const out = new Int16Array(4).fill(9);
   queue.take(out);
   t.same([...out], [0, 0, 0, 0]);
@@ -180,7 +180,7 @@ t.test('playback: the queue is bounded, says when it refuses, and plays silence 
 });
 
 t.test('playback: a queue that is late for half a second gives up one frame, and is in time from then on', async (t) => {
-  const queue = new PlaybackQueue(1, 3);
+  const queue = new PlaybackQueue(1, 20, 3);
   const out = new Int16Array(1);
   queue.push(Int16Array.of(0));
   for (let frame = 1; frame <= 60; frame++) {
@@ -193,7 +193,7 @@ t.test('playback: a queue that is late for half a second gives up one frame, and
 });
 
 t.test('playback: a device that takes on a beat of its own keeps one frame in store once it has missed one', async (t) => {
-  const queue = new PlaybackQueue(1, 3);
+  const queue = new PlaybackQueue(1, 20, 3);
   const out = new Int16Array(1);
   // Two minutes of frames that come in time but for one a second, which comes a beat late together with its successor.
   for (let beat = 1; beat <= 6000; beat++) {
@@ -207,13 +207,13 @@ t.test('playback: a device that takes on a beat of its own keeps one frame in st
 });
 
 t.test('lost sound is told from jitter, from bursts and from a crystal that runs slow', async (t) => {
-  const jitter = new ArrivalWatch();
+  const jitter = new ArrivalWatch(20);
   for (let frame = 0; frame < 5_000; frame++) jitter.arrived(frame * 20 * 1.0005 + (frame % 5) * 6);
   t.equal(jitter.lost, 0, 'jitter of 24 ms on a crystal 500 ppm slow');
-  const burst = new ArrivalWatch();
+  const burst = new ArrivalWatch(20);
   for (let frame = 0; frame < 100; frame++) burst.arrived(frame >= 50 && frame < 60 ? 1_200 : frame * 20);
   t.equal(burst.lost, 0, 'what comes late but comes is not lost');
-  const loss = new ArrivalWatch();
+  const loss = new ArrivalWatch(20);
   for (let frame = 0; frame < 100; frame++) loss.arrived(frame * 20 + (frame >= 50 ? 300 : 0));
   t.ok(Math.abs(loss.lost - 15) <= 1, `300 ms are 15 frames (${loss.lost})`);
 });
