@@ -34,8 +34,6 @@ export class Board {
   #link: 'down' | 'asking' | 'up' = 'down';
   #state: BoardState | undefined;
   #hook: HookPosition | null;
-  /** Where the hook stands is known from a process that died, and hal has not told yet. */
-  #inherited = false;
   readonly #inputs = new Map<string, boolean>();
   readonly #leds = new Map<string, LedPattern>();
   readonly #pending = new Map<number, Pending>();
@@ -72,7 +70,6 @@ export class Board {
   /** A process that died left the handset off the hook: one that lies there now was put down meanwhile. */
   expectLifted(): void {
     this.#hook = 'offHook';
-    this.#inherited = true;
   }
 
   connected(): void {
@@ -166,9 +163,7 @@ export class Board {
   /** A USB handset has a hook switch of its own, which the profile does not name; `null` = there is none. */
   #takeHook(position: HookPosition | null): void {
     const before = this.#hook ?? 'onHook';
-    const inherited = this.#inherited;
-    this.#inherited = false;
-    if (!inherited && position === 'onHook' && before === 'offHook' && this.#profile.hook?.driver === 'virtual') {
+    if (position === 'onHook' && before === 'offHook' && this.#profile.hook?.driver === 'virtual') {
       // A virtual handset lies where it was put last; a hal that has started anew does not know.
       this.#send({ name: 'actuate', args: { element: 'hook', position: before } }, { kind: 'hook' });
       return;

@@ -69,7 +69,9 @@ export interface ContractLink<C extends Contract> {
 }
 
 const defaultQueueBytes = 1024 * 1024;
-const firstRetryMs = 100;
+/** A daemon that died is back within a second, and calls wait for it: at first the pause grows by little. */
+const firstRetryMs = 40;
+const retryGrowth = 1.25;
 const lastRetryMs = 5_000;
 
 /** Listens on `path` (mode 0660) and carries out commands. A stale socket file is replaced, a live one is refused with ResourceError. */
@@ -353,7 +355,7 @@ class Commanding {
     if (this.#stopped) this.#giveUp();
     else {
       this.#retry = setTimeout(() => this.#open(), this.#retryMs * (0.75 + randomFraction(entropy) / 2));
-      this.#retryMs = Math.min(lastRetryMs, 2 * this.#retryMs);
+      this.#retryMs = Math.min(lastRetryMs, retryGrowth * this.#retryMs);
     }
     if (wasUp) onDown?.(reason);
     this.#onClosed();

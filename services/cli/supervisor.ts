@@ -31,10 +31,10 @@ export interface SupervisorLimits {
 }
 
 const supervisorLimits: SupervisorLimits = {
-  firstPauseMs: 250,
+  firstPauseMs: 50,
   lastPauseMs: 15_000,
   healthyMs: 30_000,
-  restarts: 10,
+  restarts: 12,
   startMs: 10_000,
   stopMs: 10_000,
 };

@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { RealPeer } from '#test/support/real-peer.ts';
 import { freePorts } from '../../scripts/free-ports.ts';
 import { VirtualPhone } from '../../scripts/virtual-phone.ts';
 
@@ -182,4 +184,49 @@ t.test('two phones as processes', async (t) => {
     await second.until('the call is over', ({ calls }) => calls.length === 0);
     await second.hook('onHook');
   });
+});
+
+t.test('phone and media are killed in a call: the far end hears on, within 100 ms and within a second', async (t) => {
+  const lone = await VirtualPhone.start({ data: join(folder, 'lone'), settings: await loopback(), exchange: false });
+  t.teardown(() => lone.stop());
+  const peer = await RealPeer.start();
+  t.teardown(() => peer.stop());
+  await lone.hook('offHook');
+  await lone.link.command('call', { target: peer.uri });
+  await untilState(lone, 'active');
+  await lone.until('it hears', ({ calls }) => (calls[0]?.media?.packetsReceived ?? 0) > 50);
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  const before = performance.now();
+  await pause(1_000);
+  const usual = peer.longestGap(before);
+  // A daemon starts in a fifth of a second of processor time; where others want the processor as well, it takes as much longer.
+  const started = performance.now();
+  execFileSync(process.execPath, ['-e', '0']);
+  const lateness = 8 * Math.max(0, performance.now() - started - 60);
+
+  const killed = performance.now();
+  await crash(lone, 'phone');
+  await lone.until('the phone is back', ({ daemons }) => daemons.media && daemons.hal);
+  const backMs = performance.now() - killed;
+  t.equal(stateOf(lone), 'active');
+  await lone.until('it hears on', ({ calls }) => (calls[0]?.media?.packetsReceived ?? 0) > 50);
+  const phoneGap = peer.longestGap(killed);
+  t.comment(`phone killed: back after ${Math.round(backMs)} ms, longest gap ${Math.round(phoneGap)} ms (${Math.round(usual)} ms before)`);
+  t.ok(phoneGap <= 100 + usual);
+  t.ok(backMs <= 2_000 + lateness);
+
+  const mediaKilled = performance.now();
+  await crash(lone, 'media');
+  await lone.until('media is back', ({ daemons }) => daemons.media);
+  await lone.until('it hears on', ({ calls }) => (calls[0]?.media?.packetsReceived ?? 0) > 50);
+  const mediaGap = peer.longestGap(mediaKilled);
+  t.comment(`media killed: longest gap ${Math.round(mediaGap)} ms`);
+  t.ok(mediaGap <= 1_000 + lateness);
+  t.equal(peer.sources.size, 2, 'a stream of its own, so that no key stream is used twice');
+  t.strictSame(peer.events.filter(({ type }) => type === 'reoffered').length, 0, 'by the same port');
+  t.equal(stateOf(lone), 'active');
+  await lone.hook('onHook');
+  await untilState(lone, '');
+  for (const deadline = performance.now() + 5_000; performance.now() < deadline && peer.events.at(-1)?.type !== 'ended'; ) await pause(20);
+  t.match(peer.events.at(-1), { type: 'ended', by: 'remote' });
 });
