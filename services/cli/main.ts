@@ -2,6 +2,7 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { messageOf, UsageError } from '#firmware/core/errors.ts';
 import { createLogger, logLevels } from '#firmware/platform/pino-logger.ts';
 import manifest from '../../package.json' with { type: 'json' };
+import { checkBoard, drawBoard, listBoards, showBoard } from './board-commands.ts';
 import {
   configExport,
   configGet,
@@ -48,6 +49,7 @@ addRun();
 addPhoneCommands();
 addCallCommands();
 addHardwareCommands();
+addBoardCommands();
 addConfigCommands();
 addExchangeCommands();
 
@@ -203,6 +205,43 @@ function addHardwareCommands(): void {
     .description('move an input of the virtual board, such as a bell button')
     .addArgument(onOff())
     .action(printing((place, _options, name, on) => phone.actuate(place, { element: 'input', name, active: on === 'on' })));
+}
+
+function addBoardCommands(): void {
+  const board = program
+    .command('board')
+    .description('board profiles: what is wired to which pin')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hookswitch board check my-phone.json                 exit code 0: it can work, 1: it cannot
+  hookswitch board wiring desk-phone > wiring.svg      what to solder
+  hookswitch config set board.profile desk-phone       the phone uses it from now on
+A profile is one that comes with the firmware, or the path of a JSON file.`,
+    );
+  board
+    .command('list')
+    .description('profiles that come with the firmware')
+    .action(printing(async () => listBoards()));
+  board
+    .command('show <profile>')
+    .description('a profile with all its defaults: the start of your own')
+    .action(printing((_place, _options, profile) => showBoard(profile)));
+  board
+    .command('check <profile>')
+    .description('whether it can work, and which pin is what')
+    .action(
+      printing(async (_place, _options, profile) => {
+        const { lines, wrong } = await checkBoard(profile);
+        if (wrong) process.exitCode = exitCodes.failure;
+        return lines;
+      }),
+    );
+  board
+    .command('wiring <profile>')
+    .description('drawing of the wires, as SVG')
+    .action(printing((_place, _options, profile) => drawBoard(profile)));
 }
 
 function addConfigCommands(): void {

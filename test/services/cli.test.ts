@@ -73,6 +73,34 @@ t.test('without a daemon', async (t) => {
   });
 });
 
+t.test('board profiles are listed, shown, checked and drawn without a daemon', async (t) => {
+  const wrong = join(directory, 'wrong.json');
+  const unfit = join(directory, 'unfit.json');
+  const profile = { name: 'mine', hook: null, keypad: null, leds: { call: { driver: 'gpio', pin: 5 } }, relays: {}, inputs: {} };
+  writeFileSync(wrong, JSON.stringify({ ...profile, inputs: { button: { driver: 'gpio', pin: 5, pull: 'up' } } }));
+  writeFileSync(unfit, JSON.stringify({ ...profile, flashMS: 1, leds: { call: { driver: 'gpoi' } } }));
+  const [list, show, good, bad, worse, none, drawing] = await Promise.all([
+    cli('board list'),
+    cli('board show desk-phone'),
+    cli('board check desk-phone'),
+    cli(`board check ${wrong}`),
+    cli(`board check ${unfit}`),
+    cli('board check no-such'),
+    cli('board wiring rotary-phone'),
+  ]);
+  t.match(list.out, /^desk-phone +The shell of an old desk phone/m);
+  t.match(JSON.parse(show.out), { name: 'desk-phone', gpio: 'auto', hook: { pin: 17 } }, 'with its defaults');
+  t.equal(good.code, 0);
+  t.match(good.out, /^pin 11 {3}GPIO 17 {2}hook$/m);
+  t.equal(bad.code, 1);
+  t.match(bad.out, /^error {4}input button: GPIO 5 is taken by led call already\n/);
+  t.equal(worse.code, 1);
+  t.match(worse.out, /leds\.call\.driver: .*"gpio" \| "virtual" \| "hid".*\n.*flashMS: there is no such field/);
+  t.equal(none.code, 1);
+  t.match(none.err, /no-such: ENOENT.*; ready ones: virtual, bare-handset/);
+  t.match(drawing.out, /^<svg .*<\/svg>\n$/s);
+});
+
 t.test('settings in the database itself', async (t) => {
   t.test('are set, shown, exported and imported; secrets stay masked', async (t) => {
     const set = await cli('config --offline set line.1.aor=sip:alice@pbx line.1.password=- exchange.port=5099', { input: 'hunter2\n' });
