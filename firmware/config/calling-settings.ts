@@ -90,14 +90,6 @@ export const callingSettings = {
     restart: true,
     default: true,
   }),
-  'sip.acceptWatchers': flag({
-    title: 'Busy lamps of others',
-    description:
-      'Tell the server of a line, and whom it lets through, on request whether the line is in a call and with whom (event package dialog, RFC 4235).',
-    owner: 'phone',
-    restart: true,
-    default: false,
-  }),
   'sip.sessionExpires': duration({
     title: 'Session timer',
     description:
@@ -316,7 +308,9 @@ export const callingSettings = {
   }),
   'phone.digitMode': choice({
     title: 'Digits in a call',
-    description: 'How keys pressed in a call reach the far end: SIP INFO, telephone events in RTP (RFC 4733), or both.',
+    description:
+      'How keys pressed in a call reach the far end: SIP INFO, telephone events in RTP (RFC 4733), both, in the sound itself, or auto = events ' +
+      'where the far end takes them, else INFO. Where a far end takes nothing of it, they sound.',
     owner: 'phone',
     choices: ['info', 'rfc4733', 'both'],
     default: 'info',

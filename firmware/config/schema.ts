@@ -1,6 +1,7 @@
 import { callingSettings } from './calling-settings.ts';
 import { deviceSettings } from './device-settings.ts';
 import { doorSettings } from './door-settings.ts';
+import { eventSettings } from './event-settings.ts';
 import { exchangeSettings } from './exchange-settings.ts';
 import type { Setting } from './setting.ts';
 
@@ -8,7 +9,7 @@ import type { Setting } from './setting.ts';
  * Every setting of the device. It drives validation, storage, the command line, the page's forms and docs/settings.md. A `*` in a key
  * stands for the name of a line, door, alert or sound device.
  */
-export const settingsSchema = { ...callingSettings, ...doorSettings, ...deviceSettings, ...exchangeSettings };
+export const settingsSchema = { ...callingSettings, ...eventSettings, ...doorSettings, ...deviceSettings, ...exchangeSettings };
 
 /** Names of collections that always have the same members. */
 export const fixedNames: Readonly<Record<string, readonly string[]>> = { audio: ['handset', 'ringer'] };

@@ -90,6 +90,19 @@ const alertStatusSchema = v.object({
   acknowledgedBy: v.nullable(v.string()),
 });
 
+/** A line or person of others that we watch (RFC 4235, 3856). */
+const watchedSchema = v.object({
+  line: word,
+  /** As the settings name it. */
+  name: v.string(),
+  kind: v.picklist(['calls', 'presence']),
+  state: v.picklist(['unknown', 'idle', 'ringing', 'busy', 'open', 'away']),
+  /** With whom. */
+  remote: v.nullable(v.string()),
+  /** Why nothing is known. */
+  reason: v.nullable(v.string()),
+});
+
 export const phoneStatusSchema = v.object({
   version: v.string(),
   startedAt: wallTime,
@@ -109,6 +122,11 @@ export const phoneStatusSchema = v.object({
   missedCalls: v.number(),
   /** Text messages that nobody has looked at yet. */
   unreadTexts: v.number(),
+  /** Addresses of those who write a text message to us now (RFC 3994). */
+  writing: v.array(v.string()),
+  watched: v.array(watchedSchema),
+  /** Somebody who was busy, and whether the person has asked to be called back (RFC 6910). */
+  completion: v.nullable(v.object({ remote: v.string(), state: v.picklist(['offered', 'waiting', 'ready']) })),
   /** What people should know of the device and mend, in plain words. */
   notices: v.array(v.string()),
   counters: v.record(v.string(), v.number()),
@@ -203,8 +221,14 @@ export const phoneContract = defineContract({
       args: v.object({ target: dialStringSchema, text: v.pipe(v.string(), v.minLength(1), v.maxLength(1300)), line: v.optional(word) }),
       result: v.object({ message: word }),
     },
-    /** The last text messages, oldest first; kept until the phone restarts. */
+    /** The text messages that are kept, oldest first. */
     texts: { args: nothing, result: v.object({ texts: v.array(textSchema) }) },
+    /** A person writes a message to `target`, or has stopped to. */
+    composing: { args: v.object({ target: dialStringSchema, active: v.boolean(), line: v.optional(word) }), result: nothing },
+    /** Takes a call that rings at a watched line; without a name the first that rings. */
+    pickUp: { args: v.object({ name: v.optional(dialStringSchema) }), result: v.object({ call: word }) },
+    /** Be called back when the one who was busy is free, or no longer. */
+    completeCall: { args: v.object({ on: v.boolean() }), result: nothing },
     /** A person has read them: the display forgets them. */
     markTextsRead: { args: nothing, result: nothing },
     listSettings: {

@@ -1,6 +1,7 @@
 import { parseUri } from '#firmware/sip/message/uri.ts';
 import type { Call } from './call.ts';
 import type { RemoteParty } from './call-plan.ts';
+import type { CompletionDesk } from './completion-desk.ts';
 import type { Handset } from './handset.ts';
 import type { Line } from './line.ts';
 import type { TextDesk } from './text-desk.ts';
@@ -14,6 +15,7 @@ export interface Displayed {
   readonly missedCalls: number;
   readonly texts: TextDesk;
   readonly transfers: TransferDesk;
+  readonly completion: CompletionDesk;
   /** False while the daemon is away: then there is no sound, or no key. */
   readonly daemons: { readonly hal: boolean; readonly media: boolean };
 }
@@ -33,7 +35,7 @@ function mainRows(displayed: Displayed, ringing: Call | undefined): string[] {
   const { state, focus } = handset;
   switch (state) {
     case 'idle':
-      return ringing ? ['Incoming call', nameOf(ringing.remote)] : idleRows(displayed);
+      return ringing ? ['Incoming call', nameOf(ringing.remote)] : (completionRows(displayed) ?? idleRows(displayed));
     case 'dialTone':
       return ['Dial a number'];
     case 'collecting':
@@ -47,6 +49,13 @@ function mainRows(displayed: Displayed, ringing: Call | undefined): string[] {
     default:
       return state satisfies never;
   }
+}
+
+/** Somebody who was busy is free, or may be asked to say so. */
+function completionRows({ completion }: Displayed): string[] | undefined {
+  const { remote, state } = completion.status() ?? {};
+  if (remote === undefined || state === 'waiting') return undefined;
+  return state === 'ready' ? [`${remote} is free`, 'Lift to call'] : [`${remote} was busy`, 'Call back when free?'];
 }
 
 function idleRows({ lines, missedCalls, texts, daemons }: Displayed): string[] {

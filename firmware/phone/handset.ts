@@ -261,7 +261,8 @@ export class Handset {
       successor.setHold(now, true);
       if (this.#putAside.delete(call)) this.#putAside.add(successor);
     }
-    call.hangUp(now);
+    // Others that it rings at learn why it stops to.
+    call.hangUp(now, call.talking ? undefined : 'acceptedElsewhere');
   }
 
   #lift(now: Milliseconds): void {

@@ -1,6 +1,7 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { UsageError } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
+import type { EventDesk } from './event-desk.ts';
 import { type Handset, handsetDevice } from './handset.ts';
 import type { MediaDesk } from './media-desk.ts';
 import { isDigit } from './phone-settings.ts';
@@ -10,11 +11,12 @@ export interface KeyPorts {
   readonly handset: Handset;
   readonly media: MediaDesk;
   readonly transfers: TransferDesk;
+  readonly events: EventDesk;
   readonly logger: Logger;
 }
 
 /** Keys that are no digits do what their name says; a key that has no use now is no error. */
-export function pressKey(now: Milliseconds, key: string, { handset, media, transfers, logger }: KeyPorts): void {
+export function pressKey(now: Milliseconds, key: string, { handset, media, transfers, events, logger }: KeyPorts): void {
   try {
     if (key === 'redial') handset.redial(now);
     else if (key === 'transfer') transfers.transfer(now, {});
@@ -23,7 +25,9 @@ export function pressKey(now: Milliseconds, key: string, { handset, media, trans
       else handset.hold(now);
     } else if (key === 'mute') media.mute(handsetDevice, !media.isMuted(handsetDevice));
     else if (key === 'flash') handset.hook(now, 'flash');
-    else if (isDigit(key)) handset.digit(now, key);
+    else if (key === 'pickup') events.watches.pickUp(now);
+    else if (key === 'callback') events.completion.ask(now);
+    else if (!events.watches.press(now, key) && isDigit(key)) handset.digit(now, key);
   } catch (thrown) {
     if (!(thrown instanceof UsageError)) throw thrown;
     logger.debug('key-ignored', { reason: thrown.message });

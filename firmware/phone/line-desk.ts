@@ -66,7 +66,9 @@ export class LineDesk {
       this.#outbox.fact('messages', { line: event.account, waiting: event.waiting, newMessages: event.newMessages });
       return;
     }
+    const before = line.state;
     line.takeRegistration(now, event);
+    if (before !== 'registered' && event.state === 'registered') this.#userAgent.subscriptions.revive(now, event.account);
     const { state, reason } = line.status(now).registration;
     this.#outbox.fact('registration', { line: event.account, state, statusCode: event.statusCode ?? null, reason });
   }

@@ -86,7 +86,7 @@ export class Line {
 /** What the user agent has to know of a line. */
 export function accountOf(settings: LineSettings, contactUser?: string): Account {
   const { name, aor, displayName, registrar, outboundProxy, otherServers, transport, username, password, expires } = settings;
-  const { gruu, flows, keepAlive } = settings;
+  const { gruu, flows, keepAlive, events } = settings;
   return {
     id: name,
     aor,
@@ -96,6 +96,7 @@ export function accountOf(settings: LineSettings, contactUser?: string): Account
     alternatives: otherServers,
     transport,
     gruu,
+    watchRegistration: events.watchRegistration,
     flows,
     keepAlive,
     contactUser,
@@ -107,9 +108,9 @@ export function accountOf(settings: LineSettings, contactUser?: string): Account
 /** True if the user agent would act otherwise with the one than with the other. */
 export function differsForAccount(a: LineSettings, b: LineSettings): boolean {
   const text = ({ aor, registrar, outboundProxy, otherServers, ...rest }: LineSettings) => {
-    const { displayName, transport, username, password, gruu, flows, keepAlive, expires } = rest;
+    const { displayName, transport, username, password, gruu, flows, keepAlive, expires, events } = rest;
     const uris = [aor, registrar, outboundProxy, ...otherServers].map(String);
-    return JSON.stringify([uris, displayName, transport, username, password, gruu, flows, keepAlive, expires]);
+    return JSON.stringify([uris, displayName, transport, username, password, gruu, flows, keepAlive, expires, events.watchRegistration]);
   };
   return text(a) !== text(b);
 }

@@ -2,7 +2,7 @@ import type { ArgsOf, CommandName } from '#firmware/contract/contract.ts';
 import type { halContract } from '#firmware/contract/hal.ts';
 import type { Journal } from '#firmware/contract/journal.ts';
 import type { mediaContract } from '#firmware/contract/media.ts';
-import type { CallLogEntry, DoorLogEntry, Fact, PhoneStatus } from '#firmware/contract/phone.ts';
+import type { CallLogEntry, DoorLogEntry, Fact, PhoneStatus, TextEntry } from '#firmware/contract/phone.ts';
 import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
 import type { CoreEvent, Transmit } from '#firmware/sip/transport/sip-core.ts';
 
@@ -40,7 +40,10 @@ export type PhoneRecord =
   | { readonly kind: 'call'; readonly entry: Omit<CallLogEntry, 'id'> }
   | { readonly kind: 'door'; readonly entry: Omit<DoorLogEntry, 'id'> }
   | { readonly kind: 'alert'; readonly entry: AlertRecord }
-  | { readonly kind: 'missedCalls'; readonly count: number };
+  | { readonly kind: 'missedCalls'; readonly count: number }
+  | { readonly kind: 'unreadTexts'; readonly count: number }
+  /** A text message, or what has become of one that went out. */
+  | { readonly kind: 'text'; readonly entry: TextEntry };
 
 /** What the phone wants of its driver beside SIP on the wire. */
 export type PhoneEvent =
@@ -52,6 +55,8 @@ export type PhoneEvent =
   /** What a successor needs to go on with the calls, should this process die. */
   | { readonly type: 'journal'; readonly journal: Journal }
   | { readonly type: 'fact'; readonly fact: Fact }
+  /** The settings are to be taken up anew, or the process to begin anew. */
+  | { readonly type: 'maintain'; readonly work: 'reload' | 'restart' }
   | { readonly type: 'status'; readonly status: PhoneStatus };
 
 export type PhoneOutput = Transmit | CoreEvent<PhoneEvent>;
@@ -116,6 +121,10 @@ export class Outbox {
 
   fact(kind: string, fields: FactFields): void {
     this.#event({ type: 'fact', fact: { sequence: ++this.#lastFact, at: this.#clock.wallTime(), kind, fields } });
+  }
+
+  maintain(work: 'reload' | 'restart'): void {
+    this.#event({ type: 'maintain', work });
   }
 
   status(status: PhoneStatus): void {

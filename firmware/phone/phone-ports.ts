@@ -1,6 +1,8 @@
+import type { TextEntry } from '#firmware/contract/phone.ts';
 import type { Clock } from '#firmware/core/clock.ts';
 import type { Entropy } from '#firmware/core/entropy.ts';
 import type { Logger } from '#firmware/core/logger.ts';
+import type { XmlReader } from '#firmware/core/xml-element.ts';
 import type { NameService } from '#firmware/sip/transport/name-records.ts';
 import type { LocalAddresses } from '#firmware/sip/transport/sip-core.ts';
 import type { UserAgentSettings } from '#firmware/sip/user-agent-settings.ts';
@@ -15,6 +17,8 @@ export interface PhonePorts {
   readonly addresses: LocalAddresses;
   /** Finds the servers of the lines; without it the driver does. */
   readonly names?: NameService | undefined;
+  /** Reads what watched lines and registrars tell; without it nothing is watched. */
+  readonly readXml?: XmlReader | undefined;
   /** Of the firmware, for the status. */
   readonly version: string;
   readonly userAgentSettings?: Partial<UserAgentSettings>;
@@ -27,4 +31,7 @@ export interface PhoneMemory {
   readonly alerts: readonly AlertRecord[];
   readonly lastDialed?: Dialed | undefined;
   readonly missedCalls: number;
+  /** Text messages, oldest first, and how many of them nobody has looked at. */
+  readonly texts?: readonly TextEntry[] | undefined;
+  readonly unreadTexts?: number | undefined;
 }

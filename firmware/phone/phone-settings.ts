@@ -5,9 +5,6 @@ import type { AccountKeepAlive, AccountTransport } from '#firmware/sip/account.t
 import { parseUri, type SipUri } from '#firmware/sip/message/uri.ts';
 import { type CodecName, codecNames } from './session-parameters.ts';
 
-/** What a sound card may be asked for. */
-const audioRates = [8000, 16_000, 44_100, 48_000] as const;
-
 /** All that the phone's rules depend on, parsed and typed, at one moment. */
 export interface PhoneSettings {
   /** The line that calls out unless another is chosen comes first. */
@@ -43,6 +40,17 @@ export interface LineSettings {
   readonly forward: SipUri | undefined;
   readonly doNotDisturb: boolean;
   readonly subscribeMessages: boolean;
+  readonly events: LineEventSettings;
+}
+
+/** What a line wants to know of others, and what others may know by way of servers. */
+export interface LineEventSettings {
+  /** Lines whose calls are shown, and people whose presence is, as a person would dial them. */
+  readonly watch: readonly string[];
+  readonly watchPresence: readonly string[];
+  readonly publishPresence: boolean;
+  /** The registrar is asked what becomes of the registration. */
+  readonly watchRegistration: boolean;
 }
 
 export interface DialingSettings {
@@ -60,6 +68,8 @@ export interface CallSettings {
   /** An outgoing call is given up after this long. */
   readonly noAnswerMs: number;
   readonly callWaiting: boolean;
+  /** Dialled before the number of a line to take the call that rings there; empty = Replaces. */
+  readonly pickupCode: string;
   /** False: what a far end asks by REFER or Replaces is refused. */
   readonly acceptTransfers: boolean;
   /** The answer of a line that does not want to be disturbed. */
@@ -126,6 +136,7 @@ export function phoneSettingsOf(settings: Settings, board: BoardProfile): PhoneS
       ringMs: 1000 * settings.get('phone.ringSeconds'),
       noAnswerMs: 1000 * settings.get('phone.noAnswerSeconds'),
       callWaiting: settings.get('phone.callWaiting'),
+      pickupCode: settings.get('phone.pickupCode'),
       acceptTransfers: settings.get('phone.acceptTransfers') === 'inCall',
       doNotDisturbStatus: settings.get('phone.doNotDisturbStatus'),
     },
@@ -164,6 +175,12 @@ function lineOf(settings: Settings, name: string): LineSettings | undefined {
     forward: sipUriOf(settings.get('line.*.forward', name)),
     doNotDisturb: settings.get('line.*.doNotDisturb', name),
     subscribeMessages: settings.get('line.*.subscribeMessages', name),
+    events: {
+      watch: settings.get('line.*.watch', name),
+      watchPresence: settings.get('line.*.watchPresence', name),
+      publishPresence: settings.get('line.*.publishPresence', name),
+      watchRegistration: settings.get('line.*.watchRegistration', name),
+    },
   };
 }
 
@@ -224,8 +241,8 @@ function deviceOf(settings: Settings, name: string): AudioDevice {
   switch (driver) {
     case 'portaudio': {
       const rate = settings.get('audio.*.sampleRate', name);
-      const sampleRate = audioRates.find((known) => known === rate);
-      return { driver, input, output, ...(sampleRate && { sampleRate }), frameMs: settings.get('audio.*.frameMs', name) === 20 ? 20 : 10 };
+      const sampleRate = rate === 16_000 || rate === 44_100 || rate === 48_000 ? rate : 8000;
+      return { driver, input, output, sampleRate };
     }
     case 'wav':
       return { driver, input, output, loop: settings.get('audio.*.loop', name) };

@@ -14,6 +14,7 @@ import { Board, type BoardNews, type HalContractEvent } from './board.ts';
 import { CallDesk } from './call-desk.ts';
 import type { CallNews } from './call-plan.ts';
 import { DoorDesk } from './door-desk.ts';
+import { EventDesk } from './event-desk.ts';
 import { Handset, handsetDevice } from './handset.ts';
 import { type KeyPorts, pressKey } from './key-press.ts';
 import { LineDesk } from './line-desk.ts';
@@ -58,6 +59,7 @@ export class Phone implements SipCore<PhoneEvent> {
   readonly #transfers: TransferDesk;
   readonly #keyPorts: KeyPorts;
   readonly #texts: TextDesk;
+  readonly #events: EventDesk;
   readonly #statusTimer: Alarm = { fire: (now) => this.#tellStatus(now) };
   #settings: PhoneSettings;
   #startedAt = 0;
@@ -113,9 +115,21 @@ export class Phone implements SipCore<PhoneEvent> {
       room: () => handset.room,
       replace: (replaced, successor) => handset.expectSuccessor(replaced, successor),
     });
-    this.#texts = new TextDesk({ userAgent, outbox, settings: current });
+    this.#texts = new TextDesk({ userAgent, outbox, alarms, settings: current }, memory);
+    const { readXml } = ports;
+    this.#events = new EventDesk({
+      userAgent,
+      desk,
+      handset,
+      outbox,
+      alarms,
+      counters,
+      readXml,
+      settings: current,
+      lines: () => lines.all,
+    });
     this.#transfers = new TransferDesk({ userAgent, desk, handset, outbox, settings: current });
-    this.#keyPorts = { handset, media, transfers: this.#transfers, logger };
+    this.#keyPorts = { handset, media, transfers: this.#transfers, events: this.#events, logger };
   }
 
   /** Registers the lines, takes up alerts that were not over, and the calls of a process that died. Comes before hal and media connect. */
@@ -124,6 +138,7 @@ export class Phone implements SipCore<PhoneEvent> {
     if (inheritance) this.#lines.remember(inheritance.journal.contactUsers);
     this.#lines.change(now, this.#settings.lines);
     if (inheritance) adoptCalls(now, inheritance, this.#heirs);
+    this.#events.watches.change(now);
     this.#settle(now);
   }
 
@@ -143,6 +158,7 @@ export class Phone implements SipCore<PhoneEvent> {
   changeSettings(now: Milliseconds, settings: PhoneSettings): void {
     this.#settings = settings;
     this.#lines.change(now, settings.lines);
+    this.#events.watches.change(now);
     this.#media.changeSettings(settings.sound);
     this.#board.changeProfile(settings.board);
     this.#doors.change(now, settings.doors);
@@ -165,10 +181,7 @@ export class Phone implements SipCore<PhoneEvent> {
   }
 
   networkChanged(now: Milliseconds): void {
-    this.#settled(now, () => {
-      this.#userAgent.networkChanged(now);
-      this.#desk.relocate(undefined);
-    });
+    this.#settled(now, () => this.#userAgent.networkChanged(now));
   }
 
   // ── hal and media ──
@@ -244,6 +257,11 @@ export class Phone implements SipCore<PhoneEvent> {
     return this.#settled(now, () => this.#texts.send(now, wish));
   }
 
+  /** What a person asks of watched lines, completed calls and conversations. */
+  withEvents<T>(now: Milliseconds, work: (events: EventDesk, texts: TextDesk) => T): T {
+    return this.#settled(now, () => work(this.#events, this.#texts));
+  }
+
   /** The last text messages, oldest first. */
   get texts(): readonly TextEntry[] {
     return this.#texts.all;
@@ -301,6 +319,7 @@ export class Phone implements SipCore<PhoneEvent> {
       alerts: this.#alerts,
       transfers: this.#transfers,
       texts: this.#texts,
+      events: this.#events,
       missedCalls: this.#missedCalls,
       notices: this.#ports.notices?.() ?? [],
       tone: this.#tone,
@@ -356,6 +375,7 @@ export class Phone implements SipCore<PhoneEvent> {
         this.#takeCall(now, news);
       }
       if (!busy) busy = this.#alerts.settle(now);
+      this.#events.settle(now);
       if (!busy) busy = showState(now, this.#userAgent, this.#lines.all, this.#desk.all);
     }
     this.#present(now);
@@ -370,8 +390,13 @@ export class Phone implements SipCore<PhoneEvent> {
       const missed = this.#reception.take(now, event);
       if (missed) this.#countMissed(this.#missedCalls + 1);
     } else if (event.type === 'referred' || event.type === 'referProgress') this.#transfers.take(now, event);
-    else if (event.type === 'textReceived' || event.type === 'textAnswered') this.#texts.take(event);
-    else if ('session' in event) this.#desk.take(now, event.session, event);
+    else if (event.type === 'textReceived' || event.type === 'textAnswered' || event.type === 'composing') this.#texts.take(now, event);
+    else if (!('session' in event)) this.#events.take(now, event);
+    else {
+      const call = this.#desk.ofSession(event.session);
+      if (call && event.type === 'failed' && event.completion) this.#events.completion.offer(now, call, event.completion);
+      this.#desk.take(now, event.session, event);
+    }
   }
 
   #takeMedia(now: Milliseconds, news: MediaNews): void {
@@ -383,8 +408,10 @@ export class Phone implements SipCore<PhoneEvent> {
   }
 
   #takeBoard(now: Milliseconds, news: BoardNews): void {
-    if (news.kind === 'hook') this.#handset.hook(now, news.position);
-    else if (news.kind === 'key') pressKey(now, news.key, this.#keyPorts);
+    if (news.kind === 'hook') {
+      this.#handset.hook(now, news.position);
+      if (this.#handset.state === 'dialTone') this.#events.completion.callBack(now);
+    } else if (news.kind === 'key') pressKey(now, news.key, this.#keyPorts);
     else if (news.kind === 'relay') this.#doors.relayDone(now, news.purpose, news.problem);
     else if (news.active) {
       this.#doors.input(now, news.name);
@@ -417,11 +444,13 @@ export class Phone implements SipCore<PhoneEvent> {
     const { ear, bell } = soundsOf(
       this.#handset,
       lines.some((line) => line.messageWaiting),
+      this.#events.completion.ready,
     );
     if (this.#handset.state === 'idle') this.#media.mute(handsetDevice, false);
     this.#media.toneOn(handsetDevice, ear ?? this.#doors.toneOn(handsetDevice));
     this.#media.toneOn(bellDevice, bell ?? this.#doors.toneOn(bellDevice));
     this.#tone = bell ?? ear;
+    for (const [led, pattern] of this.#events.watches.lamps()) this.#board.showLed(led, pattern);
     for (const [led, pattern] of Object.entries(lampsOf(this.#handset, lines, this.#missedCalls))) this.#board.showLed(led, pattern);
     this.#desk.settle(now, (call) => isWaiting(this.#handset, call));
     if (!this.#alarms.has(this.#statusTimer)) this.#alarms.set(this.#statusTimer, now + statusIntervalMs);

@@ -14,10 +14,10 @@ export interface Sounds {
 /** LEDs that mean something to the phone, by the name a board profile gives them. */
 export type LampName = 'call' | 'message' | 'registered';
 
-/** The sounds that follow from what the person is doing and who calls. */
-export function soundsOf(handset: Handset, messageWaiting: boolean): Sounds {
+/** The sounds that follow from what the person is doing, who calls, and whether somebody who was busy is `free` now. */
+export function soundsOf(handset: Handset, messageWaiting: boolean, free: boolean): Sounds {
   const idle = handset.state === 'idle';
-  const rings = idle && (handset.calls.some(({ state }) => state === 'ringing') || handset.recalling);
+  const rings = idle && (handset.calls.some(({ state }) => state === 'ringing') || handset.recalling || free);
   return { ear: earOf(handset, messageWaiting), bell: rings ? 'ring' : null };
 }
 

@@ -7,6 +7,7 @@ import type { Board } from './board.ts';
 import type { Call } from './call.ts';
 import type { CallDesk } from './call-desk.ts';
 import { displayOf } from './display.ts';
+import type { EventDesk } from './event-desk.ts';
 import type { Handset } from './handset.ts';
 import type { Line } from './line.ts';
 import type { MediaDesk } from './media-desk.ts';
@@ -25,6 +26,7 @@ export interface Observed {
   readonly alerts: AlertDesk;
   readonly transfers: TransferDesk;
   readonly texts: TextDesk;
+  readonly events: EventDesk;
   readonly missedCalls: number;
   readonly notices: readonly string[];
   /** What sounds now, the bell before the ear. */
@@ -42,7 +44,7 @@ export function statusOf(now: Milliseconds, observed: Observed): PhoneStatus {
     version,
     startedAt,
     hook: board.hook,
-    display: displayOf({ handset, lines, missedCalls, transfers, texts, daemons }),
+    display: displayOf({ handset, lines, missedCalls, transfers, texts, completion: observed.events.completion, daemons }),
     dialed: handset.dialed,
     lines: lines.map((line) => line.status(now)),
     calls: desk.all.map((call) => callStatusOf(now, call, observed, isWaiting(handset, call))),
@@ -52,6 +54,9 @@ export function statusOf(now: Milliseconds, observed: Observed): PhoneStatus {
     tone,
     missedCalls,
     unreadTexts: texts.unread,
+    writing: texts.writing(),
+    watched: observed.events.watches.all.map((watched) => watched.status()),
+    completion: observed.events.completion.status(),
     notices: [...notices],
     counters: counters.describe(),
   };

@@ -1,11 +1,12 @@
-import { XMLParser } from 'fast-xml-parser';
-import type { XmlElement } from '#firmware/core/xml-element.ts';
+import { createRequire } from 'node:module';
+import type { X2jOptions, XMLParser } from 'fast-xml-parser';
+import type { XmlElement, XmlReader } from '#firmware/core/xml-element.ts';
 
 /** Documents of events have some hundred octets; a busy line's has a few thousand. */
 const octetsAtMost = 16_384;
 const depthAtMost = 16;
 
-const parser = new XMLParser({
+const options: X2jOptions = {
   preserveOrder: true,
   ignoreAttributes: false,
   attributeNamePrefix: '',
@@ -17,24 +18,36 @@ const parser = new XMLParser({
   htmlEntities: true,
   trimValues: false,
   maxNestedTags: depthAtMost,
-});
+};
 
+const require = createRequire(import.meta.url);
 const decoder = new TextDecoder('utf-8', { fatal: true });
 const attributesKey = ':@';
 const textKey = '#text';
 
-/** An `XmlReader`. Document types are refused: nothing that is sent by SIP has one, and entities of one could grow without bound. */
-export function readXml(bytes: Uint8Array): XmlElement | undefined {
-  if (bytes.length > octetsAtMost) return undefined;
-  try {
-    const text = decoder.decode(bytes);
-    const nodes: unknown = text.includes('<!DOCTYPE') ? [] : parser.parse(text, true);
-    const elements = elementsOf(nodes);
-    return elements.length === 1 ? elements[0] : undefined;
-  } catch {
-    // The parser says by exceptions alone that a text is no XML.
-    return undefined;
-  }
+/**
+ * Document types are refused: nothing that is sent by SIP has one, and entities of one could grow without bound. The parser is loaded with the
+ * first document (3.5 MB), so that a phone that watches nothing has none.
+ */
+export function xmlReader(): XmlReader {
+  let parser: XMLParser | undefined;
+  return (bytes) => {
+    if (bytes.length > octetsAtMost) return undefined;
+    parser ??= loadParser();
+    try {
+      const text = decoder.decode(bytes);
+      const elements = text.includes('<!DOCTYPE') ? [] : elementsOf(parser.parse(text, true));
+      return elements.length === 1 ? elements[0] : undefined;
+    } catch {
+      // The parser says by exceptions alone that a text is no XML.
+      return undefined;
+    }
+  };
+}
+
+function loadParser(): XMLParser {
+  const loaded = require('fast-xml-parser') as typeof import('fast-xml-parser');
+  return new loaded.XMLParser(options);
 }
 
 /** The parser's own form: `{ name: [children], ':@': { attribute: value } }`, texts as `{ '#text': … }`. */

@@ -153,6 +153,11 @@ export class Subscriptions {
     if (known instanceof Publication) known.publish(now, body);
   }
 
+  /** It goes on, or is tried again by itself. */
+  has(name: SubscriptionId): boolean {
+    return this.#open.has(name);
+  }
+
   /** Ends a subscription or takes a publication back. */
   close(now: Milliseconds, name: SubscriptionId): void {
     const known = this.#open.get(name);

@@ -16,6 +16,7 @@ import { optionsCheck } from '#firmware/platform/self-checks.ts';
 import { SipEndpoint } from '#firmware/platform/sip-endpoint.ts';
 import { openStore, type SqliteStore } from '#firmware/platform/sqlite-store.ts';
 import { type ServedContract, serveContract } from '#firmware/platform/unix-socket.ts';
+import { xmlReader } from '#firmware/platform/xml-reader.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { CallJournal, thisMachine } from './call-journal.ts';
 import { LeafLink } from './leaf-link.ts';
@@ -40,6 +41,7 @@ await runDaemon('phone', async (daemon) => {
   const records = new RecordKeeper(database, clock, logger, () => ({
     callLog: repository.current.get('callLog.maximum'),
     doorLog: repository.current.get('doorLog.maximum'),
+    texts: repository.current.get('texts.maximum'),
   }));
   const settings = new SettingsKeeper(repository, logger, (next) => drive((phone, now) => phone.changeSettings(now, next)));
   await settings.start();
@@ -54,12 +56,21 @@ await runDaemon('phone', async (daemon) => {
   let links: ReturnType<typeof connectLeaves> | undefined;
   let served: ServedContract<typeof phoneContract> | undefined;
   const warnings = new LimitedLog(logger);
+  const maintain = (work: 'reload' | 'restart'): void => {
+    if (work === 'restart') daemon.stop('the exchange asks for a restart');
+    else {
+      void settings
+        .reload()
+        .catch((thrown) => warnings.warn(clock.now(), 'settings-not-read', { reason: messageOf(thrown) }));
+    }
+  };
   const act = (event: PhoneEvent): void => {
     if (event.type === 'hal') links?.hal.send(event.id, event.command.name, event.command.args);
     else if (event.type === 'media') links?.media.send(event.id, event.command.name, event.command.args);
     else if (event.type === 'record') records.keep(event.record);
     else if (event.type === 'journal') journal.keep(event.journal);
     else if (event.type === 'status') served?.emit('status', event.status);
+    else if (event.type === 'maintain') maintain(event.work);
     else if (event.type === 'setting') {
       void repository
         .change({ set: { [event.key]: event.text } })
@@ -146,6 +157,9 @@ function buildPhone(
     acceptDirectCalls: current.get('sip.acceptDirectCalls'),
     acceptMessages: current.get('sip.acceptMessages'),
     acceptWatchers: current.get('sip.acceptWatchers'),
+    offerCompletion: current.get('sip.offerCompletion'),
+    maximumWatchers: current.get('sip.subscriptions'),
+    acceptCheckSync: current.get('sip.acceptCheckSync'),
     sessionExpires: current.get('sip.sessionExpires'),
     minimumSessionExpires: current.get('sip.minimumSessionExpires'),
     reliableProvisional: current.get('sip.reliableProvisional'),
@@ -153,7 +167,8 @@ function buildPhone(
     largestDatagram: current.get('sip.largestDatagram'),
     trace: current.get('sip.trace'),
   };
-  const ports = { clock, entropy, logger, addresses: endpoint, names: endpoint, version: manifest.version, userAgentSettings, notices };
+  const told = { version: manifest.version, readXml: xmlReader(), userAgentSettings, notices };
+  const ports = { clock, entropy, logger, addresses: endpoint, names: endpoint, ...told };
   return { endpoint, phone: new Phone(ports, settings.phoneSettings, memory) };
 }
 

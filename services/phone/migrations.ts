@@ -20,6 +20,12 @@ export const phoneMigrations: Migrations = [
     // Small numbers that outlive a restart, such as the count of missed calls.
     'CREATE TABLE tallies (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID',
   ],
+  [
+    `CREATE TABLE texts (
+       id TEXT NOT NULL UNIQUE, at INTEGER NOT NULL, direction TEXT NOT NULL, line TEXT, remote TEXT NOT NULL, display_name TEXT NOT NULL,
+       text TEXT NOT NULL, status_code INTEGER
+     ) STRICT`,
+  ],
 ];
 
 /** The phone's database in the state directory. */

@@ -34,6 +34,13 @@ export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof 
     transfer: (wish) => drive((phone, now) => phone.transfer(now, wish)) ?? nothing,
     setDoNotDisturb: ({ on, line }) => drive((phone, now) => phone.setDoNotDisturb(now, on, line)) ?? nothing,
     message: (wish) => ({ message: drive((phone, now) => phone.message(now, wish)) }),
+    composing: ({ active, ...wish }) =>
+      drive((phone, now) => phone.withEvents(now, (_, texts) => texts.composing(now, wish, active))) ?? nothing,
+    pickUp: ({ name }) => ({ call: drive((phone, now) => phone.withEvents(now, ({ watches }) => watches.pickUp(now, name).plan.id)) }),
+    completeCall: ({ on }) => {
+      drive((phone, now) => phone.withEvents(now, ({ completion }) => (on ? completion.ask(now) : completion.cancel(now))));
+      return nothing;
+    },
     texts: () => ({ texts: [...drive((phone) => phone.texts)] }),
     markTextsRead: () => drive((phone, now) => phone.markTextsRead(now)) ?? nothing,
     clearMissed: () => drive((phone, now) => phone.clearMissed(now)) ?? nothing,

@@ -1,4 +1,4 @@
-import type { CallLogEntry, DoorLogEntry } from '#firmware/contract/phone.ts';
+import type { CallLogEntry, DoorLogEntry, TextEntry } from '#firmware/contract/phone.ts';
 import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
 import { Counters, LimitedLog } from '#firmware/core/counters.ts';
 import { messageOf } from '#firmware/core/errors.ts';
@@ -10,9 +10,10 @@ import type { Row, SqliteStore, SqlValue } from '#firmware/platform/sqlite-store
 export interface RecordLimits {
   readonly callLog: number;
   readonly doorLog: number;
+  readonly texts: number;
 }
 
-/** Calls that may be written at once, and one more each second: somebody who rings us a thousand times must not wear out the card. */
+/** Calls and messages of others that may be written at once, and one more each second: somebody who rings us a thousand times must not wear out the card. */
 const callsAtOnce = 60;
 const callIntervalMs = 1_000;
 
@@ -43,20 +44,24 @@ export class RecordKeeper {
     if (Number(forgotten?.n) > 0) await this.#database.run(`DELETE FROM alerts WHERE alert NOT IN (${places})`, alertNames);
     const alerts = await this.#database.all('SELECT * FROM alerts');
     const missed = await this.#database.get("SELECT value FROM tallies WHERE name = 'missedCalls'");
+    const unread = await this.#database.get("SELECT value FROM tallies WHERE name = 'unreadTexts'");
+    const texts = await this.#database.all('SELECT * FROM texts ORDER BY rowid DESC LIMIT 200');
     const last = await this.#database.get(
       "SELECT remote, line FROM call_log WHERE direction = 'outgoing' AND owner = 'handset' ORDER BY id DESC LIMIT 1",
     );
     return {
       alerts: alerts.map(alertOf),
       missedCalls: Number(missed?.value ?? 0),
+      texts: texts.map(textOf).reverse(),
+      unreadTexts: Number(unread?.value ?? 0),
       lastDialed: last && { dialString: String(last.remote), line: last.line === null ? undefined : String(last.line) },
     };
   }
 
   /** Returns at once; what goes wrong is counted. */
   keep(record: PhoneRecord): void {
-    if (record.kind === 'call' && !this.#takeToken()) {
-      this.#counters.add('calls-not-recorded');
+    if ((record.kind === 'call' || isReceived(record)) && !this.#takeToken()) {
+      this.#counters.add(`${record.kind}s-not-recorded`);
       return;
     }
     void this.#write(record).then(
@@ -118,7 +123,10 @@ export class RecordKeeper {
         return this.#append('door_log', doorRow(record.entry), this.#limits().doorLog);
       case 'alert':
         return this.#replace('alerts', alertRow(record.entry));
+      case 'text':
+        return this.#keepText(record.entry);
       case 'missedCalls':
+      case 'unreadTexts':
         return this.#replace('tallies', { name: record.kind, value: record.count });
       default:
         return record satisfies never;
@@ -131,6 +139,19 @@ export class RecordKeeper {
     await this.#database.transaction(async (statements) => {
       await statements.run(sql, values);
       await statements.run(`DELETE FROM ${table} WHERE id <= (SELECT id FROM ${table} ORDER BY id DESC LIMIT 1 OFFSET ?)`, [limit]);
+    });
+  }
+
+  /** What becomes of a message that went out is written into its row; the oldest beyond the limit go. */
+  async #keepText(entry: TextEntry): Promise<void> {
+    const row = textRow(entry);
+    await this.#database.transaction(async (statements) => {
+      await statements.run('UPDATE texts SET status_code = ? WHERE id = ?', [entry.statusCode, entry.id]);
+      const { sql, values } = insertOf('INSERT OR IGNORE', 'texts', row);
+      await statements.run(sql, values);
+      await statements.run('DELETE FROM texts WHERE rowid <= (SELECT rowid FROM texts ORDER BY rowid DESC LIMIT 1 OFFSET ?)', [
+        this.#limits().texts,
+      ]);
     });
   }
 
@@ -158,6 +179,27 @@ function callRow(entry: Omit<CallLogEntry, 'id'>): Readonly<Record<string, SqlVa
 
 function doorRow(entry: Omit<DoorLogEntry, 'id'>): Readonly<Record<string, SqlValue>> {
   return { ...entry, by: entry.by.slice(0, charactersAtMost), detail: entry.detail.slice(0, charactersAtMost) };
+}
+
+function isReceived(record: PhoneRecord): boolean {
+  return record.kind === 'text' && record.entry.direction === 'incoming';
+}
+
+function textRow({ at, remote, statusCode, ...rest }: TextEntry): Readonly<Record<string, SqlValue>> {
+  const said = { remote: remote.uri.slice(0, charactersAtMost), display_name: remote.displayName.slice(0, charactersAtMost) };
+  return { ...rest, ...said, at: Math.round(at), status_code: statusCode };
+}
+
+function textOf(row: Row): TextEntry {
+  return {
+    id: String(row.id),
+    at: Number(row.at),
+    direction: row.direction === 'incoming' ? 'incoming' : 'outgoing',
+    line: row.line === null ? null : String(row.line),
+    remote: { displayName: String(row.display_name), uri: String(row.remote) },
+    text: String(row.text),
+    statusCode: row.status_code === null ? null : Number(row.status_code),
+  };
 }
 
 function alertRow({ startedAt, acknowledgedBy, ...rest }: AlertRecord): Readonly<Record<string, SqlValue>> {

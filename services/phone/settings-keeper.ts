@@ -46,6 +46,12 @@ export class SettingsKeeper {
     }
   }
 
+  /** Takes everything up anew as at the start: the files that settings name may be other ones now. */
+  async reload(): Promise<void> {
+    await this.start();
+    this.#apply(this.phoneSettings);
+  }
+
   async change(request: SettingsRequest): Promise<ChangeOutcome> {
     const planned = changeSettings(this.current, request, 'phone');
     return await this.#take(planned, () => this.#repository.change(request));

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { childrenOf, elementAt } from '#firmware/core/xml-element.ts';
-import { readXml } from '#firmware/platform/xml-reader.ts';
+import { xmlReader } from '#firmware/platform/xml-reader.ts';
 
+const readXml = xmlReader();
 const read = (text: string) => readXml(new TextEncoder().encode(text));
 
 t.test('a document is read: prefixes gone, entities and sections undone, attributes by name', async (t) => {

@@ -44,6 +44,12 @@ export class FakePhone {
       transfer: noted('transfer'),
       message: () => ({ message: 'm1' }),
       texts: () => ({ texts: [] }),
+      composing: noted('composing'),
+      pickUp: (args) => {
+        noted('pickUp')(args);
+        return { call: 'c8' };
+      },
+      completeCall: noted('completeCall'),
       markTextsRead: noted('markTextsRead'),
       redial: () => ({ call: 'c8' }),
       setDoNotDisturb: noted('setDoNotDisturb'),
@@ -116,6 +122,9 @@ export const sampleStatus: PhoneStatus = {
   tone: 'dial',
   missedCalls: 3,
   unreadTexts: 0,
+  writing: [],
+  watched: [{ line: '1', name: '201', kind: 'calls', state: 'ringing', remote: 'Carol', reason: null }],
+  completion: { remote: '202', state: 'offered' },
   notices: [],
   counters: {},
 };

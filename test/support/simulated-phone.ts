@@ -3,14 +3,16 @@ import { Settings } from '#firmware/config/settings.ts';
 import type { BoardProfile } from '#firmware/contract/hal.ts';
 import type { Journal } from '#firmware/contract/journal.ts';
 import type { Digit } from '#firmware/contract/media.ts';
-import type { CallLogEntry, CallStatus, DoorLogEntry, Fact, PhoneStatus } from '#firmware/contract/phone.ts';
+import type { CallLogEntry, CallStatus, DoorLogEntry, Fact, PhoneStatus, TextEntry } from '#firmware/contract/phone.ts';
 import { type Logger, silentLogger } from '#firmware/core/logger.ts';
 import type { AlertRecord, PhoneEvent } from '#firmware/phone/outbox.ts';
 import { Phone } from '#firmware/phone/phone.ts';
 import type { PhoneMemory } from '#firmware/phone/phone-ports.ts';
 import { type PhoneSettings, phoneSettingsOf } from '#firmware/phone/phone-settings.ts';
+import { xmlReader } from '#firmware/platform/xml-reader.ts';
 import type { Flow } from '#firmware/sip/transport/flow.ts';
 import type { Destination, SipCore, Transmit } from '#firmware/sip/transport/sip-core.ts';
+import type { UserAgentSettings } from '#firmware/sip/user-agent-settings.ts';
 import { seededEntropy } from './seeded-entropy.ts';
 import { SimulatedBoard, virtualProfile } from './simulated-board.ts';
 import { type RtpSwitch, SimulatedMedia } from './simulated-media.ts';
@@ -23,6 +25,7 @@ export interface SimulatedPhoneOptions {
   readonly board?: BoardProfile;
   readonly acceptDirectCalls?: boolean;
   readonly acceptWatchers?: boolean;
+  readonly userAgentSettings?: Partial<UserAgentSettings>;
   readonly logger?: Logger;
 }
 
@@ -48,6 +51,10 @@ export class SimulatedPhone implements SipCore<never> {
   readonly settingsOnDisk = new Map<string, string>();
   readonly statuses: PhoneStatus[] = [];
   missedOnDisk = 0;
+  readonly textsOnDisk = new Map<string, TextEntry>();
+  unreadTextsOnDisk = 0;
+  /** What the phone has asked of its process. */
+  readonly maintained: string[] = [];
   /** What the phone has left for a successor, as it lies in its file. */
   journal: Journal | undefined;
   /** The phone process is dead; media and hal run. */
@@ -119,7 +126,7 @@ export class SimulatedPhone implements SipCore<never> {
     this.media.crash();
     this.board.crash();
     this.#transmits = [];
-    this.#phone = this.#newPhone({ alerts: [...this.alertsOnDisk.values()], missedCalls: this.missedOnDisk });
+    this.#phone = this.#newPhone({ alerts: [...this.alertsOnDisk.values()], missedCalls: this.missedOnDisk, texts: [...this.textsOnDisk.values()], unreadTexts: this.unreadTextsOnDisk });
     this.start();
   }
 
@@ -139,7 +146,7 @@ export class SimulatedPhone implements SipCore<never> {
   restartPhone(): void {
     const { now } = this.#network;
     const left = this.journal && (JSON.parse(JSON.stringify(this.journal)) as Journal);
-    this.#phone = this.#newPhone({ alerts: [...this.alertsOnDisk.values()], missedCalls: this.missedOnDisk });
+    this.#phone = this.#newPhone({ alerts: [...this.alertsOnDisk.values()], missedCalls: this.missedOnDisk, texts: [...this.textsOnDisk.values()], unreadTexts: this.unreadTextsOnDisk });
     this.#dead = false;
     this.do((phone) => phone.start(now, left && { journal: left, clockShift: 0, awayMs: now - this.#diedAt }));
     this.connectHal();
@@ -291,6 +298,9 @@ export class SimulatedPhone implements SipCore<never> {
       case 'setting':
         this.settingsOnDisk.set(event.key, event.text);
         return;
+      case 'maintain':
+        this.maintained.push(event.work);
+        return;
       case 'status':
         this.statuses.push(event.status);
         return;
@@ -306,6 +316,8 @@ export class SimulatedPhone implements SipCore<never> {
     if (record.kind === 'call') this.callLog.push(record.entry);
     else if (record.kind === 'door') this.doorLog.push(record.entry);
     else if (record.kind === 'missedCalls') this.missedOnDisk = record.count;
+    else if (record.kind === 'unreadTexts') this.unreadTextsOnDisk = record.count;
+    else if (record.kind === 'text') this.textsOnDisk.set(record.entry.id, record.entry);
     else {
       this.alertsOnDisk.set(record.entry.alert, record.entry);
       this.alertHistory.push(record.entry);
@@ -328,7 +340,8 @@ export class SimulatedPhone implements SipCore<never> {
         logger,
         addresses: this.host,
         version: '0.0.0-test',
-        userAgentSettings: { acceptDirectCalls, acceptWatchers },
+        readXml: xmlReader(),
+        userAgentSettings: { acceptDirectCalls, acceptWatchers, ...this.#options.userAgentSettings },
       },
       this.settings,
       memory,

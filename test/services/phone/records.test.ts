@@ -30,7 +30,7 @@ async function openDatabase(t: TestLife, path = join(folder, `phone-${++database
   return database;
 }
 
-const keeperOf = (database: SqliteStore, logger: Logger = silentLogger, limits = { callLog: 1000, doorLog: 1000 }) =>
+const keeperOf = (database: SqliteStore, logger: Logger = silentLogger, limits = { callLog: 1000, doorLog: 1000, texts: 1000 }) =>
   new RecordKeeper(database, nodeClock, logger, () => limits);
 
 const call = (remote: string, more: Partial<CallLogEntry> = {}): Omit<CallLogEntry, 'id'> => ({
@@ -73,7 +73,7 @@ t.test('calls and visits are kept in order, the newest first', async (t) => {
 });
 
 t.test('logs never grow beyond their limit', async (t) => {
-  const keeper = keeperOf(await openDatabase(t), silentLogger, { callLog: 10, doorLog: 12 });
+  const keeper = keeperOf(await openDatabase(t), silentLogger, { callLog: 10, doorLog: 12, texts: 12 });
   for (let index = 0; index < 40; index++) {
     keeper.keep({ kind: 'call', entry: call(`sip:${index}@x.example`) });
     keeper.keep({ kind: 'door', entry: visit('rung') });
@@ -139,7 +139,7 @@ t.test('a disk that takes nothing more is counted and logged, and stops nobody',
 t.test('a flood of calls is not written call by call', async (t) => {
   let now = 0;
   const clock = { now: () => now, wallTime: () => now };
-  const keeper = new RecordKeeper(await openDatabase(t), clock, silentLogger, () => ({ callLog: 1000, doorLog: 1000 }));
+  const keeper = new RecordKeeper(await openDatabase(t), clock, silentLogger, () => ({ callLog: 1000, doorLog: 1000, texts: 1000 }));
   for (let index = 0; index < 500; index++) keeper.keep({ kind: 'call', entry: call(`sip:${index}@x.example`) });
   t.equal((await keeper.callLog(1000)).length, 60);
   t.match(keeper.describe(), { counters: { 'calls-not-recorded': 440 } });
