@@ -19,6 +19,8 @@ export interface VirtualPhoneOptions {
   readonly exchange: boolean;
   /** Added to the environment of all its processes. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Put before its command, to run it elsewhere: `ip netns exec NAME`. */
+  readonly within?: readonly string[];
   /** Every line the daemons log. */
   readonly onLine?: (line: string) => void;
 }
@@ -49,10 +51,11 @@ export class VirtualPhone {
   #status: PhoneStatus | undefined;
   #exited = false;
 
-  private constructor({ data, settings, exchange, environment, onLine }: VirtualPhoneOptions) {
+  private constructor({ data, settings, exchange, environment, within = [], onLine }: VirtualPhoneOptions) {
     this.#data = data;
     this.#settings = settings;
-    this.#run = spawn(process.execPath, [program, 'run', '--data', data, ...(exchange ? ['--exchange'] : [])], {
+    const [command = process.execPath, ...words] = [...within, process.execPath];
+    this.#run = spawn(command, [...words, program, 'run', '--data', data, ...(exchange ? ['--exchange'] : [])], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },
     });

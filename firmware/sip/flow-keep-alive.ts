@@ -17,6 +17,11 @@ export interface FlowKeepAliveParts {
   readonly onMoved: (now: Milliseconds) => void;
 }
 
+export interface KeepAliveTerms {
+  readonly seconds: number | undefined;
+  readonly seen: Endpoint | undefined;
+}
+
 /** RFC 5626 §4.4.2: datagrams at least so often. */
 const datagramPeriod: Milliseconds = 29_000;
 /** RFC 8489 §6.2.1: a request is sent seven times, with doubled pauses, and given up sixteen first pauses after the last. */
@@ -38,18 +43,25 @@ export class FlowKeepAlive {
   #longest: Milliseconds = datagramPeriod;
   /** The server knows STUN. */
   #answers = false;
+  /** Where the server sees us. */
   #mapped: Endpoint | undefined;
+  /** Where we moved last: a server whose STUN and SIP see us at different places is not followed to and fro. */
+  #followed: string | undefined;
   #open: { readonly id: string; readonly bytes: Uint8Array; sent: number } | undefined;
 
   constructor(parts: FlowKeepAliveParts) {
     this.#parts = parts;
   }
 
-  /** From now on, for `to`; what is known of that server stays. `seconds` is how often the server wants it (Flow-Timer). */
-  start(now: Milliseconds, to: Destination, form: KeepAliveForm, seconds?: number): void {
+  /**
+   * From now on, for `to`; what is known of that server stays. `seconds` is how often the server wants it (Flow-Timer), `seen` where it saw the
+   * registration come from.
+   */
+  start(now: Milliseconds, to: Destination, form: KeepAliveForm, { seconds, seen }: KeepAliveTerms): void {
     if (this.#to?.host !== to.host || this.#to.port !== to.port || this.#to.transport !== to.transport) this.stop();
     this.#to = to;
     this.#form = form;
+    this.#mapped = seen ?? this.#mapped;
     this.#longest = seconds === undefined ? datagramPeriod : 1_000 * seconds;
     this.#schedule(now);
   }
@@ -61,6 +73,7 @@ export class FlowKeepAlive {
     this.#to = undefined;
     this.#answers = false;
     this.#mapped = undefined;
+    this.#followed = undefined;
   }
 
   describe(): object | undefined {
@@ -109,11 +122,14 @@ export class FlowKeepAlive {
 
   #answered(now: Milliseconds, { mapped }: StunMessage): void {
     const before = this.#mapped;
+    const place = mapped && placeOf(mapped);
     this.#close();
     this.#answers = true;
-    if (!mapped) return;
+    if (!mapped || place === this.#followed) return;
     this.#mapped = mapped;
-    if (before && (before.address !== mapped.address || before.port !== mapped.port)) this.#parts.onMoved(now);
+    if (!before || placeOf(before) === place) return;
+    this.#followed = place;
+    this.#parts.onMoved(now);
   }
 
   #close(): void {
@@ -122,4 +138,8 @@ export class FlowKeepAlive {
     if (this.#open) core.stun.forget(this.#open.id);
     this.#open = undefined;
   }
+}
+
+function placeOf({ address, port }: Endpoint): string {
+  return `${address}:${port}`;
 }

@@ -19,7 +19,7 @@ import {
   type RegistrationTimer as Timer,
 } from './registration-table.ts';
 import { StateMachine, type Wake } from './state-machine.ts';
-import { isReliable } from './transport/flow.ts';
+import { type Endpoint, isReliable } from './transport/flow.ts';
 import type { Destination } from './transport/sip-core.ts';
 import type { RegistrationEvent } from './user-agent-events.ts';
 
@@ -283,7 +283,7 @@ export class Registration {
     const seconds = wished >= flowTimerLimits.least && wished <= flowTimerLimits.most ? wished : undefined;
     const isOpen = place && (isReliable(place.transport) || (keepAlive === 'auto' && !isBehindNat));
     if (!place || keepAlive === 'off' || (isOpen && seconds === undefined)) this.#keepAlive.stop();
-    else this.#keepAlive.start(now, place, keepAlive === 'crlf' ? 'crlf' : 'stun', seconds);
+    else this.#keepAlive.start(now, place, keepAlive === 'crlf' ? 'crlf' : 'stun', { seconds, seen: seenIn(response) });
   }
 
   #supported(gruu: boolean | undefined): string {
@@ -341,12 +341,16 @@ export class Registration {
     return seconds >= 1 ? Math.min(seconds, expiresAtMost) : this.#expires;
   }
 
-  #seenElsewhere({ topVia }: Response): boolean {
-    const address = topVia.received;
-    const { rport } = topVia;
-    if (address === undefined || !/^[0-9a-fA-F.:]+$/.test(address)) return false;
-    return typeof rport === 'number' && this.#identity.seenAs({ address, port: rport });
+  #seenElsewhere(response: Response): boolean {
+    const seen = seenIn(response);
+    return seen !== undefined && this.#identity.seenAs(seen);
   }
+}
+
+/** RFC 3581: where the server saw the request come from, if it says so. */
+function seenIn({ topVia: { received, rport } }: Response): Endpoint | undefined {
+  const isKnown = received !== undefined && /^[0-9a-fA-F.:]+$/.test(received) && typeof rport === 'number';
+  return isKnown ? { address: received, port: rport } : undefined;
 }
 
 /** A server that comes back within it is not taken for a better one yet. */

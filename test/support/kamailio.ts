@@ -20,6 +20,14 @@ const webSocketRoute = `event_route[xhttp:request] {
 export interface KamailioExtras {
   /** WebSockets (RFC 7118) on the ports of TCP and TLS. */
   readonly webSockets?: boolean;
+  /** Put before its command, to run it elsewhere. */
+  readonly within?: readonly string[];
+  /** Answers STUN at its SIP port. */
+  readonly stun?: boolean;
+  /** A registrar that knows flows (RFC 5626), and wants them kept alive so often, s. */
+  readonly flowTimer?: number;
+  /** Users with a fixed place, as SIP URIs. */
+  readonly routes?: Readonly<Record<string, string>>;
   /** Instead of 127.0.0.1. */
   readonly address?: string;
   /** TLS on a port of its own; paths of PEM files. */
@@ -31,7 +39,8 @@ export async function startKamailio(folder: string, port: number, extras: Kamail
   await mkdir(folder, { recursive: true });
   const file = join(folder, 'kamailio.cfg');
   await writeFile(file, configuration(port, extras));
-  const program = new ForeignProgram('kamailio', ['-f', file, '-DD', '-E', '-Y', folder, '-w', folder, '-m', '32', '-M', '8']);
+  const [command = 'kamailio', ...words] = [...(extras.within ?? []), 'kamailio'];
+  const program = new ForeignProgram(command, [...words, '-f', file, '-DD', '-E', '-Y', folder, '-w', folder, '-m', '32', '-M', '8']);
   await program.saw(extras.tls ? /^\s*tls: / : /^\s*tcp: /);
   return program;
 }
@@ -52,9 +61,11 @@ modparam("tls", "certificate", "${certificate}")
 modparam("tls", "private_key", "${key}")`;
 }
 
-function configuration(port: number, { address = '127.0.0.1', tls, webSockets = false }: KamailioExtras): string {
+function configuration(port: number, { address = '127.0.0.1', tls, webSockets = false, stun = false, routes = {}, flowTimer }: KamailioExtras): string {
   const modules = ['tm', 'sl', 'rr', 'pv', 'maxfwd', 'usrloc', 'registrar', 'textops', 'siputils', 'auth'];
   if (webSockets) modules.push('xhttp', 'websocket');
+  if (stun) modules.push('stun');
+  if (flowTimer !== undefined) modules.push('outbound');
   return `#!KAMAILIO
 debug=1
 log_stderror=yes
@@ -70,6 +81,8 @@ ${webSockets ? 'tcp_accept_no_cl=yes' : ''}
 ${modules.map((name) => `loadmodule "${name}.so"`).join('\n')}
 modparam("usrloc", "db_mode", 0)
 modparam("registrar", "min_expires", 5)
+${flowTimer === undefined ? '' : `modparam("registrar", "outbound_mode", 1)
+modparam("registrar", "flow_timer", ${flowTimer})`}
 modparam("auth", "nonce_count", 1)
 modparam("auth", "qop", "auth")
 request_route {
@@ -91,6 +104,7 @@ request_route {
     consume_credentials();
     record_route();
   }
+${Object.entries(routes).map(([user, uri]) => `  if ($rU == "${user}") { $ru = "${uri}"; t_relay(); exit; }`).join('\n')}
   if (!lookup("location")) { t_newtran(); t_reply("404", "Not Found"); exit; }
   t_relay();
 }

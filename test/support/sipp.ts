@@ -14,6 +14,10 @@ export interface SippOptions {
   readonly address?: string;
   /** `host:port` it sends to; a UAS needs none. */
   readonly target?: string;
+  /** Put before its command, to run it elsewhere. */
+  readonly within?: readonly string[];
+  /** UDP port at which it sends sound back to where it comes from. */
+  readonly echoPort?: number;
   /** User part it calls, `[service]` in scenarios. */
   readonly service?: string;
   readonly scenario: string;
@@ -49,7 +53,9 @@ export class Sipp {
     );
     if (options.service !== undefined) args.push('-s', options.service);
     if (options.target !== undefined) args.push(options.target);
-    const program = new ForeignProgram('sipp', args, { cwd: options.folder, env: { ...process.env, TERM: 'dumb' } });
+    if (options.echoPort !== undefined) args.push('-rtp_echo', '-mp', String(options.echoPort), '-mi', options.address ?? '127.0.0.1');
+    const [command = 'sipp', ...words] = [...(options.within ?? []), 'sipp'];
+    const program = new ForeignProgram(command, [...words, ...args], { cwd: options.folder, env: { ...process.env, TERM: 'dumb' } });
     return new Sipp(program, options.folder);
   }
 

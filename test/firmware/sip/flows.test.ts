@@ -43,6 +43,8 @@ class Scene {
   readonly requests: { host: string; request: Request }[] = [];
   /** Every request but REGISTER gets 200 instead of 404. */
   callsAreTaken = false;
+  /** Where SIP, other than STUN, sees us. */
+  seenBySip: Endpoint | undefined;
   outside: Endpoint = { address: '203.0.113.1', port: 40_000 };
   now = 0;
 
@@ -109,12 +111,13 @@ class Scene {
   }
 
   #answer(server: Edge, transport: Transport, received: Request): void {
-    const request = stampRequest(received, { ...flowFrom(server.address, transport), local: ours, remote: this.outside });
+    const request = stampRequest(received, { ...flowFrom(server.address, transport), local: ours, remote: this.seenBySip ?? this.outside });
     this.requests.push({ host: server.address, request });
     if (request.method === 'REGISTER') server.registers.push(request);
     const statusCode = request.method === 'REGISTER' ? server.rule(request) : this.callsAreTaken ? 200 : 404;
     const own = request.headerValues('Contact').map((contact) => ['Contact', `${contact};expires=3600`] as const);
-    const contacts = request.method === 'REGISTER' ? own : [['Contact', `<sip:bob@${server.address}>`] as const, ['Allow', 'UPDATE'] as const];
+    const contacts =
+      request.method === 'REGISTER' ? own : [['Contact', `<sip:bob@${server.address}>`] as const, ['Allow', 'UPDATE'] as const];
     const headers = statusCode === 200 ? [...contacts, ...server.headers] : [];
     const response: Response = buildResponse(request, statusCode, { toTag: 'edge', headers });
     if (request.method !== 'ACK') this.userAgent.receive(this.now, flowFrom(server.address, transport), serializeMessage(response));
@@ -178,6 +181,27 @@ t.test('RFC 5626 §4.4.2 a server that answered STUN and no longer does has fail
   t.ok((second?.registers.length ?? 0) > 0, 'within the time of seven tries');
   t.equal(scene.states().at(-1), 'registered');
 });
+
+t.test(
+  'RFC 5626 §4.4.2 what STUN sees at first is held against what the registrar saw; where they never agree, once is enough',
+  async (t) => {
+    const server = edge('192.0.2.10');
+    const scene = new Scene([server]);
+    scene.account();
+    const before = server.registers.length;
+    scene.outside = { address: '203.0.113.1', port: 41_234 };
+    scene.run(30 * seconds);
+    t.ok(server.registers.length > before, 'the NAT forgot before the first keep-alive');
+    t.match(contactOf(server.registers.at(-1)), /:41234/);
+
+    const other = edge('192.0.2.10');
+    const torn = new Scene([other]);
+    torn.seenBySip = { address: '203.0.113.9', port: 9 };
+    torn.account();
+    torn.run(300 * seconds);
+    t.ok(other.registers.length <= 4, `${other.registers.length} REGISTER in five minutes`);
+  },
+);
 
 t.test('RFC 3261 §12.2 a call follows its line to another address: the far end is told the new Contact once', async (t) => {
   const server = edge('192.0.2.10');
