@@ -1,4 +1,5 @@
 import { silentLogger } from '#firmware/core/logger.ts';
+import { xmlReader } from '#firmware/platform/xml-reader.ts';
 import type { Account } from '#firmware/sip/account.ts';
 import type { Message, Request, Response } from '#firmware/sip/message/message.ts';
 import { parseMessage } from '#firmware/sip/message/parse.ts';
@@ -26,7 +27,14 @@ export class TestAgent {
     this.network = network;
     this.host = network.host(address);
     const seed = [...address].reduce((sum, character) => 31 * sum + character.charCodeAt(0), 7);
-    this.userAgent = new UserAgent({ entropy: seededEntropy(seed), logger: silentLogger, addresses: this.host, names, settings });
+    this.userAgent = new UserAgent({
+      entropy: seededEntropy(seed),
+      logger: silentLogger,
+      addresses: this.host,
+      names,
+      settings,
+      readXml: xmlReader(),
+    });
     if (names) names.core = this.userAgent;
     this.host.attach(this.userAgent, (event) => {
       this.events.push(event);

@@ -88,12 +88,15 @@ t.test('what the phone has to remember is there after a restart', async (t) => {
   const path = join(folder, 'restart.db');
   const before = await openStore(path, phoneMigrations);
   const keeper = keeperOf(before);
-  t.strictSame(await keeper.recall(['fire']), { alerts: [], missedCalls: 0, lastDialed: undefined });
+  t.strictSame(await keeper.recall(['fire']), { alerts: [], digits: [], missedCalls: 0, texts: [], unreadTexts: 0, lastDialed: undefined });
   const alert = { alert: 'fire', startedAt: 1_893_456_000_000, round: 2, person: 1, attempts: 3, acknowledgedBy: null };
   keeper.keep({ kind: 'alert', entry: { ...alert, state: 'queued' } });
   keeper.keep({ kind: 'alert', entry: { ...alert, state: 'calling' } });
   keeper.keep({ kind: 'missedCalls', count: 4 });
   keeper.keep({ kind: 'missedCalls', count: 5 });
+  const digits = { peer: 'sip:a@x.example', infoFormat: 'dtmf', infoAccepted: true, formsRefused: 1, heardBy: 'info' } as const;
+  keeper.keep({ kind: 'digits', entry: digits });
+  keeper.keep({ kind: 'digits', entry: { ...digits, heardBy: 'rfc4733' } });
   keeper.keep({ kind: 'call', entry: call('sip:last@x.example') });
   keeper.keep({ kind: 'call', entry: call('sip:visit@x.example', { owner: 'door' }) });
   keeper.keep({ kind: 'call', entry: call('sip:caller@x.example', { direction: 'incoming' }) });
@@ -101,6 +104,7 @@ t.test('what the phone has to remember is there after a restart', async (t) => {
   const again = await keeperOf(await openDatabase(t, path)).recall(['fire', 'water']);
   t.strictSame(again.alerts, [{ ...alert, state: 'calling' }]);
   t.equal(again.missedCalls, 5);
+  t.strictSame(again.digits, [{ ...digits, heardBy: 'rfc4733' }]);
   t.strictSame(again.lastDialed, { dialString: 'sip:last@x.example', line: '1' });
 });
 
@@ -203,4 +207,26 @@ t.test('a board profile that is gone at the start leaves a phone without keys', 
 
 t.test('the profiles that come with the firmware are valid', async (t) => {
   for (const name of ['virtual', 'bare-handset']) t.equal((await loadBoardProfile(name)).name, name);
+});
+
+t.test('text messages are kept, with what has become of them; the oldest go, and a flood of a stranger is not written', async (t) => {
+  const path = join(folder, 'texts.db');
+  const before = await openStore(path, phoneMigrations);
+  const keeper = keeperOf(before);
+  const remote = { displayName: 'Bob', uri: 'sip:bob@b.example' };
+  const text = (id: string, direction: 'incoming' | 'outgoing' = 'outgoing') =>
+    ({ id, at: 1_893_456_000_000, direction, line: '1', remote, text: `text ${id}`, statusCode: null }) as const;
+  keeper.keep({ kind: 'text', entry: text('a') });
+  keeper.keep({ kind: 'text', entry: text('b', 'incoming') });
+  keeper.keep({ kind: 'text', entry: { ...text('a'), statusCode: 200 } });
+  keeper.keep({ kind: 'unreadTexts', count: 1 });
+  await before.close();
+  const database = await openDatabase(t, path);
+  const again = await keeperOf(database).recall([]);
+  t.strictSame(again.texts, [{ ...text('a'), statusCode: 200 }, text('b', 'incoming')]);
+  t.equal(again.unreadTexts, 1);
+  const flooded = keeperOf(database);
+  for (let count = 0; count < 200; count++) flooded.keep({ kind: 'text', entry: text(`f${count}`, 'incoming') });
+  t.ok(((await flooded.recall([])).texts?.length ?? 0) < 80);
+  t.match(flooded.describe(), { counters: { 'texts-not-recorded': 140 } });
 });
