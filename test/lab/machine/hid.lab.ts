@@ -1,0 +1,84 @@
+/** node-hid with a USB handset that the kernel believes in (uhid): telephony page in, lamps out, unplugged and plugged in. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { setTimeout as wait } from 'node:timers/promises';
+import t from 'tap';
+import type { HookPosition } from '#firmware/contract/hal.ts';
+import { HidKeypad } from '#hal/hid/hid-keypad.ts';
+import { NodeHidDriver } from '#hal/hid/node-hid-driver.ts';
+import { hookSwitchSuite } from '#test/contract/hook-switch-suite.ts';
+import { keypadSuite } from '#test/contract/keypad-suite.ts';
+import { MachineTime } from './machine-time.ts';
+
+const identity = '1209:0b01';
+/** Until the kernel has made a device and the keypad has looked for it. */
+const foundMs = 6_000;
+
+/** The handset: what it is told happens to it, what it says are its lamps. */
+class Handset {
+  readonly #process: ChildProcessWithoutNullStreams = spawn('/opt/lab/handset');
+  said = '';
+
+  constructor() {
+    this.#process.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.said += text;
+    });
+  }
+
+  tell(command: string): void {
+    this.#process.stdin.write(`${command}\n`);
+  }
+
+  async unplug(): Promise<void> {
+    const ended = new Promise((resolve) => this.#process.once('exit', resolve));
+    this.#process.stdin.end();
+    await ended;
+  }
+}
+
+async function plugged() {
+  const handset = new Handset();
+  const time = new MachineTime();
+  const keys: { key: string; pressed: boolean; at: number }[] = [];
+  const hooks: { change: HookPosition | 'flash'; at: number }[] = [];
+  const faults: string[] = [];
+  const keypad = new HidKeypad(identity, new NodeHidDriver(), time.surroundings, {
+    key: (key, pressed, at) => keys.push({ key, pressed, at }),
+    hook: (change, at) => hooks.push({ change, at }),
+    lampFault: (reason) => faults.push(String(reason)),
+    fault: (reason) => faults.push(String(reason)),
+  });
+  const rig = time.rig(keypad);
+  await rig.pass(foundMs);
+  return { handset, rig, keypad, keys, hooks, faults };
+}
+
+hookSwitchSuite('HID handset of the kernel', async () => {
+  const { handset, rig, hooks } = await plugged();
+  t.teardown(() => handset.unplug());
+  return {
+    ...rig,
+    reports: hooks,
+    lift: () => handset.tell('hook 1'),
+    lay: () => handset.tell('hook 0'),
+    flash: async () => handset.tell('flash'),
+  };
+});
+
+keypadSuite('HID handset of the kernel', async () => {
+  const { handset, rig, keys } = await plugged();
+  t.teardown(() => handset.unplug());
+  return { ...rig, reports: keys, press: (key) => handset.tell(`key ${key}`), release: (key) => key === '#' || handset.tell('key none') };
+});
+
+t.test('a handset that is pulled out and plugged in again goes on', async (t) => {
+  const { handset, rig, keypad, keys } = await plugged();
+  await handset.unplug();
+  await rig.pass(foundMs);
+  const again = new Handset();
+  await rig.pass(foundMs);
+  again.tell('key 7');
+  await wait(500);
+  t.equal(keys.at(-1)?.key, '7');
+  await keypad.close();
+  await again.unplug();
+});
