@@ -1,5 +1,6 @@
-import { charClass, code, lowerSlice, quote, skipClass } from './grammar.ts';
-import { Cursor, readParamValue } from './params.ts';
+import { charClass, code, isAt, quote } from './grammar.ts';
+import { isPlaced, PlacedParams, paramValueEnd } from './params.ts';
+import { classEnd, codesOf, lowerBetween, spaceEnd } from './scan.ts';
 
 /**
  * RFC 3261 §25.1 challenge or credentials: a scheme and its parameters. Serves WWW-Authenticate, Proxy-Authenticate, Authorization and
@@ -15,29 +16,42 @@ export interface AuthValue {
 const paramsAtMost = 64;
 
 /** `undefined` if malformed, if a parameter comes twice, or if there are more than 64 parameters. */
-export function parseAuth(text: string, start = 0, end: number = text.length): AuthValue | undefined {
-  const schemeEnd = skipClass(text, start, end, charClass.token);
+export function parseAuth(text: string, start = 0, end: number = text.length, codes: Uint8Array = codesOf(text)): AuthValue | undefined {
+  const schemeEnd = classEnd(codes, start, end, charClass.token);
   if (schemeEnd === start) return undefined;
-  const params = parseAuthParams(text, schemeEnd, end);
-  return params && { scheme: lowerSlice(text, start, schemeEnd), params };
+  const params = parseAuthParams(text, schemeEnd, end, codes);
+  return params && { scheme: schemeBetween(text, codes, start, schemeEnd), params };
+}
+
+/** Nearly always the one, which is not cut out then. */
+function schemeBetween(text: string, codes: Uint8Array, start: number, end: number): string {
+  return end - start === 6 && isAt(text, start, 'Digest') ? 'digest' : lowerBetween(text, codes, start, end);
 }
 
 /** Parameters alone (Authentication-Info, RFC 7616 §3.5). A parameter that comes twice is refused: two readers might take different ones. */
-export function parseAuthParams(text: string, start = 0, end: number = text.length): ReadonlyMap<string, string> | undefined {
-  const cursor = new Cursor(text, start, end);
-  const params = new Map<string, string>();
-  do {
-    cursor.skipSpace();
-    const nameEnd = skipClass(text, cursor.at, end, charClass.token);
-    if (nameEnd === cursor.at || params.size === paramsAtMost) return undefined;
-    const name = lowerSlice(text, cursor.at, nameEnd);
-    cursor.at = nameEnd;
-    if (!cursor.skip(code.equals)) return undefined;
-    const value = readParamValue(cursor);
-    if (value === undefined || params.has(name)) return undefined;
-    params.set(name, value);
-  } while (cursor.skip(code.comma));
-  return cursor.at === end ? params : undefined;
+export function parseAuthParams(
+  text: string,
+  start = 0,
+  end: number = text.length,
+  codes: Uint8Array = codesOf(text),
+): ReadonlyMap<string, string> | undefined {
+  const places: number[] = [];
+  let at = start;
+  for (;;) {
+    const name = spaceEnd(codes, at, end);
+    const nameEnd = classEnd(codes, name, end, charClass.token);
+    if (nameEnd === name || places.length === 4 * paramsAtMost || isPlaced(codes, places, name, nameEnd)) return undefined;
+    const equals = spaceEnd(codes, nameEnd, end);
+    if (equals >= end || codes[equals] !== code.equals) return undefined;
+    const value = spaceEnd(codes, equals + 1, end);
+    const valueEnd = paramValueEnd(codes, value, end);
+    if (valueEnd <= value) return undefined;
+    places.push(name, nameEnd, value, valueEnd);
+    at = spaceEnd(codes, valueEnd, end);
+    if (at === end) return new PlacedParams(text, codes, places);
+    if (codes[at] !== code.comma) return undefined;
+    at++;
+  }
 }
 
 const tokensInBoth = ['algorithm', 'stale', 'nc', 'userhash', 'charset', 'username*'];

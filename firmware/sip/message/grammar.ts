@@ -20,15 +20,17 @@ export const charClass = {
   /** What is written as the value of a header parameter without quotes: token characters and those of IPv6 addresses. */
   plainParameter: 512,
   visible: 1024,
+  capital: 2048,
 } as const;
 
 const alphanumeric = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 const unreserved = `${alphanumeric}-_.!~*'()`;
 
-const classes = buildClasses();
+/** By character; one that is not ASCII can only be in a display name. */
+export const classes = buildClasses();
 
 function buildClasses(): Uint16Array {
-  const table = new Uint16Array(128);
+  const table = new Uint16Array(256).fill(charClass.displayName, 128);
   const add = (bit: number, characters: string) => {
     for (const character of characters) table[character.charCodeAt(0)] = (table[character.charCodeAt(0)] ?? 0) | bit;
   };
@@ -45,6 +47,7 @@ function buildClasses(): Uint16Array {
   add(charClass.displayName, visible.replaceAll(/["<>,;:\\]/g, ''));
   add(charClass.displayName, ' \t');
   add(charClass.visible, visible);
+  add(charClass.capital, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ');
   add(charClass.parameter, visible.replaceAll(/["<>,;\\?]/g, ''));
   add(charClass.plainParameter, `${tokenCharacters}[]:`);
   add(charClass.uri, visible.replaceAll(/["<>\\^`{|}]/g, ''));
@@ -73,7 +76,7 @@ export const code = {
   closeBracket: 93,
 } as const;
 
-export function isClass(character: number, bit: number): boolean {
+function isClass(character: number, bit: number): boolean {
   return character < 128 && ((classes[character] ?? 0) & bit) !== 0;
 }
 
@@ -102,6 +105,12 @@ export function skipSpace(text: string, start: number, end: number): number {
     at++;
   }
   return at;
+}
+
+/** True if `word` stands at `start`. For short words: calling `startsWith` costs more than comparing them. */
+export function isAt(text: string, start: number, word: string): boolean {
+  for (let i = 0; i < word.length; i++) if (text.charCodeAt(start + i) !== word.charCodeAt(i)) return false;
+  return true;
 }
 
 /** The end of the text without the white space before it. */
@@ -161,16 +170,26 @@ export function quote(text: string): string {
   return `${quoted}${text.slice(start)}"`;
 }
 
+/** The position of the first character at or after `start` that is neither of the class nor part of an escape of two hexadecimal digits. */
+function skipEscapedClass(text: string, start: number, end: number, bit: number): number {
+  let at = start;
+  while (at < end) {
+    const character = text.charCodeAt(at);
+    if (isClass(character, bit)) at++;
+    else if (character === code.percent && isEscape(text, at, end)) at += 3;
+    else break;
+  }
+  return at;
+}
+
+/** True if two hexadecimal digits follow the `%` at `at`. */
+function isEscape(text: string, at: number, end: number): boolean {
+  return at + 2 < end && hexDigit(text.charCodeAt(at + 1)) >= 0 && hexDigit(text.charCodeAt(at + 2)) >= 0;
+}
+
 /** True if every `%` from `start` to `end` begins an escape of two hexadecimal digits and every other character is of the class. */
 export function isEscapedClass(text: string, start: number, end: number, bit: number): boolean {
-  for (let at = start; at < end; at++) {
-    const character = text.charCodeAt(at);
-    if (character === code.percent) {
-      if (at + 2 >= end || hexDigit(text.charCodeAt(at + 1)) < 0 || hexDigit(text.charCodeAt(at + 2)) < 0) return false;
-      at += 2;
-    } else if (!isClass(character, bit)) return false;
-  }
-  return true;
+  return skipEscapedClass(text, start, end, bit) === end;
 }
 
 /** Undoes `%` escapes once; the text must have passed `isEscapedClass`. */
@@ -212,7 +231,8 @@ export function percentEncode(text: string, bit: number): string {
   return escaped;
 }
 
-function hexDigit(character: number): number {
+/** The value of a hexadecimal digit, -1 if it is none. */
+export function hexDigit(character: number): number {
   if (character >= 48 && character <= 57) return character - 48;
   const letter = character | 32;
   return letter >= 97 && letter <= 102 ? letter - 87 : -1;
@@ -226,23 +246,4 @@ export function lowerSlice(text: string, start: number, end: number): string {
     if (character >= 65 && character <= 90) return slice.toLowerCase();
   }
   return slice;
-}
-
-/**
- * The position after the host that begins at `start`: a name, an IPv4 address, or an IPv6 reference in brackets; -1 if there is none. The
- * inside of the brackets is checked for its characters and two colons only: RFC 5118 §4.10 wants the `:::` of RFC 3261's grammar accepted.
- */
-export function skipHost(text: string, start: number, end: number): number {
-  if (text.charCodeAt(start) !== code.openBracket) {
-    const at = skipClass(text, start, end, charClass.host);
-    return at > start ? at : -1;
-  }
-  let colons = 0;
-  for (let at = start + 1; at < end && at < start + 64; at++) {
-    const character = text.charCodeAt(at);
-    if (character === code.closeBracket) return colons >= 2 ? at + 1 : -1;
-    if (character === code.colon) colons++;
-    else if (hexDigit(character) < 0 && character !== 46) return -1;
-  }
-  return -1;
 }

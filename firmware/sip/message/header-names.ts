@@ -1,3 +1,5 @@
+import { codesOf, lowerCodeAt } from './scan.ts';
+
 /** A header name this stack knows, in one of its spellings. */
 export interface KnownHeader {
   /** As it is usually written: `Call-ID`, or the compact form `i`. */
@@ -6,7 +8,26 @@ export interface KnownHeader {
   readonly key: string;
   /** A bit of its own if the header may stand in a message only once, else 0. */
   readonly onceBit: number;
+  /** Its place among `judged`, from 1 on; 0 if it is not one of them. */
+  readonly judgedAs: number;
+  /** The characters of the spelling, and the same in lower case. */
+  readonly codes: Uint8Array;
+  readonly lowerCodes: Uint8Array;
 }
+
+/** Headers whose values the parser looks at before it lets a message in, by key. */
+export const judged = [
+  'via',
+  'from',
+  'to',
+  'call-id',
+  'cseq',
+  'content-length',
+  'max-forwards',
+  'contact',
+  'route',
+  'record-route',
+] as const;
 
 /** Headers whose value is no list and decides what happens: a second one means that two readers may see different requests. */
 const once = [
@@ -57,44 +78,62 @@ const table = buildTable();
 function buildTable(): readonly (KnownHeader | undefined)[] {
   const filled: (KnownHeader | undefined)[] = new Array(slots).fill(undefined);
   const add = (spelling: string, longForm: string) => {
-    let slot = slotOf(spelling, 0, spelling.length);
+    const codes = codesOf(spelling);
+    let slot = slotOf(codes, 0, codes.length);
     while (filled[slot]) slot = (slot + 1) % slots;
     const bit = once.indexOf(longForm);
-    filled[slot] = { spelling, key: longForm.toLowerCase(), onceBit: bit < 0 ? 0 : 1 << bit };
+    const key = longForm.toLowerCase();
+    filled[slot] = {
+      spelling,
+      key,
+      onceBit: bit < 0 ? 0 : 1 << bit,
+      judgedAs: judged.findIndex((one) => one === key) + 1,
+      codes,
+      lowerCodes: codesOf(spelling.toLowerCase()),
+    };
   };
   for (const name of [...once, ...several]) add(name, name);
   for (const [compact, name] of Object.entries(compactForms)) add(compact, name);
   return filled;
 }
 
-function slotOf(text: string, start: number, end: number): number {
+function slotOf(codes: Uint8Array, start: number, end: number): number {
   const length = end - start;
-  const first = text.charCodeAt(start) | 32;
-  const middle = text.charCodeAt(start + (length >> 1)) | 32;
-  const last = text.charCodeAt(end - 1) | 32;
+  const first = (codes[start] ?? 0) | 32;
+  const middle = (codes[start + (length >> 1)] ?? 0) | 32;
+  const last = (codes[end - 1] ?? 0) | 32;
   return (length * 67 + first * 31 + middle * 17 + last * 7) & (slots - 1);
 }
 
-/** The known header whose name stands from `start` to `end`, in any case; the text there must be a token. */
-export function knownHeader(text: string, start: number, end: number): KnownHeader | undefined {
+/** The known header whose name stands from `start` to `end`, in any case: the text there is a token then. */
+export function knownHeader(codes: Uint8Array, start: number, end: number): KnownHeader | undefined {
   if (start >= end) return undefined;
-  for (let slot = slotOf(text, start, end); ; slot = (slot + 1) & (slots - 1)) {
+  for (let slot = slotOf(codes, start, end); ; slot = (slot + 1) & (slots - 1)) {
     const candidate = table[slot];
-    if (!candidate || isSpelled(candidate.spelling, text, start, end)) return candidate;
+    if (!candidate || (candidate.codes.length === end - start && isNamed(candidate, codes, start))) return candidate;
   }
 }
 
-function isSpelled(spelling: string, text: string, start: number, end: number): boolean {
-  if (spelling.length !== end - start) return false;
-  if (text.startsWith(spelling, start)) return true;
-  // Names consist of letters and hyphens, so setting the case bit maps no other token character onto them.
-  for (let i = 0; i < spelling.length; i++) {
-    if ((text.charCodeAt(start + i) | 32) !== (spelling.charCodeAt(i) | 32)) return false;
-  }
+/** True if the name at `start` is written as it usually is. */
+export function isUsualSpelling(known: KnownHeader, codes: Uint8Array, start: number): boolean {
+  const usual = known.codes;
+  for (let i = 0; i < usual.length; i++) if (codes[start + i] !== usual[i]) return false;
   return true;
 }
 
+function isNamed(candidate: KnownHeader, codes: Uint8Array, start: number): boolean {
+  if (isUsualSpelling(candidate, codes, start)) return true;
+  const { lowerCodes } = candidate;
+  for (let i = 0; i < lowerCodes.length; i++) if (lowerCodeAt(codes, start + i) !== lowerCodes[i]) return false;
+  return true;
+}
+
+/** For names that are asked for in the code, as they are usually written and as keys. */
+const keys: ReadonlyMap<string, string> = new Map(
+  table.flatMap((known) => (known ? [[known.spelling, known.key] as const, [known.key, known.key] as const] : [])),
+);
+
 /** The lower-cased long form of a header name: `v` and `VIA` give `via`. */
 export function headerKey(name: string): string {
-  return knownHeader(name, 0, name.length)?.key ?? name.toLowerCase();
+  return keys.get(name) ?? knownHeader(codesOf(name), 0, name.length)?.key ?? name.toLowerCase();
 }

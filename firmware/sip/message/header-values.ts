@@ -1,5 +1,7 @@
-import { charClass, code, isClass, readDecimal, skipClass, skipQuoted, skipSpace, trimEnd } from './grammar.ts';
-import { Cursor, readParams } from './params.ts';
+import { charClass, code, readDecimal, skipClass, skipQuoted, skipSpace, trimEnd } from './grammar.ts';
+import { methodBetween } from './methods.ts';
+import { readParams } from './params.ts';
+import { Cursor, classEnd, codesOf, decimalBetween, spaceEnd } from './scan.ts';
 
 /** RFC 3261 §20.16. */
 export interface CSeq {
@@ -14,19 +16,21 @@ export interface ParameterizedValue {
   readonly params: ReadonlyMap<string, string>;
 }
 
-export function parseCSeq(text: string, start = 0, end: number = text.length): CSeq | undefined {
-  const numberEnd = skipClass(text, start, end, charClass.token);
-  const number = readDecimal(text, start, numberEnd, 2 ** 31 - 1);
-  const methodStart = skipSpace(text, numberEnd, end);
+export function parseCSeq(text: string, start = 0, end: number = text.length, codes: Uint8Array = codesOf(text)): CSeq | undefined {
+  let numberEnd = start;
+  while (numberEnd < end && (codes[numberEnd] ?? 0) >= 48 && (codes[numberEnd] ?? 0) <= 57) numberEnd++;
+  const number = decimalBetween(codes, start, numberEnd, 2 ** 31 - 1);
+  const methodStart = spaceEnd(codes, numberEnd, end);
   if (number < 0 || methodStart === numberEnd || methodStart === end) return undefined;
-  return skipClass(text, methodStart, end, charClass.token) === end ? { number, method: text.slice(methodStart, end) } : undefined;
+  if (classEnd(codes, methodStart, end, charClass.token) < end) return undefined;
+  return { number, method: methodBetween(text, codes, methodStart, end) };
 }
 
 /** Visible characters without white space: wider than the grammar's word, for no peer keeps to it and nothing here depends on it. */
-export function parseCallId(text: string, start = 0, end: number = text.length): string | undefined {
+export function parseCallId(text: string, start = 0, end: number = text.length, codes: Uint8Array = codesOf(text)): string | undefined {
   for (let at = start; at < end; at++) {
-    const character = text.charCodeAt(at);
-    if (character < 128 && !isClass(character, charClass.visible)) return undefined;
+    const character = codes[at] ?? 0;
+    if (character <= 32 || character === 127) return undefined;
   }
   return start < end ? text.slice(start, end) : undefined;
 }
@@ -51,14 +55,24 @@ export function parseRetryAfter(text: string, start = 0, end: number = text.leng
   return found(readDecimal(text, start, skipClass(text, start, end, charClass.token), 2 ** 32 - 1));
 }
 
-export function parseParameterized(text: string, start = 0, end: number = text.length): ParameterizedValue | undefined {
-  const cursor = new Cursor(text, start, end);
+export function parseParameterized(
+  text: string,
+  start = 0,
+  end: number = text.length,
+  codes: Uint8Array = codesOf(text),
+): ParameterizedValue | undefined {
+  const cursor = new Cursor(text, codes, start, end);
   const value = readParameterized(cursor);
   return cursor.at === end ? value : undefined;
 }
 
-export function parseParameterizedList(text: string, start = 0, end: number = text.length): readonly ParameterizedValue[] | undefined {
-  const cursor = new Cursor(text, start, end);
+export function parseParameterizedList(
+  text: string,
+  start = 0,
+  end: number = text.length,
+  codes: Uint8Array = codesOf(text),
+): readonly ParameterizedValue[] | undefined {
+  const cursor = new Cursor(text, codes, start, end);
   const values: ParameterizedValue[] = [];
   do {
     const value = readParameterized(cursor);
@@ -96,7 +110,7 @@ export function splitList(text: string, start = 0, end: number = text.length): r
 function readParameterized(cursor: Cursor): ParameterizedValue | undefined {
   cursor.skipSpace();
   const start = cursor.at;
-  cursor.at = skipClass(cursor.text, start, cursor.end, charClass.parameter);
+  cursor.at = classEnd(cursor.codes, start, cursor.end, charClass.parameter);
   const end = cursor.at;
   const params = end > start ? readParams(cursor) : undefined;
   cursor.skipSpace();

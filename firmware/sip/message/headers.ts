@@ -3,8 +3,8 @@ import { isToken } from './grammar.ts';
 import { headerKey } from './header-names.ts';
 import { splitList } from './header-values.ts';
 
-/** Reads a value that stands in a text; `undefined` if it is malformed. */
-export type ValueReader<T> = (text: string, start: number, end: number) => T | undefined;
+/** Reads a value that stands in a text, whose codes are given when they are at hand; `undefined` if it is malformed. */
+export type ValueReader<T> = (text: string, start: number, end: number, codes?: Uint8Array) => T | undefined;
 
 /** One header field as it stood in the message: original name, value unfolded and trimmed. Values are read on first use and kept. */
 export class HeaderField {
@@ -12,24 +12,31 @@ export class HeaderField {
   readonly name: string;
   /** Lower-cased long form: `via`. */
   readonly key: string;
+  /** Its place among the headers that the parser judges, from 1 on; 0 if it is not one of them. */
+  readonly judgedAs: number;
   readonly #text: string;
   readonly #start: number;
   readonly #end: number;
-  #reader: ValueReader<unknown> | undefined = undefined;
-  #read: unknown = undefined;
+  readonly #codes: Uint8Array | undefined;
+  #reader: ValueReader<unknown> | undefined;
+  #read: unknown;
 
   /** For the parser: the value stands in `text` from `start` to `end`. Others use `headerField`, which checks what it is given. */
-  constructor(name: string, key: string, text: string, start: number, end: number) {
+  constructor(name: string, key: string, judgedAs: number, text: string, start: number, end: number, codes?: Uint8Array) {
     this.name = name;
     this.key = key;
+    this.judgedAs = judgedAs;
     this.#text = text;
     this.#start = start;
     this.#end = end;
+    this.#codes = codes;
+    this.#reader = undefined;
+    this.#read = undefined;
   }
 
   /** A field whose value is known to read as `value` by `reader`: nobody need read it again. */
   static read<T>(name: string, key: string, text: string, reader: ValueReader<T>, value: T): HeaderField {
-    const field = new HeaderField(name, key, text, 0, text.length);
+    const field = new HeaderField(name, key, 0, text, 0, text.length);
     field.#reader = reader;
     field.#read = value;
     return field;
@@ -42,7 +49,7 @@ export class HeaderField {
   /** The value as `reader` reads it, kept for the next time with the same reader; `undefined` if it is malformed. */
   as<T>(reader: ValueReader<T>): T | undefined {
     if (this.#reader !== reader) {
-      this.#read = reader(this.#text, this.#start, this.#end);
+      this.#read = reader(this.#text, this.#start, this.#end, this.#codes);
       this.#reader = reader;
     }
     // What is kept came from this same reader.
@@ -57,7 +64,7 @@ export class HeaderField {
 export function headerField(name: string, value: string): HeaderField {
   if (!isToken(name)) throw new UsageError('header-name', `not a header name: ${name}`);
   const text = singleLine(value).trim();
-  return new HeaderField(name, headerKey(name), text, 0, text.length);
+  return new HeaderField(name, headerKey(name), 0, text, 0, text.length);
 }
 
 /** `text` without line breaks and NULs. */
@@ -114,13 +121,19 @@ export class HeaderList implements Iterable<HeaderField> {
 
   /** The elements of all fields with that key as `reader` reads them; fields that are malformed are left out. */
   listOf<T>(key: string, reader: ValueReader<readonly T[]>): readonly T[] {
-    let list: readonly T[] | undefined;
+    let first: readonly T[] | undefined;
+    let list: T[] | undefined;
     for (const field of this.fields) {
       if (field.key !== key) continue;
       const values = field.as(reader);
-      if (values) list = list ? [...list, ...values] : values;
+      if (!values) continue;
+      if (!first) first = values;
+      else {
+        list ??= [...first];
+        for (const value of values) list.push(value);
+      }
     }
-    return list ?? [];
+    return list ?? first ?? [];
   }
 
   /** Replaces all fields of that name by one, where the first stood, else at the end. */

@@ -1,5 +1,6 @@
-import { charClass, code, lowerSlice, skipClass } from './grammar.ts';
-import { Cursor, readParams } from './params.ts';
+import { charClass, code } from './grammar.ts';
+import { readParams } from './params.ts';
+import { Cursor, classEnd, codesOf, lowerBetween } from './scan.ts';
 
 /** RFC 3261 §20.15: type and subtype in lower case, parameters by lower-cased name with quotes undone. */
 export interface MediaType {
@@ -8,8 +9,13 @@ export interface MediaType {
   readonly params: ReadonlyMap<string, string>;
 }
 
-export function parseMediaType(text: string, start = 0, end: number = text.length): MediaType | undefined {
-  const cursor = new Cursor(text, start, end);
+export function parseMediaType(
+  text: string,
+  start = 0,
+  end: number = text.length,
+  codes: Uint8Array = codesOf(text),
+): MediaType | undefined {
+  const cursor = new Cursor(text, codes, start, end);
   const type = readLowerToken(cursor);
   const subtype = cursor.skip(code.slash) ? readLowerToken(cursor) : '';
   const params = readParams(cursor);
@@ -25,6 +31,6 @@ export function essenceOf(mediaType: MediaType): string {
 function readLowerToken(cursor: Cursor): string {
   cursor.skipSpace();
   const start = cursor.at;
-  cursor.at = skipClass(cursor.text, start, cursor.end, charClass.token);
-  return lowerSlice(cursor.text, start, cursor.at);
+  cursor.at = classEnd(cursor.codes, start, cursor.end, charClass.token);
+  return lowerBetween(cursor.text, cursor.codes, start, cursor.at);
 }

@@ -209,7 +209,7 @@ function parseOptionTags(text: string, start: number, end: number): readonly str
   return splitList(text, start, end).map((tag) => tag.toLowerCase());
 }
 
-function parseAuthAsList(text: string, start: number, end: number): readonly AuthValue[] | undefined {
-  const value = parseAuth(text, start, end);
+function parseAuthAsList(text: string, start: number, end: number, codes?: Uint8Array): readonly AuthValue[] | undefined {
+  const value = parseAuth(text, start, end, codes);
   return value && [value];
 }

@@ -1,5 +1,6 @@
-import { charClass, code, isClass, quote, skipQuoted, trimEnd, unquote } from './grammar.ts';
-import { Cursor, formatParam, formatParams, listAtMost, noParams, readParams } from './params.ts';
+import { charClass, code, quote, unquote } from './grammar.ts';
+import { formatParam, formatParams, listAtMost, noParams, readParams } from './params.ts';
+import { Cursor, classEnd, codesOf, quotedEnd, spaceEnd, trimmedEnd } from './scan.ts';
 import { displayText } from './text.ts';
 import { parseUri, type Uri } from './uri.ts';
 
@@ -11,13 +12,24 @@ export class NameAddr {
   /** Header parameters by lower-cased name, quotes and escapes undone; a parameter without a value has the value ''. */
   readonly params: ReadonlyMap<string, string>;
   readonly #text: string | undefined;
+  readonly #start: number;
+  readonly #end: number;
 
-  /** `text` is what the value was parsed from, when it was. */
-  constructor(uri: Uri, displayName?: string, params: ReadonlyMap<string, string> = noParams, text?: string) {
+  /** From `start` to `end` in `text` stands what the value was parsed from, when it was. */
+  constructor(
+    uri: Uri,
+    displayName?: string,
+    params: ReadonlyMap<string, string> = noParams,
+    text?: string,
+    start = 0,
+    end: number = text?.length ?? 0,
+  ) {
     this.uri = uri;
     this.displayName = displayName;
     this.params = params;
     this.#text = text;
+    this.#start = start;
+    this.#end = end;
   }
 
   get tag(): string | undefined {
@@ -38,7 +50,7 @@ export class NameAddr {
 
   /** The value as it goes on the wire; as it came if it was parsed, else always with angle brackets. */
   toString(): string {
-    if (this.#text !== undefined) return this.#text;
+    if (this.#text !== undefined) return this.#text.slice(this.#start, this.#end);
     const name = this.displayName === undefined ? '' : `${quote(this.displayName)} `;
     return `${name}<${this.uri}>${formatParams(this.params)}`;
   }
@@ -48,15 +60,20 @@ export class NameAddr {
 export type Contacts = '*' | readonly NameAddr[];
 
 /** One value; `undefined` if malformed. */
-export function parseNameAddr(text: string, start = 0, end: number = text.length): NameAddr | undefined {
-  const cursor = new Cursor(text, start, end);
+export function parseNameAddr(text: string, start = 0, end: number = text.length, codes: Uint8Array = codesOf(text)): NameAddr | undefined {
+  const cursor = new Cursor(text, codes, start, end);
   const value = readNameAddr(cursor);
   return cursor.at === end ? value : undefined;
 }
 
 /** A comma list of at least one; `undefined` if any is malformed or there are too many. */
-export function parseNameAddrList(text: string, start = 0, end: number = text.length): readonly NameAddr[] | undefined {
-  const cursor = new Cursor(text, start, end);
+export function parseNameAddrList(
+  text: string,
+  start = 0,
+  end: number = text.length,
+  codes: Uint8Array = codesOf(text),
+): readonly NameAddr[] | undefined {
+  const cursor = new Cursor(text, codes, start, end);
   const values: NameAddr[] = [];
   do {
     const value = readNameAddr(cursor);
@@ -66,50 +83,41 @@ export function parseNameAddrList(text: string, start = 0, end: number = text.le
   return cursor.at === end ? values : undefined;
 }
 
-export function parseContacts(text: string, start = 0, end: number = text.length): Contacts | undefined {
-  return end - start === 1 && text.charCodeAt(start) === 42 ? '*' : parseNameAddrList(text, start, end);
+export function parseContacts(text: string, start = 0, end: number = text.length, codes?: Uint8Array): Contacts | undefined {
+  return end - start === 1 && text.charCodeAt(start) === 42 ? '*' : parseNameAddrList(text, start, end, codes);
 }
 
 /** Reads one value and leaves the cursor on the comma after it or at the end. */
 function readNameAddr(cursor: Cursor): NameAddr | undefined {
-  cursor.skipSpace();
-  const { text, end } = cursor;
-  const start = cursor.at;
+  const { text, codes, end } = cursor;
+  const start = spaceEnd(codes, cursor.at, end);
+  let at = start;
   let displayName: string | undefined;
-  if (cursor.peek() === code.quote) {
-    const nameEnd = skipQuoted(text, start, end);
+  if (at < end && codes[at] === code.quote) {
+    const nameEnd = quotedEnd(codes, start, end);
     if (nameEnd < 0) return undefined;
     displayName = displayText(unquote(text, start, nameEnd));
-    cursor.at = nameEnd;
-    cursor.skipSpace();
-    if (cursor.peek() !== code.less) return undefined;
+    at = spaceEnd(codes, nameEnd, end);
+    if (at >= end || codes[at] !== code.less) return undefined;
   } else {
-    cursor.at = skipDisplayName(text, start, end);
-    if (cursor.peek() === code.less) {
-      const nameEnd = trimEnd(text, start, cursor.at);
+    at = classEnd(codes, start, end, charClass.displayName);
+    if (at < end && at > start && codes[at] === code.less) {
+      const nameEnd = trimmedEnd(codes, start, at);
       if (nameEnd > start) displayName = displayText(text.slice(start, nameEnd));
     }
   }
-  const uri = cursor.peek() === code.less ? readBracketed(cursor) : readAddrSpec(cursor, start);
+  cursor.at = at;
+  const uri = at < end && codes[at] === code.less ? readBracketed(cursor) : readAddrSpec(cursor, start);
   const params = uri && readParams(cursor);
-  if (!params) return undefined;
-  const valueEnd = trimEnd(text, start, cursor.at);
-  return new NameAddr(uri, displayName, params, text.slice(start, valueEnd));
-}
-
-function skipDisplayName(text: string, start: number, end: number): number {
-  let at = start;
-  while (at < end && (isClass(text.charCodeAt(at), charClass.displayName) || text.charCodeAt(at) > 127)) at++;
-  return at;
+  return params && new NameAddr(uri, displayName, params, text, start, trimmedEnd(codes, start, cursor.at));
 }
 
 function readBracketed(cursor: Cursor): Uri | undefined {
-  const start = cursor.at + 1;
-  let at = start;
-  while (at < cursor.end && cursor.text.charCodeAt(at) !== code.greater) at++;
-  if (at === cursor.end) return undefined;
-  cursor.at = at + 1;
-  return parseUri(cursor.text, start, at);
+  const { text, codes, at, end } = cursor;
+  const close = text.indexOf('>', at + 1);
+  if (close < 0 || close >= end) return undefined;
+  cursor.at = close + 1;
+  return parseUri(text, at + 1, close, codes);
 }
 
 /**
@@ -117,11 +125,12 @@ function readBracketed(cursor: Cursor): Uri | undefined {
  * nobody can smuggle headers in (RFC 4475 §3.1.2.13).
  */
 function readAddrSpec(cursor: Cursor, start: number): Uri | undefined {
+  const { text, codes, end } = cursor;
   let at = start;
-  for (; at < cursor.end; at++) {
-    const character = cursor.text.charCodeAt(at);
+  for (; at < end; at++) {
+    const character = codes[at];
     if (character === code.semicolon || character === code.comma || character === code.question) break;
   }
   cursor.at = at;
-  return cursor.peek() === code.question ? undefined : parseUri(cursor.text, start, trimEnd(cursor.text, start, at));
+  return cursor.peek() === code.question ? undefined : parseUri(text, start, trimmedEnd(codes, start, at), codes);
 }

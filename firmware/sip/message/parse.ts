@@ -1,10 +1,11 @@
-import { charClass, code, isToken, readDecimal, skipClass, skipSpace, trimEnd } from './grammar.ts';
-import { type KnownHeader, knownHeader } from './header-names.ts';
+import { charClass, code, isAt, isToken, readDecimal, trimEnd } from './grammar.ts';
+import { isUsualSpelling, judged, knownHeader } from './header-names.ts';
 import { parseCallId, parseContentLength, parseCSeq, parseMaxForwards } from './header-values.ts';
 import { HeaderField, HeaderList, type ValueReader } from './headers.ts';
 import { type Message, Request, Response } from './message.ts';
-import { isKnownMethod } from './methods.ts';
+import { isKnownMethod, methodBetween } from './methods.ts';
 import { parseContacts, parseNameAddr, parseNameAddrList } from './name-addr.ts';
+import { classEnd, codesOf, spaceEnd, trimmedEnd } from './scan.ts';
 import { decodeText } from './text.ts';
 import { parseUri } from './uri.ts';
 import { parseViaList } from './via.ts';
@@ -55,6 +56,10 @@ export interface ParseFailure {
 /** A message taken apart, its values not yet looked at. */
 export interface SplitMessage {
   readonly startLine: string;
+  /** All that was decoded, the codes of it, and where in it the start line begins. */
+  readonly text: string;
+  readonly codes: Uint8Array;
+  readonly start: number;
   readonly headers: HeaderList;
   /** Where the body begins in the bytes. */
   readonly bodyStart: number;
@@ -80,12 +85,12 @@ export function parseMessage(bytes: Uint8Array, limits: MessageLimits = defaultM
 }
 
 function isStatusLine(startLine: string): boolean {
-  return startLine.charCodeAt(3) === code.slash && startLine.slice(0, 4).toUpperCase() === 'SIP/';
+  return startLine.charCodeAt(3) === code.slash && (isAt(startLine, 0, 'SIP') || startLine.slice(0, 3).toUpperCase() === 'SIP');
 }
 
 function parseResponse(split: SplitMessage, bytes: Uint8Array): ParseResult {
   const { startLine, headers } = split;
-  const isVersion2 = startLine.slice(0, 8).toUpperCase() === 'SIP/2.0 ';
+  const isVersion2 = isAt(startLine, 0, 'SIP/2.0 ') || startLine.slice(0, 8).toUpperCase() === 'SIP/2.0 ';
   const statusCode = readDecimal(startLine, 8, 11, 699);
   const isEnd = startLine.length === 11 || startLine.charCodeAt(11) === code.space;
   if (!isVersion2 || statusCode < 100 || !isEnd) return { ok: false, reason: 'status-line-malformed' };
@@ -97,17 +102,14 @@ function parseResponse(split: SplitMessage, bytes: Uint8Array): ParseResult {
 }
 
 function parseRequest(split: SplitMessage, bytes: Uint8Array): ParseResult {
-  const { startLine, headers } = split;
+  const { text, codes, start, startLine, headers } = split;
   const methodEnd = startLine.indexOf(' ');
-  const versionEnd = trimEnd(startLine, 0, startLine.length);
-  const uriEnd = startLine.lastIndexOf(' ', versionEnd - 1);
-  const version = startLine.slice(uriEnd + 1, versionEnd);
-  const method = startLine.slice(0, Math.max(methodEnd, 0));
-  const isSip = version === 'SIP/2.0' || version.slice(0, 4).toUpperCase() === 'SIP/';
-  if (uriEnd <= methodEnd || !isSip || !isToken(method)) return { ok: false, reason: 'request-line-malformed' };
-  const fault = faultOfRequestLine(startLine, version) ?? split.fault;
-  const requestUri = parseUri(startLine, methodEnd + 1, uriEnd);
+  const uriEnd = endOfUri(startLine);
+  const method = methodBetween(text, codes, start, start + Math.max(methodEnd, 0));
+  if (uriEnd <= methodEnd || !isToken(method)) return { ok: false, reason: 'request-line-malformed' };
+  const fault = faultOfVersion(startLine, uriEnd + 1) ?? split.fault;
   if (fault) return refuse(split, method, fault);
+  const requestUri = parseUri(text, start + methodEnd + 1, start + uriEnd, codes);
   if (!requestUri || (requestUri.kind === 'sip' && requestUri.headers.length > 0)) return refuse(split, method, bad('request-uri-invalid'));
   const headerFault = faultOfHeaders(headers, method);
   if (headerFault) return refuse(split, method, headerFault);
@@ -115,6 +117,17 @@ function parseRequest(split: SplitMessage, bytes: Uint8Array): ParseResult {
   if (!body) return refuse(split, method, bad('body-short'));
   return { ok: true, message: new Request(method, requestUri, headers, body) };
 }
+
+/** Where the Request-URI ends: before the last word, which must be a version of SIP; -1 if it is none. */
+function endOfUri(startLine: string): number {
+  const usual = startLine.length - usualEnd.length;
+  if (isAt(startLine, usual, usualEnd)) return usual;
+  const versionEnd = trimEnd(startLine, 0, startLine.length);
+  const uriEnd = startLine.lastIndexOf(' ', versionEnd - 1);
+  return startLine.slice(uriEnd + 1, uriEnd + 5).toUpperCase() === 'SIP/' ? uriEnd : -1;
+}
+
+const usualEnd = ' SIP/2.0';
 
 function refuse({ headers }: SplitMessage, method: string, { reason, statusCode }: Fault): ParseFailure {
   // An ACK is never answered, and without a Via nobody could tell what an answer belongs to.
@@ -130,9 +143,10 @@ export function refuseFraming(split: SplitMessage, reason: string, statusCode: n
   return isRequest ? refuse(split, method, { reason, statusCode }) : { ok: false, reason };
 }
 
-function faultOfRequestLine(startLine: string, version: string): Fault | undefined {
-  if (!startLine.endsWith(version)) return bad('request-line-malformed');
-  if (version === 'SIP/2.0' || version.toUpperCase() === 'SIP/2.0') return undefined;
+function faultOfVersion(startLine: string, start: number): Fault | undefined {
+  if (startLine.length - start === 7 && isAt(startLine, start, 'SIP/2.0')) return undefined;
+  const version = startLine.slice(start);
+  if (version.toUpperCase() === 'SIP/2.0') return undefined;
   return /^SIP\/\d{1,9}\.\d{1,9}$/i.test(version) ? { reason: 'version-unsupported', statusCode: 505 } : bad('request-line-malformed');
 }
 
@@ -148,7 +162,7 @@ function faultOfHeaders(headers: HeaderList, method: string | undefined): Fault 
   let removesAll = false;
   let listed = 0;
   for (const field of headers.fields) {
-    const check = checks.get(field.key);
+    const check = field.judgedAs === 0 ? undefined : checksInOrder[field.judgedAs - 1];
     if (!check || (check.role === 'request' && method === undefined)) continue;
     const value = field.as<unknown>(check.reader);
     if (value === undefined) return bad(check.reason);
@@ -179,18 +193,21 @@ interface Check {
   readonly role: 'mandatory' | 'request' | 'both';
 }
 
-const checks: ReadonlyMap<string, Check> = new Map([
-  ['via', { reader: parseViaList, reason: 'via-invalid', role: 'both' }],
-  ['from', { reader: parseNameAddr, reason: 'from-invalid', role: 'mandatory' }],
-  ['to', { reader: parseNameAddr, reason: 'to-invalid', role: 'mandatory' }],
-  ['call-id', { reader: parseCallId, reason: 'call-id-invalid', role: 'mandatory' }],
-  ['cseq', { reader: parseCSeq, reason: 'cseq-invalid', role: 'mandatory' }],
-  ['content-length', { reader: parseContentLength, reason: 'content-length-invalid', role: 'both' }],
-  ['max-forwards', { reader: parseMaxForwards, reason: 'max-forwards-invalid', role: 'request' }],
-  ['contact', { reader: parseContacts, reason: 'contact-invalid', role: 'request' }],
-  ['route', { reader: parseNameAddrList, reason: 'route-invalid', role: 'request' }],
-  ['record-route', { reader: parseNameAddrList, reason: 'record-route-invalid', role: 'both' }],
-] satisfies [string, Check][]);
+const checks: Readonly<Record<(typeof judged)[number], Check>> = {
+  via: { reader: parseViaList, reason: 'via-invalid', role: 'both' },
+  from: { reader: parseNameAddr, reason: 'from-invalid', role: 'mandatory' },
+  to: { reader: parseNameAddr, reason: 'to-invalid', role: 'mandatory' },
+  'call-id': { reader: parseCallId, reason: 'call-id-invalid', role: 'mandatory' },
+  cseq: { reader: parseCSeq, reason: 'cseq-invalid', role: 'mandatory' },
+  'content-length': { reader: parseContentLength, reason: 'content-length-invalid', role: 'both' },
+  'max-forwards': { reader: parseMaxForwards, reason: 'max-forwards-invalid', role: 'request' },
+  contact: { reader: parseContacts, reason: 'contact-invalid', role: 'request' },
+  route: { reader: parseNameAddrList, reason: 'route-invalid', role: 'request' },
+  'record-route': { reader: parseNameAddrList, reason: 'record-route-invalid', role: 'both' },
+};
+
+/** In the order of `judged`, which is what a field knows of itself. */
+const checksInOrder: readonly Check[] = judged.map((key) => checks[key]);
 
 /** The body: what Content-Length says, else the rest (RFC 3261 §18.3); `undefined` if there is less. A view of the bytes: copying costs 1 µs. */
 function bodyOf(split: SplitMessage, bytes: Uint8Array): Uint8Array | undefined {
@@ -215,12 +232,18 @@ export function splitMessage(bytes: Uint8Array, limits: MessageLimits = defaultM
   if (start === text.length) return undefined;
   const lines = new LineReader(text, start);
   const startLineEnd = lines.endOfLine();
-  if (startLineEnd < 0) return { startLine: text.slice(start), headers: new HeaderList([]), bodyStart: 0, fault: bad('line-end-missing') };
+  if (startLineEnd < 0) {
+    const [startLine, headers, codes] = [text.slice(start), new HeaderList([]), codesOf(text)];
+    return { startLine, text, codes, start, headers, bodyStart: 0, fault: bad('line-end-missing') };
+  }
   const startLine = text.slice(start, startLineEnd);
-  const { fields, fault } = readFields(lines, Math.min(text.length, limits.headerBytes), limits.headerFields);
-  const bodyStart = text.length === headerEnd ? lines.at : headerLength(bytes, lines.at, text);
+  // As many characters as octets: each octet is the code of its character, or none of ASCII.
+  const isPlain = text.length === headerEnd;
+  const codes = isPlain ? bytes : codesOf(text);
+  const { fields, fault } = readFields(lines, codes, Math.min(text.length, limits.headerBytes), limits.headerFields);
+  const bodyStart = isPlain ? lines.at : headerLength(bytes, lines.at, text);
   const isCut = headerEnd < bytes.length && !text.endsWith('\r\n\r\n');
-  return { startLine, headers: new HeaderList(fields), bodyStart, fault: tooLarge || isCut ? largeFault : fault };
+  return { startLine, text, codes, start, headers: new HeaderList(fields), bodyStart, fault: tooLarge || isCut ? largeFault : fault };
 }
 
 /** Most requests with a body are smaller. */
@@ -277,7 +300,12 @@ class LineReader {
   }
 }
 
-function readFields(lines: LineReader, headerEnd: number, fieldsAtMost: number): { fields: HeaderField[]; fault: Fault | undefined } {
+interface ReadFields {
+  readonly fields: HeaderField[];
+  readonly fault: Fault | undefined;
+}
+
+function readFields(lines: LineReader, codes: Uint8Array, headerEnd: number, fieldsAtMost: number): ReadFields {
   const { text } = lines;
   const fields: HeaderField[] = [];
   let fault: Fault | undefined;
@@ -288,47 +316,36 @@ function readFields(lines: LineReader, headerEnd: number, fieldsAtMost: number):
     if (end < 0) return { fields, fault: fault ?? bad('line-end-missing') };
     if (end === start) return { fields, fault };
     if (end > headerEnd || fields.length === fieldsAtMost) return { fields, fault: largeFault };
-    const nameEnd = skipClass(text, start, end, charClass.token);
-    const colon = skipSpace(text, nameEnd, end);
-    if (nameEnd === start || text.charCodeAt(colon) !== code.colon) {
-      fault ??= bad('header-malformed');
-      while (lines.isFolded && lines.endOfLine() >= 0);
-      continue;
+    let colon = text.indexOf(':', start);
+    let nameEnd = colon;
+    let known = colon < 0 || colon > end ? undefined : knownHeader(codes, start, colon);
+    if (!known) {
+      // A name that is not known, or white space before the colon.
+      nameEnd = classEnd(codes, start, end, charClass.token);
+      colon = spaceEnd(codes, nameEnd, end);
+      if (nameEnd === start || text.charCodeAt(colon) !== code.colon) {
+        fault ??= bad('header-malformed');
+        while (lines.isFolded && lines.endOfLine() >= 0);
+        continue;
+      }
+      known = knownHeader(codes, start, nameEnd);
     }
-    const known = knownHeader(text, start, nameEnd);
     const onceBit = known?.onceBit ?? 0;
     if ((seen & onceBit) !== 0) fault ??= bad('header-twice');
     seen |= onceBit;
-    fields.push(
-      lines.isFolded ? foldedField(lines, known, start, nameEnd, colon + 1, end) : plainField(text, known, start, nameEnd, colon + 1, end),
-    );
+    const name = known && isUsualSpelling(known, codes, start) ? known.spelling : text.slice(start, nameEnd);
+    const key = known?.key ?? name.toLowerCase();
+    const judgedAs = known?.judgedAs ?? 0;
+    if (lines.isFolded) fields.push(foldedField(lines, name, key, judgedAs, colon + 1, end));
+    else {
+      const from = spaceEnd(codes, colon + 1, end);
+      fields.push(new HeaderField(name, key, judgedAs, text, from, trimmedEnd(codes, from, end), codes));
+    }
   }
 }
 
-function plainField(
-  text: string,
-  known: KnownHeader | undefined,
-  start: number,
-  nameEnd: number,
-  valueStart: number,
-  end: number,
-): HeaderField {
-  const from = skipSpace(text, valueStart, end);
-  const to = trimEnd(text, from, end);
-  const isUsual = known !== undefined && text.startsWith(known.spelling, start);
-  const name = isUsual ? known.spelling : text.slice(start, nameEnd);
-  return new HeaderField(name, known?.key ?? name.toLowerCase(), text, from, to);
-}
-
 /** RFC 3261 §7.3.1: a line that begins with white space goes on with the one before it; the break becomes one space. */
-function foldedField(
-  lines: LineReader,
-  known: KnownHeader | undefined,
-  start: number,
-  nameEnd: number,
-  valueStart: number,
-  firstEnd: number,
-): HeaderField {
+function foldedField(lines: LineReader, name: string, key: string, judgedAs: number, valueStart: number, firstEnd: number): HeaderField {
   const { text } = lines;
   const parts = [text.slice(valueStart, firstEnd).trim()];
   while (lines.isFolded) {
@@ -338,6 +355,5 @@ function foldedField(
     parts.push(text.slice(partStart, end).trim());
   }
   const value = parts.join(' ').trim();
-  const name = text.slice(start, nameEnd);
-  return new HeaderField(name, known?.key ?? name.toLowerCase(), value, 0, value.length);
+  return new HeaderField(name, key, judgedAs, value, 0, value.length);
 }

@@ -1,5 +1,6 @@
-import { charClass, code, isClass, isEscapedClass, lowerSlice, percentDecode, percentEncode, readDecimal, skipHost } from './grammar.ts';
-import { listAtMost, noParams } from './params.ts';
+import { charClass, code, isEscapedClass, percentDecode, percentEncode } from './grammar.ts';
+import { listAtMost, noParams, PlacedParams } from './params.ts';
+import { Cursor, classEnd, codesOf, decimalBetween, escapedClassEnd, lowerBetween, readHost } from './scan.ts';
 
 export type Uri = SipUri | OtherUri;
 
@@ -32,9 +33,11 @@ export class SipUri {
   readonly params: ReadonlyMap<string, string>;
   readonly headers: UriHeaders;
   readonly #text: string | undefined;
+  readonly #start: number;
+  readonly #end: number;
 
-  /** `text` is what the parts were parsed from, when they were. */
-  constructor(parts: SipUriParts, text?: string) {
+  /** From `start` to `end` in `text` stands what the parts were parsed from, when they were. */
+  constructor(parts: SipUriParts, text?: string, start = 0, end: number = text?.length ?? 0) {
     this.scheme = parts.scheme ?? 'sip';
     this.user = parts.user;
     this.password = parts.password;
@@ -43,6 +46,8 @@ export class SipUri {
     this.params = parts.params ?? noParams;
     this.headers = parts.headers ?? noHeaders;
     this.#text = text;
+    this.#start = start;
+    this.#end = end;
   }
 
   /** A copy with other parts; `undefined` takes a part away. */
@@ -76,13 +81,13 @@ export class SipUri {
   /** User and password as they go on the wire. */
   get userinfoText(): string {
     if (this.#text === undefined) return formatUserinfo(this);
-    const at = this.#text.indexOf('@');
-    return this.#text.slice(this.scheme.length + 1, Math.max(at, 0));
+    const text = this.toString();
+    return text.slice(this.scheme.length + 1, Math.max(text.indexOf('@'), 0));
   }
 
   /** The value as it goes on the wire. */
   toString(): string {
-    return this.#text ?? formatSipUri(this);
+    return this.#text === undefined ? formatSipUri(this) : this.#text.slice(this.#start, this.#end);
   }
 }
 
@@ -107,16 +112,15 @@ export class OtherUri {
 const noHeaders: UriHeaders = [];
 
 /** RFC 3261 §25.1 SIP-URI, SIPS-URI or absoluteURI from `start` to `end`; `undefined` if it is none. */
-export function parseUri(text: string, start = 0, end: number = text.length): Uri | undefined {
-  const colon = schemeEnd(text, start, end);
-  if (colon < 0) return undefined;
-  const length = colon - start;
-  if ((length === 3 || length === 4) && (text.charCodeAt(start) | 32) === 115) {
-    const scheme = lowerSlice(text, start, colon);
-    if (scheme === 'sip' || scheme === 'sips') return parseSipUri(scheme, text, start, colon + 1, end);
+export function parseUri(text: string, start = 0, end: number = text.length, codes: Uint8Array = codesOf(text)): Uri | undefined {
+  if (start + 4 <= end && letterAt(codes, start) === 115 && letterAt(codes, start + 1) === 105 && letterAt(codes, start + 2) === 112) {
+    if (codes[start + 3] === code.colon) return parseSipUri('sip', new Cursor(text, codes, start + 4, end), start);
+    const isSecure = start + 5 <= end && letterAt(codes, start + 3) === 115 && codes[start + 4] === code.colon;
+    if (isSecure) return parseSipUri('sips', new Cursor(text, codes, start + 5, end), start);
   }
-  for (let at = colon + 1; at < end; at++) if (!isClass(text.charCodeAt(at), charClass.uri)) return undefined;
-  return colon + 1 < end ? new OtherUri(lowerSlice(text, start, colon), text.slice(start, end)) : undefined;
+  const colon = schemeEnd(codes, start, end);
+  if (colon < 0 || colon + 1 >= end || classEnd(codes, colon + 1, end, charClass.uri) < end) return undefined;
+  return new OtherUri(lowerBetween(text, codes, start, colon), text.slice(start, end));
 }
 
 export function formatUri(uri: Uri): string {
@@ -173,10 +177,15 @@ function sameHeaders(a: UriHeaders, b: UriHeaders): boolean {
   return sorted(a).every((header, i) => header === others[i]);
 }
 
+/** The letter there in lower case. */
+function letterAt(codes: Uint8Array, at: number): number {
+  return (codes[at] ?? 0) | 32;
+}
+
 /** The position of the colon after a scheme name, -1 if there is none. */
-function schemeEnd(text: string, start: number, end: number): number {
+function schemeEnd(codes: Uint8Array, start: number, end: number): number {
   for (let at = start; at < end; at++) {
-    const character = text.charCodeAt(at);
+    const character = codes[at] ?? 0;
     if (character === code.colon) return at > start ? at : -1;
     const letter = character | 32;
     const isLetter = letter >= 97 && letter <= 122;
@@ -186,69 +195,78 @@ function schemeEnd(text: string, start: number, end: number): number {
   return -1;
 }
 
-/** What follows `sip:` or `sips:`, from `body` on. */
-function parseSipUri(scheme: 'sip' | 'sips', text: string, start: number, body: number, end: number): SipUri | undefined {
+/** What follows `sip:` or `sips:`, each character looked at once or, where there is no user, twice. */
+function parseSipUri(scheme: 'sip' | 'sips', cursor: Cursor, start: number): SipUri | undefined {
+  const { text, codes, at: body, end } = cursor;
   let user: string | undefined;
   let password: string | undefined;
-  let hostStart = body;
-  const at = positionOf(text, code.at, body, end);
-  if (at >= 0) {
-    const colon = positionOf(text, code.colon, body, at);
-    const userEnd = colon < 0 ? at : colon;
-    if (userEnd === body || !isEscapedClass(text, body, userEnd, charClass.userinfo)) return undefined;
+  const at = userinfoEnd(codes, body, end);
+  if (at < end && codes[at] === code.at) {
+    let userEnd = body;
+    while (userEnd < at && codes[userEnd] !== code.colon) userEnd++;
+    if (userEnd === body) return undefined;
     user = percentDecode(text.slice(body, userEnd));
-    if (colon >= 0) {
-      if (!isEscapedClass(text, colon + 1, at, charClass.userinfo)) return undefined;
-      password = percentDecode(text.slice(colon + 1, at));
-    }
-    hostStart = at + 1;
+    if (userEnd < at) password = percentDecode(text.slice(userEnd + 1, at));
+    cursor.at = at + 1;
   }
-  const hostEnd = skipHost(text, hostStart, end);
-  if (hostEnd < 0) return undefined;
-  const portEnd = skipPort(text, hostEnd, end);
-  if (portEnd < 0) return undefined;
-  const port = portEnd > hostEnd ? readDecimal(text, hostEnd + 1, portEnd, 65_535) : undefined;
-  const question = positionOf(text, code.question, portEnd, end);
-  const params = parseUriParams(text, portEnd, question < 0 ? end : question);
-  const headers = question < 0 ? noHeaders : parseUriHeaders(text, question + 1, end);
-  if (!params || !headers) return undefined;
-  const host = lowerSlice(text, hostStart, hostEnd);
-  return new SipUri({ scheme, user, password, host, port, params, headers }, text.slice(start, end));
+  const host = readHost(cursor);
+  const port = host === undefined ? -1 : readPort(cursor);
+  const params = port === undefined || port > 0 ? readUriParams(cursor) : undefined;
+  if (host === undefined || !params) return undefined;
+  const headers = cursor.at === end ? noHeaders : parseUriHeaders(text, cursor.at + 1, end);
+  return headers && new SipUri({ scheme, user, password, host, port, params, headers }, text, start, end);
 }
 
-function positionOf(text: string, character: number, start: number, end: number): number {
-  for (let at = start; at < end; at++) if (text.charCodeAt(at) === character) return at;
-  return -1;
+/** The position of the first character that can not be in a user and a password; if it is no `@`, there is neither. */
+function userinfoEnd(codes: Uint8Array, start: number, end: number): number {
+  const at = escapedClassEnd(codes, start, end, charClass.userinfo);
+  return at < end && codes[at] === code.colon ? escapedClassEnd(codes, at + 1, end, charClass.userinfo) : at;
 }
 
-/** The position after `:port`, `start` itself if there is no port, -1 if it is not one from 1 to 65535. */
-function skipPort(text: string, start: number, end: number): number {
-  if (start >= end || text.charCodeAt(start) !== code.colon) return start;
-  let at = start + 1;
-  while (at < end && text.charCodeAt(at) >= 48 && text.charCodeAt(at) <= 57) at++;
-  return readDecimal(text, start + 1, at, 65_535) >= 1 ? at : -1;
+/** `:port`; `undefined` if there is none, -1 if it is not one from 1 to 65535. */
+function readPort(cursor: Cursor): number | undefined {
+  const { codes, at: colon, end } = cursor;
+  if (colon >= end || codes[colon] !== code.colon) return undefined;
+  let at = colon + 1;
+  while (at < end && (codes[at] ?? 0) >= 48 && (codes[at] ?? 0) <= 57) at++;
+  cursor.at = at;
+  const port = decimalBetween(codes, colon + 1, at, 65_535);
+  return port > 0 ? port : -1;
 }
 
-/** `*( ";" name [ "=" value ] )` and nothing else. */
-function parseUriParams(text: string, start: number, end: number): ReadonlyMap<string, string> | undefined {
-  if (start === end) return noParams;
-  const params = new Map<string, string>();
+/** `*( ";" name [ "=" value ] )` up to the end or a question mark; `undefined` if anything else stands there. */
+function readUriParams(cursor: Cursor): ReadonlyMap<string, string> | undefined {
+  const { text, codes, at: start, end } = cursor;
+  let places: number[] | undefined;
   let at = start;
-  for (let count = 0; at < end; count++) {
-    if (text.charCodeAt(at) !== code.semicolon || count === listAtMost) return undefined;
-    let next = at + 1;
-    let equals = -1;
-    for (; next < end && text.charCodeAt(next) !== code.semicolon; next++) {
-      if (equals < 0 && text.charCodeAt(next) === code.equals) equals = next;
-    }
-    const nameEnd = equals < 0 ? next : equals;
-    if (nameEnd === at + 1 || !isEscapedClass(text, at + 1, nameEnd, charClass.uriParameter)) return undefined;
-    if (equals >= 0 && !isEscapedClass(text, equals + 1, next, charClass.uriParameter)) return undefined;
-    const name = percentDecode(text.slice(at + 1, nameEnd)).toLowerCase();
-    if (!params.has(name)) params.set(name, equals < 0 ? '' : percentDecode(text.slice(equals + 1, next)));
-    at = next;
+  while (at < end && codes[at] === code.semicolon) {
+    const name = at + 1;
+    const nameEnd = escapedClassEnd(codes, name, end, charClass.uriParameter);
+    if (nameEnd === name || places?.length === 4 * listAtMost) return undefined;
+    const hasValue = nameEnd < end && codes[nameEnd] === code.equals;
+    at = hasValue ? escapedClassEnd(codes, nameEnd + 1, end, charClass.uriParameter) : nameEnd;
+    if (places) places.push(name, nameEnd, hasValue ? nameEnd + 1 : at, at);
+    else places = [name, nameEnd, hasValue ? nameEnd + 1 : at, at];
   }
-  return params;
+  cursor.at = at;
+  if (at < end && codes[at] !== code.question) return undefined;
+  if (!places) return noParams;
+  const params = new PlacedParams(text, codes, places);
+  return isEscaped(codes, start, at) ? decodedParams(params) : params;
+}
+
+function isEscaped(codes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (codes[at] === code.percent) return true;
+  return false;
+}
+
+function decodedParams(params: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const decoded = new Map<string, string>();
+  for (const [name, value] of params) {
+    const key = percentDecode(name).toLowerCase();
+    if (!decoded.has(key)) decoded.set(key, percentDecode(value));
+  }
+  return decoded;
 }
 
 /** `name=value *( "&" name=value )`. */

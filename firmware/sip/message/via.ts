@@ -1,6 +1,7 @@
 import { type Entropy, randomToken } from '#firmware/core/entropy.ts';
-import { charClass, code, lowerSlice, readDecimal, skipClass, skipHost, trimEnd } from './grammar.ts';
-import { Cursor, formatParams, listAtMost, noParams, readParams } from './params.ts';
+import { charClass, code, readDecimal } from './grammar.ts';
+import { formatParams, listAtMost, noParams, readParams } from './params.ts';
+import { Cursor, classEnd, codesOf, decimalBetween, readHost, trimmedEnd } from './scan.ts';
 
 /** RFC 3261 §8.1.1.7: what every branch of this specification begins with. */
 export const magicCookie = 'z9hG4bK';
@@ -31,15 +32,19 @@ export class Via {
   readonly port: number | undefined;
   readonly params: ReadonlyMap<string, string>;
   readonly #text: string | undefined;
+  readonly #start: number;
+  readonly #end: number;
 
-  /** `text` is what the parts were parsed from, when they were. */
-  constructor(parts: ViaParts, text?: string) {
+  /** From `start` to `end` in `text` stands what the parts were parsed from, when they were. */
+  constructor(parts: ViaParts, text?: string, start = 0, end: number = text?.length ?? 0) {
     this.protocol = parts.protocol ?? 'SIP/2.0';
     this.transport = parts.transport;
     this.host = parts.host;
     this.port = parts.port;
     this.params = parts.params ?? noParams;
     this.#text = text;
+    this.#start = start;
+    this.#end = end;
   }
 
   get branch(): string | undefined {
@@ -90,13 +95,19 @@ export class Via {
 
   /** The value as it goes on the wire; as it came if it was parsed. */
   toString(): string {
-    return this.#text ?? `${this.protocol}/${this.transport} ${this.sentBy}${formatParams(this.params)}`;
+    if (this.#text !== undefined) return this.#text.slice(this.#start, this.#end);
+    return `${this.protocol}/${this.transport} ${this.sentBy}${formatParams(this.params)}`;
   }
 }
 
 /** A comma list of at least one; `undefined` if any is malformed or there are too many. */
-export function parseViaList(text: string, start = 0, end: number = text.length): readonly Via[] | undefined {
-  const cursor = new Cursor(text, start, end);
+export function parseViaList(
+  text: string,
+  start = 0,
+  end: number = text.length,
+  codes: Uint8Array = codesOf(text),
+): readonly Via[] | undefined {
+  const cursor = new Cursor(text, codes, start, end);
   const vias: Via[] = [];
   do {
     const via = readVia(cursor);
@@ -107,8 +118,8 @@ export function parseViaList(text: string, start = 0, end: number = text.length)
 }
 
 /** The first element alone, whatever comes after it. */
-export function parseFirstVia(text: string, start = 0, end: number = text.length): Via | undefined {
-  return readVia(new Cursor(text, start, end));
+export function parseFirstVia(text: string, start = 0, end: number = text.length, codes: Uint8Array = codesOf(text)): Via | undefined {
+  return readVia(new Cursor(text, codes, start, end));
 }
 
 /** RFC 3261 §8.1.1.7 has the cookie with this case; §7.3.1 makes parameter values case-insensitive, and so do peers. */
@@ -118,30 +129,26 @@ function hasCookie(branch: string): boolean {
 
 function readVia(cursor: Cursor): Via | undefined {
   cursor.skipSpace();
-  const { text, end } = cursor;
-  const start = cursor.at;
+  const { text, codes, at: start } = cursor;
   const protocol = readProtocol(cursor);
-  const transport = protocol === undefined ? undefined : readToken(cursor);
+  const transport = protocol === undefined ? undefined : readTransport(cursor);
   if (protocol === undefined || transport === undefined) return undefined;
   const space = cursor.at;
   cursor.skipSpace();
-  if (cursor.at === space) return undefined;
-  const hostEnd = skipHost(text, cursor.at, end);
-  if (hostEnd < 0) return undefined;
-  const host = lowerSlice(text, cursor.at, hostEnd);
-  cursor.at = hostEnd;
+  const host = cursor.at > space ? readHost(cursor) : undefined;
+  if (host === undefined) return undefined;
   const port = cursor.skip(code.colon) ? readPort(cursor) : undefined;
   if (port !== undefined && port < 1) return undefined;
   const params = readParams(cursor);
-  if (!params) return undefined;
-  return new Via({ protocol, transport: transport.toUpperCase(), host, port, params }, text.slice(start, trimEnd(text, start, cursor.at)));
+  return params && new Via({ protocol, transport, host, port, params }, text, start, trimmedEnd(codes, start, cursor.at));
 }
 
 /** `SIP / 2.0 /`, given back without the white space. */
 function readProtocol(cursor: Cursor): string | undefined {
-  if (cursor.text.startsWith('SIP/2.0/', cursor.at)) {
-    cursor.at += 8;
-    return cursor.at <= cursor.end ? 'SIP/2.0' : undefined;
+  const { codes, at } = cursor;
+  if (at + usualProtocol.length <= cursor.end && isCodeAt(codes, at, usualProtocol)) {
+    cursor.at = at + usualProtocol.length;
+    return 'SIP/2.0';
   }
   const name = readToken(cursor);
   if (name === undefined || !cursor.skip(code.slash)) return undefined;
@@ -149,16 +156,37 @@ function readProtocol(cursor: Cursor): string | undefined {
   return version !== undefined && cursor.skip(code.slash) ? `${name}/${version}` : undefined;
 }
 
+const usualProtocol = codesOf('SIP/2.0/');
+
+function isCodeAt(codes: Uint8Array, start: number, word: Uint8Array): boolean {
+  for (let i = 0; i < word.length; i++) if (codes[start + i] !== word[i]) return false;
+  return true;
+}
+
+/** The usual ones are not cut out: one text each for all Vias. */
+function readTransport(cursor: Cursor): string | undefined {
+  cursor.skipSpace();
+  const { text, codes, at, end } = cursor;
+  cursor.at = classEnd(codes, at, end, charClass.token);
+  if (cursor.at === at) return undefined;
+  if (cursor.at - at === 3) {
+    if (codes[at] === 85 && codes[at + 1] === 68 && codes[at + 2] === 80) return 'UDP';
+    if (codes[at] === 84 && codes[at + 1] === 67 && codes[at + 2] === 80) return 'TCP';
+    if (codes[at] === 84 && codes[at + 1] === 76 && codes[at + 2] === 83) return 'TLS';
+  }
+  return text.slice(at, cursor.at).toUpperCase();
+}
+
 function readToken(cursor: Cursor): string | undefined {
   cursor.skipSpace();
   const start = cursor.at;
-  cursor.at = skipClass(cursor.text, start, cursor.end, charClass.token);
+  cursor.at = classEnd(cursor.codes, start, cursor.end, charClass.token);
   return cursor.at > start ? cursor.text.slice(start, cursor.at) : undefined;
 }
 
 function readPort(cursor: Cursor): number {
   cursor.skipSpace();
   const start = cursor.at;
-  cursor.at = skipClass(cursor.text, start, cursor.end, charClass.token);
-  return readDecimal(cursor.text, start, cursor.at, 65_535);
+  cursor.at = classEnd(cursor.codes, start, cursor.end, charClass.token);
+  return decimalBetween(cursor.codes, start, cursor.at, 65_535);
 }
