@@ -1,8 +1,9 @@
-import type { Actuation, BoardProfile, BoardState, HookPosition, LedPattern } from '#firmware/contract/hal.ts';
+import type { Actuation, BoardProfile, BoardState, HookPosition, LedPattern, LessonPlan, LessonState } from '#firmware/contract/hal.ts';
 import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
 import { ResourceError, UsageError } from '#firmware/core/errors.ts';
 import { type BoardDrivers, BoardParts, openBoardParts } from './board-parts.ts';
 import { earliest } from './elements.ts';
+import { LearningBench } from './learning/learning-bench.ts';
 import { Turns } from './turns.ts';
 import { VirtualKeypad, type VirtualLine } from './virtual/virtual-board.ts';
 
@@ -29,6 +30,10 @@ export class Board {
   readonly #listener: BoardListener;
   #profile: BoardProfile | undefined;
   #parts = new BoardParts();
+  /** Instead of the parts, while the board is being learnt. */
+  #bench: LearningBench | undefined;
+  /** What the board was before it. */
+  #before: { readonly profile: BoardProfile; readonly hook: HookPosition | null } | undefined;
   readonly #faults = new Map<string, string>();
   /** The state last told, as JSON. */
   #told = '';
@@ -44,26 +49,48 @@ export class Board {
 
   /** Closes what is open, outputs safe, and opens what the profile names. Elements that fail are faults of the state. */
   configure(profile: BoardProfile): Promise<BoardState> {
-    return this.#turns.take(async () => {
-      await this.#closeParts();
-      this.#profile = profile;
-      this.#drivers.gpio.choose(profile.gpio);
-      const surroundings = { now: () => this.#clock.now(), moved: () => this.#settle() };
-      this.#parts = await openBoardParts(profile, this.#drivers, surroundings, {
-        hook: (change, at) => this.#listener.hook(change, at),
-        key: (key, pressed, at) => this.#listener.key(key, pressed, at),
-        input: (name, active, at) => this.#listener.input(name, active, at),
-        fault: (element, reason) => (reason === undefined ? this.#faults.delete(element) : this.#faults.set(element, reason)),
-      });
-      this.#settle();
-      return this.state();
-    });
+    return this.#turns.take(() => this.#configure(profile));
   }
 
   close(): Promise<void> {
     return this.#turns.take(async () => {
       await this.#closeParts();
       this.#settle();
+    });
+  }
+
+  /** Takes every wire from the profile, to learn what is there. `ended` is called when that is over without being asked for. */
+  learn(plan: LessonPlan, ended: () => void): Promise<void> {
+    return this.#turns.take(async () => {
+      const { hook } = this.state();
+      const profile = this.#profile;
+      await this.#closeParts();
+      this.#before = profile && { profile, hook };
+      try {
+        this.#bench = await LearningBench.open(plan, this.#drivers.gpio, { now: () => this.#clock.now(), expired: ended });
+      } catch (thrown) {
+        await this.#restore();
+        throw thrown;
+      }
+      this.#settle();
+    });
+  }
+
+  /** How far the lesson is; `undefined` = there is none. */
+  lesson(skip: boolean): Omit<LessonState, 'learner'> | undefined {
+    if (skip) this.#bench?.skip();
+    const lesson = this.#bench?.look();
+    this.#settle();
+    return lesson;
+  }
+
+  /** The board is again what its profile says. Nothing when it is not being learnt. */
+  endLesson(): Promise<void> {
+    return this.#turns.take(async () => {
+      if (!this.#bench) return;
+      await this.#bench.close();
+      this.#bench = undefined;
+      await this.#restore();
     });
   }
 
@@ -105,6 +132,10 @@ export class Board {
       case 'input':
         this.#movable(`input ${actuation.name}`).move(actuation.active);
         break;
+      case 'wire':
+        if (!this.#bench?.wires) throw new UsageError('not-virtual', 'wires can be joined while a virtual board is being learnt only');
+        this.#bench.wires.contact(actuation.pin, actuation.other, actuation.closed);
+        break;
       default:
         throw actuation satisfies never;
     }
@@ -121,7 +152,10 @@ export class Board {
       inputs: Object.fromEntries([...parts.inputs].map(([name, input]) => [name, input.active])),
       keysDown: [...(parts.keypad?.keysDown ?? [])],
       gpio: this.#drivers.gpio.chosen,
-      faults: [...this.#faults].map(([element, reason]) => ({ element, reason })),
+      faults: [
+        ...(this.#bench ? [{ element: 'board', reason: 'it is being learnt: keys, lamps and relays are off meanwhile' }] : []),
+        ...[...this.#faults].map(([element, reason]) => ({ element, reason })),
+      ],
     };
   }
 
@@ -131,7 +165,35 @@ export class Board {
     return { ...this.state(), wakeInMs, actuatable: this.#actuatable() };
   }
 
+  async #configure(profile: BoardProfile): Promise<BoardState> {
+    await this.#closeParts();
+    this.#profile = profile;
+    this.#drivers.gpio.choose(profile.gpio);
+    const surroundings = { now: () => this.#clock.now(), moved: () => this.#settle() };
+    this.#parts = await openBoardParts(profile, this.#drivers, surroundings, {
+      hook: (change, at) => this.#listener.hook(change, at),
+      key: (key, pressed, at) => this.#listener.key(key, pressed, at),
+      input: (name, active, at) => this.#listener.input(name, active, at),
+      fault: (element, reason) => (reason === undefined ? this.#faults.delete(element) : this.#faults.set(element, reason)),
+    });
+    this.#settle();
+    return this.state();
+  }
+
+  /** After a lesson. A handset that was lifted or laid down meanwhile is told of. */
+  async #restore(): Promise<void> {
+    const before = this.#before;
+    this.#before = undefined;
+    if (before) {
+      const { hook } = await this.#configure(before.profile);
+      if (hook !== null && hook !== before.hook) this.#listener.hook(hook, this.#clock.now());
+    }
+    this.#settle();
+  }
+
   async #closeParts(): Promise<void> {
+    await this.#bench?.close();
+    this.#bench = undefined;
     const parts = this.#parts;
     this.#parts = new BoardParts();
     this.#profile = undefined;
@@ -165,17 +227,19 @@ export class Board {
   #named<Element>(kind: string, name: string, elements: ReadonlyMap<string, Element>): Element {
     const element = elements.get(name);
     if (element) return element;
+    if (this.#bench) throw new UsageError('learning', 'the board is being learnt: it has no outputs meanwhile');
     const fault = this.#faults.get(`${kind} ${name}`);
     if (fault !== undefined) throw new ResourceError(fault);
     throw new UsageError(`unknown-${kind}`, `this board has no ${kind} named ${name}`);
   }
 
   #deadline(): Milliseconds | undefined {
-    return earliest([...this.#parts.elements()].map((element) => element.deadline));
+    return earliest([this.#bench?.deadline, ...[...this.#parts.elements()].map((element) => element.deadline)]);
   }
 
   #wake(): void {
     const now = this.#clock.now();
+    this.#bench?.handleTimeout(now);
     for (const element of this.#parts.elements()) {
       if (element.deadline !== undefined && now >= element.deadline) element.handleTimeout(now);
     }

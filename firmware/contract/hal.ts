@@ -118,6 +118,8 @@ export const actuationSchema = v.variant('element', [
   v.object({ element: v.literal('hook'), position: v.union([hookPositionSchema, v.literal('flash')]) }),
   v.object({ element: v.literal('key'), key: keySchema, pressed: v.boolean() }),
   v.object({ element: v.literal('input'), name: elementNameSchema, active: v.boolean() }),
+  /** While a virtual board is being learnt: a pin meets another, or ground (`null`). */
+  v.object({ element: v.literal('wire'), pin: pinSchema, other: v.nullable(pinSchema), closed: v.boolean() }),
 ]);
 export type Actuation = v.InferOutput<typeof actuationSchema>;
 
@@ -134,6 +136,52 @@ export const boardStateSchema = v.object({
   faults: v.array(v.object({ element: v.string(), reason: v.string() })),
 });
 export type BoardState = v.InferOutput<typeof boardStateSchema>;
+
+/** What is to be learnt, and of which pins. */
+const lessonPlanSchema = v.object({
+  driver: v.optional(v.picklist(['gpio', 'virtual']), 'gpio'),
+  /** Empty = every pin of the header that nobody has. */
+  pins: v.optional(v.pipe(v.array(pinSchema), v.maxLength(32)), []),
+  hook: v.optional(v.boolean(), true),
+  keypad: v.optional(v.picklist(['keys', 'rotary', 'none']), 'keys'),
+  keys: v.optional(v.pipe(v.array(keySchema), v.maxLength(48)), [...'123456789*0#']),
+  inputs: v.optional(v.pipe(v.array(elementNameSchema), v.maxLength(16)), []),
+});
+export type LessonPlan = v.InferOutput<typeof lessonPlanSchema>;
+
+const learner = v.number();
+export const learnArgumentsSchema = v.variant('action', [
+  /** Takes the board from the phone until `stop`, until nobody has looked for 15 s, or for 20 minutes. One at a time (`learning-already`). */
+  v.object({ action: v.literal('start'), plan: lessonPlanSchema }),
+  /** Whoever started names itself by the number that it got. */
+  v.object({ action: v.literal('look'), learner }),
+  /** This phone does not have what is asked for. */
+  v.object({ action: v.literal('skip'), learner }),
+  v.object({ action: v.literal('stop'), learner }),
+]);
+export type LearnArguments = v.InferOutput<typeof learnArgumentsSchema>;
+
+export const lessonSchema = v.object({
+  learner,
+  step: v.picklist(['rest', 'lift', 'lay', 'key', 'dial', 'input', 'done']),
+  /** What the person is to do now. */
+  ask: v.string(),
+  /** Why what the person did was of no use. */
+  trouble: v.nullable(v.string()),
+  done: v.number(),
+  of: v.number(),
+  /** Now, in the time of the edges, ms. */
+  now: v.number(),
+  /** Wires that were ever seen to conduct. */
+  signals: v.array(v.object({ name: v.string(), closed: v.boolean() })),
+  /** The last ones, oldest first. */
+  edges: v.array(v.object({ signal: v.string(), closed: v.boolean(), at: v.number() })),
+  refused: v.array(v.object({ pin: v.number(), reason: v.string() })),
+  found: v.array(v.object({ element: v.string(), wires: v.string() })),
+  /** At the end. */
+  profile: v.nullable(boardProfileSchema),
+});
+export type LessonState = v.InferOutput<typeof lessonSchema>;
 
 const nothing = v.object({});
 
@@ -156,6 +204,8 @@ export const halContract = defineContract({
     releaseRelay: { args: v.object({ relay: elementNameSchema }), result: nothing },
     /** Moves an element of the virtual board; refused for elements with a real driver. */
     actuate: { args: actuationSchema, result: nothing },
+    /** The board tells what is wired to it, while a person moves one thing after the other. */
+    learn: { args: learnArgumentsSchema, result: lessonSchema },
     describe: { args: nothing, result: v.looseObject({}) },
   },
   /** `at` is when the edge came, in monotonic ms of hal's process: good for differences only. */

@@ -1,4 +1,4 @@
-import type { halContract } from '#firmware/contract/hal.ts';
+import type { halContract, LearnArguments, LessonPlan, LessonState } from '#firmware/contract/hal.ts';
 import { UsageError } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
 import type { Caller, Implementation } from '#firmware/platform/unix-socket.ts';
@@ -10,6 +10,9 @@ export class HalService {
   readonly #logger: Logger;
   /** Whoever configured last; `undefined` while nobody is there, and then outputs are safe. */
   #controller: Caller | undefined;
+  /** Who learns what is wired to the board. */
+  #learner: { readonly number: number; readonly caller: number } | undefined;
+  #lastLearner = 0;
 
   constructor(board: Board, logger: Logger) {
     this.#board = board;
@@ -21,6 +24,8 @@ export class HalService {
     return {
       configure: async ({ profile }, caller) => {
         this.#takeOver(caller);
+        // Whoever configures takes the board back.
+        this.#learner = undefined;
         const state = await this.#board.configure(profile);
         this.#logger.info('board-configured', { profile: profile.name, gpio: state.gpio, faults: state.faults.length });
         for (const { element, reason } of state.faults) this.#logger.warn('board-fault', { element, reason });
@@ -46,12 +51,46 @@ export class HalService {
         this.#board.actuate(actuation);
         return {};
       },
+      learn: (wish, caller) => this.#learn(wish, caller),
       describe: () => ({ controller: this.#controller?.role ?? null, board: this.#board.describe() }),
     };
   }
 
+  async #learn(wish: LearnArguments, caller: Caller): Promise<LessonState> {
+    if (wish.action === 'start') return await this.#startLesson(wish.plan, caller);
+    const { number } = this.#learner ?? {};
+    const lesson = number === wish.learner ? this.#board.lesson(wish.action === 'skip') : undefined;
+    if (!lesson) throw new UsageError('not-learning', 'this lesson is over: start anew');
+    if (wish.action === 'stop') await this.#endLesson('asked for');
+    return { learner: wish.learner, ...lesson };
+  }
+
+  async #startLesson(plan: LessonPlan, caller: Caller): Promise<LessonState> {
+    if (this.#learner) throw new UsageError('learning-already', 'somebody else is teaching this board: wait until that is over');
+    const learner = { number: ++this.#lastLearner, caller: caller.id };
+    this.#learner = learner;
+    try {
+      await this.#board.learn(plan, () => void this.#endLesson('nobody looks'));
+    } catch (thrown) {
+      this.#learner = undefined;
+      throw thrown;
+    }
+    this.#logger.warn('lesson-started', { role: caller.role, learner: learner.number });
+    const lesson = this.#board.lesson(false);
+    if (!lesson) throw new UsageError('not-learning', 'the phone took the board back');
+    return { learner: learner.number, ...lesson };
+  }
+
+  async #endLesson(reason: string): Promise<void> {
+    if (!this.#learner) return;
+    this.#learner = undefined;
+    this.#logger.info('lesson-over', { reason });
+    await this.#board.endLesson();
+  }
+
   /** The dead man's rule: without its controller the board is safe. */
   lost(caller: Caller): void {
+    if (caller.id === this.#learner?.caller) void this.#endLesson('whoever learnt is gone');
     if (caller.id !== this.#controller?.id) return;
     this.#controller = undefined;
     this.#board.makeSafe();

@@ -43,6 +43,7 @@ export class SimulatedBoard {
         if (command.args.element === 'hook' && command.args.position !== 'flash') this.hook = command.args.position;
         return { ok: true, result: {} };
       case 'releaseRelay':
+      case 'learn':
       case 'describe':
         return { ok: true, result: {} };
       default:
