@@ -1,4 +1,4 @@
-import { hostAndPort, ipAddress, realm } from './checks.ts';
+import { hostAndPort, ipAddress, path, realm } from './checks.ts';
 import { choice, duration, integer, list, type Setting, type SettingValue, text } from './setting.ts';
 
 /** Settings of the exchange, which keeps them itself. */
@@ -18,6 +18,48 @@ export const exchangeSettings = {
     restart: true,
     default: 5070,
     minimum: 1,
+    maximum: 65_535,
+  }),
+  'exchange.tls.port': integer({
+    title: 'TLS port of the exchange',
+    description: 'TCP port on which phones may reach it by TLS, with a certificate; 0 = none.',
+    owner: 'exchange',
+    restart: true,
+    default: 5071,
+    minimum: 0,
+    maximum: 65_535,
+  }),
+  'exchange.tls.certificate': text({
+    title: 'Certificate of the exchange',
+    description:
+      'PEM file with the certificate it shows, for the name by which phones know it, and those that lead to its authority; empty = no TLS.',
+    owner: 'exchange',
+    restart: true,
+    check: path,
+  }),
+  'exchange.tls.key': text({
+    title: 'Private key of the exchange',
+    description: 'PEM file with the key of the certificate; empty = it is in the same file.',
+    owner: 'exchange',
+    restart: true,
+    check: path,
+  }),
+  'exchange.webSocket.port': integer({
+    title: 'WebSocket port of the exchange',
+    description: 'TCP port on which phones in browsers may reach it (RFC 7118); 0 = none.',
+    owner: 'exchange',
+    restart: true,
+    default: 0,
+    minimum: 0,
+    maximum: 65_535,
+  }),
+  'exchange.webSocket.securePort': integer({
+    title: 'Secure WebSocket port of the exchange',
+    description: 'The same by TLS, with the certificate; pages that come by HTTPS can use only this one; 0 = none.',
+    owner: 'exchange',
+    restart: true,
+    default: 0,
+    minimum: 0,
     maximum: 65_535,
   }),
   'exchange.realm': text({

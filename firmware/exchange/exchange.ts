@@ -14,7 +14,8 @@ import {
 } from '#firmware/sip/transaction/transaction-layer.ts';
 import type { Flow, Target } from '#firmware/sip/transport/flow.ts';
 import type { CoreEvent, Destination, SipCore, Transmit } from '#firmware/sip/transport/sip-core.ts';
-import { TransportLayer } from '#firmware/sip/transport/transport-layer.ts';
+import { answerToBinding, isStun } from '#firmware/sip/transport/stun-message.ts';
+import { destinationAlong, TransportLayer } from '#firmware/sip/transport/transport-layer.ts';
 import { AlgorithmChoice } from './algorithm-choice.ts';
 import { CredentialChecker } from './credential-checker.ts';
 import { defaultExchangeSettings, type ExchangeSettings } from './exchange-settings.ts';
@@ -108,6 +109,10 @@ export class Exchange implements SipCore<ExchangeEvent> {
 
   receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): void {
     if (!this.#admits(now, flow)) return;
+    if (flow.transport === 'udp' && isStun(bytes)) {
+      this.#answerStun(flow, bytes);
+      return;
+    }
     const message = this.#transport.receive(now, flow, bytes);
     if (message?.kind === 'refusal') this.#transactions.sendError(message.broken, message.statusCode, flow);
     else if (message) this.#transactions.receive(now, message, flow);
@@ -205,6 +210,13 @@ export class Exchange implements SipCore<ExchangeEvent> {
     return false;
   }
 
+  /** RFC 5626 §8: who keeps a flow alive is told where it comes from. */
+  #answerStun(flow: Flow, bytes: Uint8Array): void {
+    const answer = answerToBinding(bytes, flow.remote);
+    this.#counters.add(answer ? 'stun-answered' : 'malformed-stun');
+    if (answer) this.#outputs.push({ kind: 'transmit', destination: destinationAlong(flow), bytes: answer });
+  }
+
   /** What the transactions hand out may make them hand out more; ends when they have nothing left. */
   #settle(now: Milliseconds): void {
     for (let outputs = this.#transactions.drain(); outputs.length > 0; outputs = this.#transactions.drain()) {
@@ -259,7 +271,7 @@ export class Exchange implements SipCore<ExchangeEvent> {
         localResponse(request, 200, {
           headers: [
             ['Allow', allowed],
-            ['Supported', 'path'],
+            ['Supported', 'path, outbound'],
           ],
         }),
       );

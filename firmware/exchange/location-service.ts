@@ -2,7 +2,7 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import { TimerTable } from '#firmware/core/timer-table.ts';
 import { type NameAddr, parseNameAddr } from '#firmware/sip/message/name-addr.ts';
 import { type SipUri, sameUri } from '#firmware/sip/message/uri.ts';
-import type { Flow, Target, Transport } from '#firmware/sip/transport/flow.ts';
+import { defaultPortOf, type Flow, type Target, type Transport } from '#firmware/sip/transport/flow.ts';
 import { bare } from './own-domain.ts';
 
 /** RFC 3261 §10.1: one place where a user can be reached, until it expires. */
@@ -217,14 +217,39 @@ export function targetOfBinding(binding: Binding): Target {
 
 /** Where a URI says that it leads; a host name is left to the driver. */
 export function targetOfUri(uri: SipUri): Target {
-  const transport = uri.params.get('transport')?.toLowerCase() === 'tcp' ? 'tcp' : 'udp';
-  return { transport, address: bare(uri.host), port: uri.port ?? 5060 };
+  const named = uri.params.get('transport')?.toLowerCase();
+  const transport = named === 'tcp' || named === 'tls' || named === 'ws' ? named : 'udp';
+  return { transport, address: bare(uri.host), port: uri.port ?? defaultPortOf(transport) };
 }
 
 /** True if the URI is as good as the place a message came from: the same host and transport, and over a stream the same port too. */
 export function leadsTo(uri: SipUri, { transport, address, port }: Target): boolean {
   const named = targetOfUri(uri);
-  return named.transport === transport && named.address === address && (transport === 'udp' || named.port === port);
+  const same = named.transport === (transport === 'wss' ? 'ws' : transport);
+  return same && named.address === address && (transport === 'udp' || named.port === port);
+}
+
+/**
+ * RFC 5626 §5.3: of the flows of one phone only one gets a request: the latest that is open, else the latest. Best first, as they came.
+ */
+export function onePerInstance(bindings: readonly Binding[]): readonly Binding[] {
+  const best = new Map<string, Binding>();
+  for (const binding of bindings) {
+    const id = flowOwner(binding);
+    const known = best.get(id);
+    if (!known || (!isOpen(known) && isOpen(binding))) best.set(id, binding);
+  }
+  return bindings.filter((binding) => best.get(flowOwner(binding)) === binding);
+}
+
+/** Without a reg-id every binding is a phone of its own. */
+function flowOwner({ contact, uri }: Binding): string {
+  const id = contact.params.get(instance);
+  return id !== undefined && contact.params.has('reg-id') ? id : uri.toString();
+}
+
+function isOpen({ source, flow }: Binding): boolean {
+  return flow !== undefined || source.transport === 'udp';
 }
 
 function replaces(fresh: Binding, known: Binding): boolean {

@@ -1,5 +1,5 @@
 import type { SipUri } from '#firmware/sip/message/uri.ts';
-import type { Flow, Target } from '#firmware/sip/transport/flow.ts';
+import type { Flow, Target, Transport } from '#firmware/sip/transport/flow.ts';
 import type { LocalAddresses } from '#firmware/sip/transport/sip-core.ts';
 
 /** What the driver knows of this machine: which address a peer sees, and which hosts are this machine. */
@@ -13,6 +13,8 @@ export interface SentBy {
   readonly host: string;
   readonly port: number;
 }
+
+const transports: readonly Transport[] = ['udp', 'tcp', 'tls', 'ws', 'wss'];
 
 /** Which URIs mean this exchange, and by which name it speaks of itself. */
 export class OwnDomain {
@@ -32,8 +34,8 @@ export class OwnDomain {
     const { host, port } = uri;
     const domains = this.#domains();
     if (domains.includes(host) || (port !== undefined && domains.includes(`${host}:${port}`))) return true;
-    const own = this.#addresses.towards(flow.remote.address, flow.transport).port;
-    return (port === undefined || port === own) && this.#addresses.isOwn(bare(host));
+    const isOurs = port === undefined || transports.some((one) => this.#addresses.towards(flow.remote.address, one).port === port);
+    return isOurs && this.#addresses.isOwn(bare(host));
   }
 
   /** What a peer there has to know us by. */

@@ -2,6 +2,7 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import { buildResponse, type ResponseParts, statelessTag } from '#firmware/sip/message/build.ts';
 import type { Request, Response } from '#firmware/sip/message/message.ts';
 import { type NameAddr, parseNameAddrList } from '#firmware/sip/message/name-addr.ts';
+import { parseViaList } from '#firmware/sip/message/via.ts';
 import type { Flow } from '#firmware/sip/transport/flow.ts';
 import type { CredentialChecker, Verdict } from './credential-checker.ts';
 import type { ExchangeSettings } from './exchange-settings.ts';
@@ -24,7 +25,9 @@ interface Wish {
   readonly seconds: number;
 }
 
-const supportedExtensions = ['path'];
+const supportedExtensions = ['path', 'outbound'];
+/** RFC 5626 §6: how often a flow is to be kept alive, s; datagrams often enough for the NATs of homes. */
+const flowTimer = { datagrams: 25, stream: 120 };
 /** What a phone gets that says nothing. */
 const usualExpires = 3600;
 const userAgentLength = 128;
@@ -76,8 +79,11 @@ export class Registrar {
       if (known && isOutOfOrder(request, known)) return outOfOrder(request);
       wishes.push({ contact, seconds: Math.min(seconds, maximumExpires) });
     }
+    const asksForFlow = wishes.some(({ contact }) => contact.params.has('reg-id') && contact.params.has('+sip.instance'));
+    const outbound = asksForFlow && request.supported.includes('outbound');
+    if (outbound && !cameStraight(request)) return respond(request, 439, { reasonPhrase: 'First Hop Lacks Outbound Support' });
     for (const wish of wishes) this.#commit(now, request, user, wish, flow);
-    return this.#listing(now, request, user);
+    return this.#listing(now, request, user, outbound ? flow : undefined);
   }
 
   #commit(now: Milliseconds, request: Request, user: string, wish: Wish, flow: Flow): void {
@@ -106,12 +112,14 @@ export class Registrar {
   }
 
   /** The 200: every binding of the user with what is left of it. */
-  #listing(now: Milliseconds, request: Request, user: string): Response {
+  #listing(now: Milliseconds, request: Request, user: string, keptAlive?: Flow): Response {
     const headers: (readonly [string, string])[] = this.#parts.location
       .bindingsOf(user)
       .map((binding) => ['Contact', binding.contact.withParam('expires', String(secondsLeft(now, binding))).toString()]);
     const path = pathOf(request);
     if (path.length > 0) headers.push(['Path', path.join(', ')]);
+    if (keptAlive)
+      headers.push(['Require', 'outbound'], ['Flow-Timer', String(keptAlive.reliable ? flowTimer.stream : flowTimer.datagrams)]);
     const date = sipDate(this.#parts.wallTime());
     if (date !== undefined) headers.push(['Date', date]);
     return respond(request, 200, { headers });
@@ -157,6 +165,12 @@ function outOfOrder(request: Request): Response {
 function pathOf(request: Request): readonly NameAddr[] {
   const understood = request.supported.includes('path') || request.require.includes('path');
   return understood ? request.headers.listOf('path', parseNameAddrList) : [];
+}
+
+/** RFC 5626 §6: from the phone itself, or by proxies of which the first keeps its flow. */
+function cameStraight(request: Request): boolean {
+  const first = request.headers.listOf('path', parseNameAddrList).at(-1)?.uri;
+  return request.headers.listOf('via', parseViaList).length === 1 || (first?.kind === 'sip' && first.params.has('ob'));
 }
 
 function respond(request: Request, statusCode: number, parts: ResponseParts = {}): Response {

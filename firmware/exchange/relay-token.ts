@@ -1,6 +1,6 @@
 import { digestHash } from '#firmware/sip/digest-hash.ts';
 import type { Request } from '#firmware/sip/message/message.ts';
-import type { Target } from '#firmware/sip/transport/flow.ts';
+import type { Target, Transport } from '#firmware/sip/transport/flow.ts';
 import { sameText } from './nonces.ts';
 
 /** Where the two ends of a dialog were when it began; absent for an end whose Contact says it as well. */
@@ -18,6 +18,14 @@ export interface Relay {
 
 const macLength = 32;
 const prefix = 'relay';
+const letters: Readonly<Record<Transport, string>> = { udp: 'u', tcp: 't', tls: 's', ws: 'w', wss: 'x' };
+const transports: ReadonlyMap<string, Transport> = new Map([
+  ['u', 'udp'],
+  ['t', 'tcp'],
+  ['s', 'tls'],
+  ['w', 'ws'],
+  ['x', 'wss'],
+]);
 
 /**
  * The user part of our Record-Route URI. It seals Call-ID, the caller's tag, and where phones behind a NAT were, so the exchange relays
@@ -56,12 +64,12 @@ export class RelayTokens {
 
 function formatPlace(target: Target | undefined): string {
   if (!target) return '';
-  return `${target.transport === 'udp' ? 'u' : 't'}.${target.port}.${target.address.replaceAll(':', '_')}`;
+  return `${letters[target.transport]}.${target.port}.${target.address.replaceAll(':', '_')}`;
 }
 
 /** Sealed by ourselves, so it is well formed. */
 function parsePlace(text: string): Target | undefined {
   const [transport, port, ...address] = text.split('.');
   if (text === '') return undefined;
-  return { transport: transport === 'u' ? 'udp' : 'tcp', port: Number(port), address: address.join('.').replaceAll('_', ':') };
+  return { transport: transports.get(transport ?? '') ?? 'tcp', port: Number(port), address: address.join('.').replaceAll('_', ':') };
 }

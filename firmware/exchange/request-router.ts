@@ -10,7 +10,7 @@ import { type Flow, type Target, type Transport, targetOf } from '#firmware/sip/
 import type { CredentialChecker } from './credential-checker.ts';
 import { type Extension, extensionHost } from './extensions.ts';
 import type { BranchPlan } from './forking.ts';
-import { type LocationService, leadsTo, targetOfBinding, targetOfUri } from './location-service.ts';
+import { type LocationService, leadsTo, onePerInstance, targetOfBinding, targetOfUri } from './location-service.ts';
 import { isLoop, loopMark } from './loop-detection.ts';
 import type { OwnDomain, SentBy } from './own-domain.ts';
 import { forwardContact } from './redirect.ts';
@@ -141,7 +141,7 @@ export class RequestRouter {
     if (user.forward !== undefined && request.method === 'INVITE') {
       return { ...refuse(302), contact: forwardContact(user.forward, called) };
     }
-    const legs = location.bindingsOf(name).map((binding) => {
+    const legs = onePerInstance(location.bindingsOf(name)).map((binding) => {
       return { requestUri: binding.uri, target: targetOfBinding(binding), path: binding.path };
     });
     return legs.length > 0 ? this.#fork(request, flow, legs, mark) : refuse(480);
@@ -228,7 +228,9 @@ function withoutStrictRoute(request: Request): Request {
 }
 
 function recordRoute(token: string, { host, port }: SentBy, transport: Transport): string {
-  const params = new Map<string, string>(transport === 'udp' ? [] : [['transport', transport]]);
+  // RFC 7118 §5.3: what stands in a URI is `ws`, secured or not.
+  const named = transport === 'wss' ? 'ws' : transport;
+  const params = new Map<string, string>(named === 'udp' ? [] : [['transport', named]]);
   return `<${new SipUri({ user: token, host, port, params: params.set('lr', '') })}>`;
 }
 

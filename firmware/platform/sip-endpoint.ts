@@ -123,6 +123,11 @@ export class SipEndpoint implements LocalAddresses, NameService {
     return this.#port;
   }
 
+  /** By which transports, and where, peers can reach us. */
+  get listening(): readonly { readonly transport: Transport; readonly port: number }[] {
+    return [{ transport: 'udp', port: this.#port }, ...[...this.#streamPorts].map(([transport, port]) => ({ transport, port }))];
+  }
+
   /** The bound address, the first of several; `::` before `start`. */
   get address(): string {
     return this.#udp[0]?.bound.address ?? '::';

@@ -3,7 +3,7 @@ import type { Account, AccountTransport } from './account.ts';
 import { Authenticator } from './authenticator.ts';
 import { NameAddr } from './message/name-addr.ts';
 import { SipUri, type Uri } from './message/uri.ts';
-import { type Endpoint, type Flow, isSecure, isWebSocket, type Transport } from './transport/flow.ts';
+import { defaultPortOf, type Endpoint, type Flow, isSecure, isWebSocket, type Transport } from './transport/flow.ts';
 import { type Hop, isNumeric } from './transport/server-location.ts';
 import type { Destination, LocalAddresses } from './transport/sip-core.ts';
 
@@ -214,8 +214,6 @@ function sameEndpoint(one: Destination, other: Destination): boolean {
   return one.host === other.host && one.port === other.port && one.transport === other.transport;
 }
 
-const defaultPorts: Readonly<Record<Transport, number>> = { udp: 5060, tcp: 5060, tls: 5061, ws: 80, wss: 443 };
-
 /** RFC 3261 §8.1.2: the host and port a SIP URI names, and what is left for DNS to say. `undefined` for other schemes. */
 export function destinationOf(uri: Uri, preferred?: AccountTransport): Destination | undefined {
   if (uri.kind !== 'sip') return undefined;
@@ -225,7 +223,7 @@ export function destinationOf(uri: Uri, preferred?: AccountTransport): Destinati
   const transport = sips ? (open && isWebSocket(open) ? 'wss' : 'tls') : open;
   const search = uri.port !== undefined || isNumeric(uri.host) ? undefined : sips || named !== undefined ? 'service' : 'transport';
   const host = uri.host.startsWith('[') ? uri.host.slice(1, -1) : uri.host;
-  return transport && { transport, host, port: uri.port ?? defaultPorts[transport], ...(sips && { sips }), ...(search && { search }) };
+  return transport && { transport, host, port: uri.port ?? defaultPortOf(transport), ...(sips && { sips }), ...(search && { search }) };
 }
 
 /** RFC 5630 §3.1.3: how to go to `destination` with a request for `target`; `undefined` when that is a `sips:` URI and the way is open to all. */

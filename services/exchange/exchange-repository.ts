@@ -4,6 +4,7 @@ import type { Logger } from '#firmware/core/logger.ts';
 import type { ExchangeEvent } from '#firmware/exchange/exchange.ts';
 import type { BindingRecord } from '#firmware/exchange/location-service.ts';
 import type { User } from '#firmware/exchange/user-directory.ts';
+import type { Transport } from '#firmware/sip/transport/flow.ts';
 import type { Row, SqliteStore, Statements } from '#firmware/platform/sqlite-store.ts';
 
 export interface RepositoryParts {
@@ -18,6 +19,7 @@ export interface RepositoryParts {
 /** Changes are gathered for this long and written together: a power cut costs a refresh, not a user. */
 const gatherMs = 200;
 const retryMs = 5000;
+const transports: readonly Transport[] = ['udp', 'tcp', 'tls', 'ws', 'wss'];
 
 /** Users and bindings on disk. Reading happens once, at the start; what changes later is written behind the exchange's back. */
 export class ExchangeRepository {
@@ -173,7 +175,7 @@ function recordOf(row: Row, now: number): BindingRecord {
     callId: String(row.call_id),
     sequence: Number(row.sequence),
     path: Array.isArray(path) ? path.map(String) : [],
-    transport: row.transport === 'tcp' ? 'tcp' : 'udp',
+    transport: transports.find((transport) => transport === row.transport) ?? 'udp',
     address: String(row.address),
     port: Number(row.port),
     userAgent: String(row.user_agent),

@@ -75,6 +75,15 @@ export class ExchangeService {
       resolver: new DnsResolver(clock),
       addresses: [now.get('exchange.address')],
       port: now.get('exchange.port'),
+      tls: {
+        ...(now.get('exchange.tls.port') > 0 && { port: now.get('exchange.tls.port') }),
+        certificate: now.get('exchange.tls.certificate'),
+        key: now.get('exchange.tls.key'),
+      },
+      webSockets: {
+        port: now.get('exchange.webSocket.port') || undefined,
+        securePort: now.get('exchange.webSocket.securePort') || undefined,
+      },
       limits: streamLimits,
     });
     const exchange = new Exchange({
@@ -115,7 +124,7 @@ export class ExchangeService {
           userAgent: binding.userAgent,
         })),
       }));
-      const listening = ['udp', 'tcp'].map((transport) => ({ transport, address, port: endpoint.port }));
+      const listening = endpoint.listening.map(({ transport, port }) => ({ transport, address, port }));
       return { realm, listening, users, transactions: pendingInvites + calls.active, extensionCalls: calls.describe(), counters };
     });
   }

@@ -33,6 +33,11 @@ export function isReliable(transport: Transport): boolean {
   return transport !== 'udp';
 }
 
+/** Where a server listens that says nothing else. */
+export function defaultPortOf(transport: Transport): number {
+  return { udp: 5060, tcp: 5060, tls: 5061, ws: 80, wss: 443 }[transport];
+}
+
 /** RFC 5630: whether nobody on the way reads along or takes the place of the far end. */
 export function isSecure(transport: Transport): boolean {
   return transport === 'tls' || transport === 'wss';

@@ -3,6 +3,7 @@ import type { BindingRecord } from '#firmware/exchange/location-service.ts';
 import { digestAlgorithms } from '#firmware/sip/digest-hash.ts';
 import type { Response } from '#firmware/sip/message/message.ts';
 import { NameAddr } from '#firmware/sip/message/name-addr.ts';
+import { Via } from '#firmware/sip/message/via.ts';
 import { ExchangeHouse, realm, type ScriptedPhone, sipUri, userNamed } from '#test/support/exchange-house.ts';
 
 function contactsOf(response: Response): string[] {
@@ -394,4 +395,42 @@ t.test('users: added, changed, forwarded and removed; every change for the disk 
     ['userRemoved', 'bindingRemoved'],
   );
   t.equal(onDisk(house).size, 0, 'with a user his bindings go');
+});
+
+t.test('RFC 5626 §6 a flow is granted to who comes straight, and refused with 439 where the first proxy keeps none', async (t) => {
+  const house = new ExchangeHouse();
+  const anna = house.phone('anna', '192.0.2.11');
+  const named = contact(`${anna.contact}`, { '+sip.instance': '"<urn:uuid:1>"', 'reg-id': '1' });
+  const supported = [['Supported', 'path, outbound']] as const;
+  const to = new NameAddr(anna.aor);
+  anna.ask('REGISTER', 'sip:house.example', { to, contact: named, headers: supported });
+  t.equal(anna.lastResponse.statusCode, 200);
+  t.same(anna.lastResponse.require, ['outbound']);
+  t.equal(anna.lastResponse.header('Flow-Timer'), '25');
+  anna.ask('REGISTER', 'sip:house.example', { to, contact: named });
+  t.same(anna.lastResponse.require, [], 'not to who does not know it');
+  const vias = [new Via({ transport: 'UDP', host: 'phone.example', params: new Map([['branch', 'z9hG4bKx']]) })];
+  const byProxy = (headers: readonly (readonly [string, string])[]): number => {
+    const parts = { to, contact: named, headers, vias };
+    anna.send(anna.build('REGISTER', 'sip:house.example', parts));
+    anna.send(anna.authorize(anna.build('REGISTER', 'sip:house.example', parts), anna.lastResponse));
+    return anna.lastResponse.statusCode;
+  };
+  t.equal(byProxy(supported), 439);
+  t.equal(byProxy([...supported, ['Path', '<sip:token@proxy.example;lr;ob>']]), 200);
+});
+
+t.test('RFC 5626 §5.3 of two flows of one phone one gets the call: the one that is open', async (t) => {
+  const house = new ExchangeHouse();
+  const [bert, anna] = [house.phone('bert', '192.0.2.12'), house.phone('anna', '192.0.2.11')];
+  bert.register();
+  const supported = [['Supported', 'path, outbound']] as const;
+  for (const flow of ['1', '2']) {
+    const uri = `sip:anna-${flow}@192.0.2.11:5060`;
+    const named = contact(uri, { '+sip.instance': '"<urn:uuid:1>"', 'reg-id': flow });
+    anna.ask('REGISTER', 'sip:house.example', { to: new NameAddr(anna.aor), contact: named, headers: supported });
+  }
+  t.equal(house.exchange.bindingsOf('anna').length, 2);
+  bert.ask('INVITE', 'sip:anna@house.example', { contact: new NameAddr(bert.contact) });
+  t.equal(anna.inbox.filter((message) => message.kind === 'request' && message.method === 'INVITE').length, 1);
 });
