@@ -116,6 +116,15 @@ function addPhoneCommands(): void {
     .description('start an alert: its people are called until one acknowledges')
     .action(printing((place, _options, name) => phone.alert(place, name)));
   program
+    .command('pickup [name]')
+    .description('take the call that rings at a watched line')
+    .action(printing((place, _options, name) => phone.pickUp(place, name)));
+  program
+    .command('callback')
+    .description('after a busy tone: ring when they are free, and call them once the handset is lifted')
+    .addArgument(onOff())
+    .action(printing((place, _options, on) => phone.completeCall(place, on === 'on')));
+  program
     .command('message <target> <text>')
     .description('send a text message; messages says what became of it')
     .option('--line <name>', 'line to send from')

@@ -100,6 +100,19 @@ export function doorLog(place: Place, options: { limit: number; json: boolean })
   });
 }
 
+/** Takes a call that rings at a watched line. */
+export function pickUp(place: Place, name: string | undefined): Promise<Output> {
+  return withPhone(place, async (phone) => {
+    const { call } = await phone.command('pickUp', { name });
+    return [call];
+  });
+}
+
+/** Has the phone call back when the one who was busy is free, or no longer. */
+export function completeCall(place: Place, on: boolean): Promise<Output> {
+  return withPhone(place, (phone) => silently(phone.command('completeCall', { on })));
+}
+
 /** Sends a text message and waits a while for what becomes of it. */
 export function message(place: Place, target: string, text: string, line: string | undefined): Promise<Output> {
   return withPhone(place, async (phone) => {

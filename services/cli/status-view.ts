@@ -14,6 +14,10 @@ export function statusLines(status: PhoneStatus): string[] {
     ...(status.calls.length === 0 ? ['no calls'] : []),
     ...(missedCalls > 0 ? [`${missedCalls} missed calls`] : []),
     ...(status.unreadTexts > 0 ? [`${status.unreadTexts} unread text messages`] : []),
+    ...status.watched.map(
+      ({ name, state, remote, reason }) => `watched ${name}: ${state}${remote ? ` with ${remote}` : ''}${reason ? ` (${reason})` : ''}`,
+    ),
+    ...(status.completion ? [`call back ${status.completion.remote}: ${status.completion.state}`] : []),
     ...status.alerts
       .filter(({ state }) => state !== 'idle')
       .map(({ alert, state, round, person }) => alertLine(alert, state, round, person)),

@@ -7,7 +7,7 @@ import { registerLine, startPhoneAndExchange } from '../../scripts/phone-with-ex
 /** The page in Debian's Chromium, against a whole phone with its exchange. */
 
 const folder = makeFolder(t);
-const phone = await startPhoneAndExchange({ data: join(folder, 'phone'), settings: {} });
+const phone = await startPhoneAndExchange({ data: join(folder, 'phone'), settings: { 'sip.acceptWatchers': 'true' } });
 t.teardown(() => phone.stop());
 const browser = await chromium.launch({
   executablePath: '/usr/bin/chromium',
@@ -71,6 +71,25 @@ t.test('hold and resume by the soft keys', async (t) => {
   await page.getByRole('button', { name: 'Hang up' }).click();
   await phone.until('it is idle', ({ calls }) => calls.length === 0);
   t.pass('held and taken back');
+});
+
+t.test('a watched line has its lamp; a message is sent, delivered, and the answer shown as read', async (t) => {
+  const own = phone.status?.lines[0]?.aor ?? '';
+  await phone.link.command('changeSettings', { set: { 'line.main.watch': own }, unset: [] });
+  await page.locator('[data-watched][data-state=idle]').waitFor();
+  await page.getByLabel('write to').fill(own);
+  await page.getByLabel('write to').press('Enter');
+  await page.getByLabel('message', { exact: true }).fill('to myself');
+  await page.getByRole('button', { name: 'Send' }).click();
+  await page.locator('.said .outgoing', { hasText: '✓' }).waitFor();
+  await page.locator('.said .incoming', { hasText: 'to myself' }).waitFor();
+  await phone.until('it is read', ({ unreadTexts }) => unreadTexts === 0);
+  await page.getByRole('button', { name: 'Lift' }).click();
+  await page.keyboard.type('600');
+  await page.locator('[data-watched][data-state=busy]').waitFor();
+  await page.getByRole('button', { name: 'Hang up' }).click();
+  await page.locator('[data-watched][data-state=idle]').waitFor();
+  t.pass('free, in a call, free');
 });
 
 t.test('do not disturb, and an input of the board', async (t) => {

@@ -200,8 +200,9 @@ Content-Length: 0
 <recv response="200"/>`);
 }
 
-/** A watcher: subscribes to the event package dialog, hears how things stand, and ends the subscription. */
-export const watcherScenario = scenario(`
+/** A watcher: subscribes to an event package, hears how things stand, and ends the subscription. */
+export function watcherScenario(event: string, type: string): string {
+  return scenario(`
 <send retrans="500"><![CDATA[
 SUBSCRIBE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
@@ -211,8 +212,8 @@ Call-ID: [call_id]
 CSeq: 1 SUBSCRIBE
 Contact: <sip:lamp@127.0.0.1:[local_port];transport=[transport]>
 Max-Forwards: 70
-Event: dialog
-Accept: application/dialog-info+xml
+Event: ${event}
+Accept: ${type}
 Expires: 600
 Content-Length: 0
 
@@ -228,13 +229,14 @@ Call-ID: [call_id]
 CSeq: 2 SUBSCRIBE
 Contact: <sip:lamp@127.0.0.1:[local_port];transport=[transport]>
 Max-Forwards: 70
-Event: dialog
+Event: ${event}
 Expires: 0
 Content-Length: 0
 
 ]]></send>
 <recv response="200"/>
 ${notified('terminated')}`);
+}
 
 function notified(state: string): string {
   return `<recv request="NOTIFY">

@@ -138,6 +138,15 @@ function SoftKeys({ status }: { status: PhoneStatus }) {
       <button type="button" onClick={() => void ask('redial', {})}>
         Redial
       </button>
+      {status.completion && (
+        <button
+          type="button"
+          aria-pressed={status.completion.state !== 'offered'}
+          onClick={() => void ask('completeCall', { on: status.completion?.state === 'offered' })}
+        >
+          {status.completion.state === 'offered' ? `Call ${status.completion.remote} back when free` : 'Calls back …'}
+        </button>
+      )}
       <button type="button" aria-pressed={disturb} onClick={() => void ask('setDoNotDisturb', { on: !disturb })}>
         DND
       </button>

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import type { CallLogEntry, PhoneStatus } from '#firmware/contract/phone.ts';
+import type { CallLogEntry, PhoneStatus, TextEntry } from '#firmware/contract/phone.ts';
 
 /** Live state of the phone in the page: one WebSocket brings whole snapshots; commands go out by POST. */
 
@@ -12,6 +12,8 @@ export const snapshotAt = signal(0);
 /** Why the last thing the person asked for was refused; empty when it was not. */
 export const refusal = signal('');
 export const recentCalls = signal<readonly CallLogEntry[]>([]);
+/** Text messages, oldest first. */
+export const texts = signal<readonly TextEntry[]>([]);
 
 const retryAtMostMs = 10_000;
 let retryMs = 500;
@@ -59,14 +61,22 @@ export async function logIn(token: string): Promise<void> {
 function takeSnapshot({ status }: { status: PhoneStatus | null }): void {
   feedState.value = status ? 'live' : 'lost';
   const callsBefore = phone.value?.calls.length ?? -1;
+  const unreadBefore = phone.value?.unreadTexts ?? -1;
   phone.value = status ?? undefined;
   snapshotAt.value = performance.now();
   if (status && status.calls.length !== callsBefore) void loadRecentCalls();
+  if (status && status.unreadTexts !== unreadBefore) void loadTexts();
 }
 
 async function loadRecentCalls(): Promise<void> {
   const response = await fetch('/api/callLog?limit=6');
   if (response.ok) recentCalls.value = ((await response.json()) as { entries: CallLogEntry[] }).entries;
+}
+
+/** Asked for when one came in or went out: snapshots do not hold them. */
+export async function loadTexts(): Promise<void> {
+  const response = await fetch('/api/texts');
+  if (response.ok) texts.value = ((await response.json()) as { texts: TextEntry[] }).texts;
 }
 
 /** A refused WebSocket does not say why; a plain request does. */

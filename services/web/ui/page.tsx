@@ -1,9 +1,11 @@
 import { useSignal } from '@preact/signals';
 import type { PhoneStatus } from '#firmware/contract/phone.ts';
+import { Conversations } from './conversations.tsx';
 import { Desk } from './desk.tsx';
 import { feedState, logIn, phone, recentCalls, refusal } from './feed.ts';
 import { Surroundings } from './surroundings.tsx';
 import { outcomeTexts, registrationTexts, timeText } from './texts.ts';
+import { Watched } from './watched.tsx';
 
 /** The whole page: the telephone, its lines, what stands around it, and the last calls. */
 export function Page() {
@@ -25,6 +27,8 @@ export function Page() {
           <Desk status={status} />
           <aside>
             <Lines status={status} />
+            <Watched status={status} />
+            <Conversations status={status} />
             <Surroundings status={status} />
             <RecentCalls />
           </aside>

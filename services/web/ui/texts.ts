@@ -38,6 +38,21 @@ export const outcomeTexts: Readonly<Record<CallLogEntry['outcome'], string>> = {
   forwarded: 'forwarded',
 };
 
+export const watchedTexts: Readonly<Record<PhoneStatus['watched'][number]['state'], string>> = {
+  unknown: 'unknown',
+  idle: 'free',
+  ringing: 'rings',
+  busy: 'in a call',
+  open: 'there',
+  away: 'away',
+};
+
+/** What became of a message that went out. */
+export function deliveryText(statusCode: number | null): string {
+  if (statusCode === null) return '…';
+  return statusCode < 300 ? '✓' : `not delivered (${statusCode})`;
+}
+
 /** `3:07` or `1:02:45`. */
 export function durationText(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
