@@ -7,6 +7,7 @@ import { socketPathOf } from '#firmware/platform/daemon.ts';
 import { nodeClock } from '#firmware/platform/node-clock.ts';
 import { createLogger, type LogLevel } from '#firmware/platform/pino-logger.ts';
 import { isServed, listenOn } from '#firmware/platform/socket-path.ts';
+import { nodeFlagsOf } from './node-flags.ts';
 import { openSettings } from './offline-settings.ts';
 import { makePlace, type Place } from './place.ts';
 import { prettyLines } from './pretty-log.ts';
@@ -65,7 +66,14 @@ function programsOf(exchange: boolean, options: readonly string[]): Program[] {
 function program(name: string, startRank: number, stopRank: number): Program {
   // Beside this file: dist/services/NAME/main.js, or the sources when run from them.
   const main = join(import.meta.dirname, '..', name, `main${extname(import.meta.filename)}`);
-  return { name, command: process.execPath, args: [...process.execArgv, main], startRank, stopRank, essential: false };
+  return {
+    name,
+    command: process.execPath,
+    args: [...process.execArgv, ...nodeFlagsOf(name), main],
+    startRank,
+    stopRank,
+    essential: false,
+  };
 }
 
 /** Holds a socket as long as this process lives, which makes a second `run` on the same directory fail. */

@@ -3,6 +3,7 @@ import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { nodeFlagsOf } from '#services/cli/node-flags.ts';
 
 const root = join(import.meta.dirname, '../..');
 const folder = join(root, 'systemd');
@@ -33,7 +34,8 @@ t.test('the units', async (t) => {
     for (const unit of services) {
       const name = unit.slice('hookswitch-'.length, -'.service'.length);
       const text = textOf(unit);
-      t.match(values(text, 'ExecStart')[0], new RegExp(`/dist/services/${name}/main\\.js$`));
+      const command = ['/usr/bin/node', ...nodeFlagsOf(name), `/usr/lib/hookswitch/dist/services/${name}/main.js`];
+      t.same(values(text, 'ExecStart'), [command.join(' ')], 'as `hookswitch run` starts it');
       t.same(values(text, 'User'), [`hookswitch-${name}`], 'a user of its own');
       t.same(values(text, 'Group'), ['hookswitch'], 'its socket opens to the others');
       t.same(values(text, 'Restart'), ['always']);
