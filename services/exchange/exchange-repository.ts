@@ -4,8 +4,8 @@ import type { Logger } from '#firmware/core/logger.ts';
 import type { ExchangeEvent } from '#firmware/exchange/exchange.ts';
 import type { BindingRecord } from '#firmware/exchange/location-service.ts';
 import type { User } from '#firmware/exchange/user-directory.ts';
-import type { Transport } from '#firmware/sip/transport/flow.ts';
 import type { Row, SqliteStore, Statements } from '#firmware/platform/sqlite-store.ts';
+import type { Transport } from '#firmware/sip/transport/flow.ts';
 
 export interface RepositoryParts {
   readonly store: SqliteStore;
