@@ -1,4 +1,4 @@
-import type { AudioCodec, AudioDecoder, AudioEncoder } from './codec.ts';
+import { type AudioCodec, type AudioDecoder, type AudioEncoder, usualPacketTimes } from './codec.ts';
 
 /**
  * G.711. Both laws split the magnitude into eight segments, each twice as coarse as the one before, with sixteen steps each. A table for
@@ -21,14 +21,14 @@ function tableCodec(name: string, encodeSample: (sample: number) => number, deco
       for (let index = 0; index < samples.length; index++) bytes[offset + index] = encodeTable[(samples[index] ?? 0) & 0xffff] ?? 0;
       return samples.length;
     },
-    samplesIn: (length) => length,
+    samplesIn: (_bytes, start, end) => end - start,
     decode(bytes, start, end, samples, offset) {
       for (let index = start; index < end; index++) samples[offset + index - start] = decodeTable[bytes[index] ?? 0] ?? 0;
       return end - start;
     },
   };
   // Neither law has a memory, so one coder serves all streams.
-  return { name, sampleRate: 8000, clockRate: 8000, createEncoder: () => coder, createDecoder: () => coder };
+  return { name, sampleRate: 8000, clockRate: 8000, packetTimes: usualPacketTimes, createEncoder: () => coder, createDecoder: () => coder };
 }
 
 /** 13 significant bits; negative samples by one's complement, so that −1 is the mirror of 0. */

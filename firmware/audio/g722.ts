@@ -1,4 +1,4 @@
-import type { AudioCodec, AudioDecoder, AudioEncoder } from './codec.ts';
+import { type AudioCodec, type AudioDecoder, type AudioEncoder, usualPacketTimes } from './codec.ts';
 import { clamp } from './pcm.ts';
 
 /**
@@ -20,6 +20,7 @@ export const g722Codec: AudioCodec = {
   name: 'G722',
   sampleRate: 16_000,
   clockRate: 8000,
+  packetTimes: usualPacketTimes,
   createEncoder: () => new G722Encoder(),
   createDecoder: () => new G722Decoder(1),
 };
@@ -85,8 +86,8 @@ export class G722Decoder implements AudioDecoder {
     this.#inverse = mode === 1 ? lowInverse6 : mode === 2 ? lowInverse5 : lowInverse4;
   }
 
-  samplesIn(length: number): number {
-    return samplesPerByte * length;
+  samplesIn(_bytes: Uint8Array, start: number, end: number): number {
+    return samplesPerByte * (end - start);
   }
 
   decode(bytes: Uint8Array, start: number, end: number, samples: Int16Array, offset: number): number {

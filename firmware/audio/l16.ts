@@ -1,4 +1,4 @@
-import type { AudioCodec, AudioDecoder, AudioEncoder } from './codec.ts';
+import { type AudioCodec, type AudioDecoder, type AudioEncoder, usualPacketTimes } from './codec.ts';
 
 const coder: AudioEncoder & AudioDecoder = {
   encode(samples, bytes, offset) {
@@ -9,7 +9,7 @@ const coder: AudioEncoder & AudioDecoder = {
     }
     return 2 * samples.length;
   },
-  samplesIn: (length) => (length % 2 === 0 ? length / 2 : 0),
+  samplesIn: (_bytes, start, end) => ((end - start) % 2 === 0 ? (end - start) / 2 : 0),
   decode(bytes, start, end, samples, offset) {
     const count = (end - start) >> 1;
     for (let index = 0; index < count; index++) {
@@ -19,11 +19,15 @@ const coder: AudioEncoder & AudioDecoder = {
   },
 };
 
-/** L16 (RFC 3551 §4.5.11), mono at 8 kHz: samples as they are, in network order. It has no memory. */
-export const l16Codec: AudioCodec = {
-  name: 'L16',
-  sampleRate: 8000,
-  clockRate: 8000,
-  createEncoder: () => coder,
-  createDecoder: () => coder,
-};
+/** Longest payload, bytes: more would be cut in pieces on its way. */
+const payloadAtMost = 1200;
+
+/** L16 (RFC 3551 §4.5.11), mono: samples as they are, in network order. It has no memory. */
+function l16Codec(sampleRate: number): AudioCodec {
+  const packetTimes = usualPacketTimes.filter((ms) => (2 * sampleRate * ms) / 1000 <= payloadAtMost);
+  return { name: 'L16', sampleRate, clockRate: sampleRate, packetTimes, createEncoder: () => coder, createDecoder: () => coder };
+}
+
+export const l16NarrowCodec = l16Codec(8000);
+export const l16WideCodec = l16Codec(16_000);
+export const l16MusicCodec = l16Codec(44_100);

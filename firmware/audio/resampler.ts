@@ -1,9 +1,9 @@
 import { clamp } from './pcm.ts';
 
-/** Taps of the filter at the lower of the two rates: 3.4 kHz passes and 4 kHz is 60 dB down at 8 kHz, for 4 ms of delay. */
-const tapsAtLowerRate = 64;
-/** Kaiser's β: side lobes some 70 dB down. */
-const beta = 7;
+/** Taps of the filter at the lower of the two rates: 3.4 kHz passes and 4 kHz is 60 dB down at 8 kHz, for 2.5 ms of delay. */
+const tapsAtLowerRate = 40;
+/** Kaiser's β: side lobes some 60 dB down. */
+const beta = 5.65;
 /** Middle of the transition, as a share of the lower rate's half. */
 const cutoff = 0.925;
 /** Rates without a common divisor would need a table for each sample. */

@@ -1,3 +1,5 @@
+import { srtpSuiteNames } from '../core/srtp-suites.ts';
+
 /** What texts of settings must look like: each says what is wrong, or nothing. Whether a host or a device exists is not asked here. */
 
 export function sipUri(text: string): string | undefined {
@@ -50,8 +52,13 @@ export function digit(text: string): string | undefined {
   return /^[0-9*#A-D]$/.test(text) ? undefined : 'must be one of 0–9, *, # and A–D';
 }
 
+export function srtpSuite(text: string): string | undefined {
+  return srtpSuiteNames.some((name) => name === text) ? undefined : `must be one of ${srtpSuiteNames.join(', ')}`;
+}
+
 export function codec(text: string): string | undefined {
-  return ['PCMU', 'PCMA', 'G722', 'L16'].includes(text) ? undefined : 'must be PCMU, PCMA, G722 or L16';
+  const known = ['PCMU', 'PCMA', 'G722', 'opus', 'L16', 'L16/16000', 'L16/44100'];
+  return known.includes(text) ? undefined : `must be one of ${known.join(', ')}`;
 }
 
 export function addressAndPort(text: string): string | undefined {

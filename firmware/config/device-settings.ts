@@ -1,5 +1,5 @@
-import { codec, ipAddress } from './checks.ts';
-import { choice, duration, flag, integer, list, type Setting, type SettingValue, secret, text } from './setting.ts';
+import { ipAddress } from './checks.ts';
+import { choice, duration, flag, integer, type Setting, type SettingValue, secret, text } from './setting.ts';
 
 /** Settings of the device: sound, RTP, board, page and logs. */
 export const deviceSettings = {
@@ -70,14 +70,6 @@ export const deviceSettings = {
     minimum: 1025,
     maximum: 65_535,
   }),
-  'rtp.codecs': list({
-    title: 'Codecs',
-    description: 'Codecs offered, the best first.',
-    owner: 'phone',
-    default: ['PCMU', 'PCMA'],
-    allowed: 'PCMU, PCMA, G722, L16',
-    check: codec,
-  }),
   'rtp.ptime': integer({
     title: 'Packet time',
     description: 'Milliseconds of sound in each packet, unless the far end wishes otherwise.',
@@ -86,12 +78,6 @@ export const deviceSettings = {
     minimum: 10,
     maximum: 60,
     oneOf: [10, 20, 30, 40, 60],
-  }),
-  'rtp.symmetric': flag({
-    title: 'Symmetric RTP',
-    description: 'Send sound to where the first packets of the far end come from, when that is not where it said (NAT).',
-    owner: 'phone',
-    default: true,
   }),
   'rtp.silenceSeconds': duration({
     title: 'Lost sound',
@@ -116,16 +102,16 @@ export const deviceSettings = {
     description: 'The jitter buffer never holds back less.',
     owner: 'media',
     unit: 'ms',
-    default: 20,
+    default: 10,
     minimum: 0,
     maximum: 500,
   }),
   'jitterBuffer.startMs': duration({
     title: 'Delay at the start',
-    description: 'The jitter buffer begins a call with this delay and shortens it once it knows the network.',
+    description: 'The jitter buffer begins a call with this delay and adapts it to the network; more than the least is for networks known to be bad.',
     owner: 'media',
     unit: 'ms',
-    default: 60,
+    default: 10,
     minimum: 0,
     maximum: 500,
   }),

@@ -1,15 +1,25 @@
 import { callingSettings } from './calling-settings.ts';
+import { codecSettings } from './codec-settings.ts';
 import { deviceSettings } from './device-settings.ts';
 import { doorSettings } from './door-settings.ts';
 import { eventSettings } from './event-settings.ts';
 import { exchangeSettings } from './exchange-settings.ts';
+import { mediaSettings } from './media-settings.ts';
 import type { Setting } from './setting.ts';
 
 /**
  * Every setting of the device. It drives validation, storage, the command line, the page's forms and docs/settings.md. A `*` in a key
  * stands for the name of a line, door, alert or sound device.
  */
-export const settingsSchema = { ...callingSettings, ...eventSettings, ...doorSettings, ...deviceSettings, ...exchangeSettings };
+export const settingsSchema = {
+  ...callingSettings,
+  ...mediaSettings,
+  ...codecSettings,
+  ...eventSettings,
+  ...doorSettings,
+  ...deviceSettings,
+  ...exchangeSettings,
+};
 
 /** Names of collections that always have the same members. */
 export const fixedNames: Readonly<Record<string, readonly string[]>> = { audio: ['handset', 'ringer'] };

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { srtpSuiteNames } from '../core/srtp-suites.ts';
 import { defineContract } from './contract.ts';
 
 /** phone → media: sound devices, RTP sessions, tones, playback and digits. PCM never crosses this socket. */
@@ -7,6 +8,7 @@ const port = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65_535));
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
 const path = v.pipe(v.string(), v.minLength(1), v.maxLength(1024));
 const nothing = v.object({});
+const pem = v.pipe(v.string(), v.maxLength(16_384));
 
 /** A sound device behind the audio port: PortAudio by name, WAV files, or silence. */
 export const audioDeviceSchema = v.variant('driver', [
@@ -41,12 +43,64 @@ export const digitSchema = v.picklist(['0', '1', '2', '3', '4', '5', '6', '7', '
 export type Digit = v.InferOutput<typeof digitSchema>;
 
 const payloadType = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(127));
-const codecSchema = v.object({
-  name: v.picklist(['PCMU', 'PCMA', 'G722', 'L16']),
-  /** Payload types as each side wants them. */
-  send: payloadType,
-  receive: payloadType,
+/** How Opus is sent: what we want within what the far end asked for (RFC 7587 §6.1). */
+const opusEncodingSchema = v.object({
+  /** Of the sound here, both ways. */
+  sampleRate: v.picklist([8000, 16_000, 48_000]),
+  bitrate: v.pipe(v.number(), v.integer(), v.minValue(6000), v.maxValue(510_000)),
+  constantBitrate: v.boolean(),
+  complexity: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(10)),
+  errorCorrection: v.boolean(),
+  discontinuous: v.boolean(),
+  /** Highest rate at which the far end plays. */
+  playbackRate: v.pipe(v.number(), v.minValue(8000), v.maxValue(48_000)),
 });
+export type OpusEncoding = v.InferOutput<typeof opusEncodingSchema>;
+
+/** Payload types as each side wants them. */
+const payloadTypes = { send: payloadType, receive: payloadType };
+const codecSchema = v.variant('name', [
+  v.object({ name: v.picklist(['PCMU', 'PCMA', 'G722', 'L16', 'L16/16000', 'L16/44100']), ...payloadTypes }),
+  v.object({ name: v.literal('opus'), ...payloadTypes, encoding: opusEncodingSchema }),
+]);
+
+const base64 = v.pipe(v.string(), v.base64(), v.maxLength(64));
+/** Master key and salt, one behind the other, as SDP carries them (RFC 4568 §6.1). */
+const masterKey = v.pipe(base64, v.minLength(40));
+
+const iceText = v.pipe(v.string(), v.minLength(1), v.maxLength(256));
+const candidates = v.pipe(v.array(v.pipe(v.string(), v.maxLength(512))), v.maxLength(32));
+const server = v.pipe(v.string(), v.maxLength(256));
+/** Servers that help to be found from outside: host with or without port, empty = none. */
+const iceServersSchema = v.object({
+  stunServer: server,
+  turnServer: server,
+  turnUsername: server,
+  turnPassword: v.pipe(v.string(), v.maxLength(1024)),
+});
+const ownIceSchema = v.object({ ufrag: iceText, password: iceText, candidates, address: name, port });
+/** What a peer is told of our search for a way (RFC 8839), and the candidate for peers that know no ICE. */
+export type OwnIce = v.InferOutput<typeof ownIceSchema>;
+
+/** How the packets of a leg are protected (SRTP). Keys travel over this socket and are never written anywhere. */
+export const sessionSecuritySchema = v.variant('kind', [
+  v.object({
+    kind: v.literal('sdes'),
+    suite: v.picklist(srtpSuiteNames),
+    sendKey: masterKey,
+    receiveKey: masterKey,
+    /** Bytes of master key identifier in what the peer sends. */
+    mkiLength: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(128)),
+  }),
+  v.object({
+    kind: v.literal('dtls'),
+    /** Of the certificate that the peer has to show (RFC 8122). */
+    fingerprint: v.object({ hash: v.picklist(['sha-1', 'sha-256', 'sha-384', 'sha-512']), value: v.pipe(v.string(), v.maxLength(191)) }),
+    /** The client begins the handshake. */
+    role: v.picklist(['client', 'server']),
+  }),
+]);
+export type SessionSecurity = v.InferOutput<typeof sessionSecuritySchema>;
 
 /** What offer and answer agreed on, for one leg. */
 export const sessionParametersSchema = v.object({
@@ -55,12 +109,22 @@ export const sessionParametersSchema = v.object({
   codecs: v.tupleWithRest([codecSchema], codecSchema),
   /** Packet time we send, ms. */
   ptime: v.picklist([10, 20, 30, 40, 60]),
-  /** Payload types of RFC 4733 events as each side wants them, or `null` when there are none. */
-  telephoneEvent: v.nullable(v.object({ send: payloadType, receive: payloadType })),
+  /** Payload types of RFC 4733 events as each side wants them, and their clocks; the first is the one to send. */
+  telephoneEvents: v.array(v.object({ ...payloadTypes, clockRate: v.pipe(v.number(), v.minValue(1000), v.maxValue(384_000)) })),
+  /** Listen for digits in the sound too. */
+  detectDigits: v.boolean(),
+  /** Describe silence instead of sending it (RFC 3389). */
+  comfortNoise: v.boolean(),
   /** Ours: what we send and receive (RFC 3264). */
   direction: v.picklist(['sendrecv', 'sendonly', 'recvonly', 'inactive']),
   /** Follow the peer's real source address (NAT), in the first packets only. */
   symmetric: v.boolean(),
+  /** RTCP shares the port of RTP, both ways (RFC 5761). */
+  rtcpMux: v.boolean(),
+  /** The peer's side of the search for a way; `null` = there is none, and packets go straight to `remote`. */
+  ice: v.nullable(v.object({ ufrag: iceText, password: iceText, candidates, lite: v.boolean(), controlling: v.boolean() })),
+  /** `null` = the packets are not protected. */
+  security: v.nullable(sessionSecuritySchema),
 });
 export type SessionParameters = v.InferOutput<typeof sessionParametersSchema>;
 
@@ -70,6 +134,9 @@ const targetSchema = v.variant('kind', [
   v.object({ kind: v.literal('session'), session: name }),
 ]);
 export type AudioTarget = v.InferOutput<typeof targetSchema>;
+
+const digitWaySchema = v.picklist(['event', 'sound']);
+const healthSchema = v.object({ ok: v.boolean(), reason: v.optional(v.string()) });
 
 export const sessionStatisticsSchema = v.object({
   session: name,
@@ -83,6 +150,8 @@ export const sessionStatisticsSchema = v.object({
   packetsDuplicate: v.number(),
   /** Dropped: malformed, foreign address, unknown payload type. */
   packetsRefused: v.number(),
+  /** Of those: not protected with the key agreed on, or sent again by somebody. */
+  packetsUnauthentic: v.number(),
   /** Interarrival jitter, ms (RFC 3550 A.8). */
   jitterMs: v.number(),
   jitterBufferMs: v.number(),
@@ -110,17 +179,22 @@ export const mediaContract = defineContract({
         /** ISO 3166 country of the call progress tones, lower case. */
         country: v.pipe(v.string(), v.length(2)),
         jitterBuffer: v.object({ minimumMs: v.number(), startMs: v.number(), maximumMs: v.number() }),
+        /** Calls may be in Opus: the library for it is loaded. */
+        opus: v.boolean(),
+        /** Of this device, for handshakes between media ports (DTLS): certificate and key, PEM. */
+        certificate: v.nullable(v.object({ certificate: pem, privateKey: pem })),
         /** Sessions end this long after the controller went away, s. */
         graceSeconds: v.number(),
         /** `rtpSilence` is reported after this long without a packet where one is due, s; 0 = never. */
         silenceSeconds: v.number(),
       }),
-      result: v.object({ devices: v.record(name, v.object({ ok: v.boolean(), reason: v.optional(v.string()) })) }),
+      /** `opus`: whether there is any, when it was asked for. */
+      result: v.object({ devices: v.record(name, healthSchema), opus: healthSchema }),
     },
     /** Binds an even RTP port and the RTCP port above it on `address`; `rtpPort` if it is free, when the far end knows it already. */
     openSession: {
-      args: v.object({ session: name, address: name, rtpPort: v.optional(port) }),
-      result: v.object({ rtpPort: port, rtcpPort: port }),
+      args: v.object({ session: name, address: name, rtpPort: v.optional(port), ice: v.nullable(iceServersSchema) }),
+      result: v.object({ rtpPort: port, rtcpPort: port, ice: v.nullable(ownIceSchema) }),
     },
     /** Starts or changes what a session sends and receives. */
     updateSession: { args: v.object({ session: name, parameters: sessionParametersSchema }), result: nothing },
@@ -137,8 +211,11 @@ export const mediaContract = defineContract({
       result: nothing,
     },
     stopPlayback: { args: v.object({ playback: name }), result: nothing },
-    /** One RFC 4733 event. */
-    sendDigit: { args: v.object({ session: name, digit: digitSchema, durationMs: v.number() }), result: nothing },
+    /** One digit: as an RFC 4733 event, or as a tone in place of the sound. */
+    sendDigit: {
+      args: v.object({ session: name, digit: digitSchema, durationMs: v.number(), way: v.optional(digitWaySchema, 'event') }),
+      result: nothing,
+    },
     setMuted: { args: v.object({ device: name, muted: v.boolean() }), result: nothing },
     /** Playback volume, 0–100; 0 is silent, 80 is unity. */
     setVolume: { args: v.object({ device: name, volume: v.pipe(v.number(), v.minValue(0), v.maxValue(100)) }), result: nothing },
@@ -147,11 +224,19 @@ export const mediaContract = defineContract({
     describe: { args: nothing, result: v.looseObject({}) },
   },
   events: {
-    /** An RFC 4733 digit came in: once per press. */
-    digit: v.object({ session: name, digit: digitSchema, durationMs: v.number() }),
+    /** A digit came in, as an RFC 4733 event or heard in the sound: once per press and way. */
+    digit: v.object({ session: name, digit: digitSchema, durationMs: v.number(), way: digitWaySchema }),
     statistics: v.object({ sessions: v.array(sessionStatisticsSchema) }),
     /** Nothing came in for `silenceSeconds` although the direction says that it should. */
     rtpSilence: v.object({ session: name, seconds: v.number() }),
+    /** The handshake of a session has agreed on keys; until then nothing was sent or heard. */
+    secured: v.object({ session: name, suite: v.picklist(srtpSuiteNames) }),
+    /** The search has found a way: kinds of candidates, ours and theirs. */
+    connected: v.object({ session: name, local: iceText, remote: iceText }),
+    /** It has found none, or the way is gone; or a server does not help, and the search goes on (`final` is false). */
+    notConnected: v.object({ session: name, reason: v.pipe(v.string(), v.maxLength(512)), final: v.boolean() }),
+    /** It failed: the session stays silent. */
+    securityFailed: v.object({ session: name, reason: v.pipe(v.string(), v.maxLength(512)) }),
     playbackEnded: v.object({ playback: name, completed: v.boolean() }),
     deviceChanged: v.object({ device: name, ok: v.boolean(), reason: v.optional(v.string()) }),
   },

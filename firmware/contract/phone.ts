@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { defineContract } from './contract.ts';
-import { actuationSchema, boardStateSchema } from './hal.ts';
+import { actuationSchema, boardProfileSchema, boardStateSchema, learnArgumentsSchema, lessonSchema } from './hal.ts';
 import { digitSchema, sessionStatisticsSchema } from './media.ts';
 
 /** web, cli, bridge → phone: everything a person or a program may see of the device or ask of it. */
@@ -69,11 +69,15 @@ const callStatusSchema = v.object({
   /** Seconds since it was accepted; `null` before. */
   seconds: v.nullable(v.number()),
   heldByRemote: v.boolean(),
+  /** How the sound is encrypted: the suite of SRTP, or `DTLS` where the media ports agree on it; `null` = not, or not yet known. */
+  encryption: v.nullable(v.string()),
   /** Whether its far end has been asked to call somebody else; `null` when not. */
   transfer: v.nullable(v.picklist(['underWay', 'failed'])),
   /** Digits we sent and digits that came in, the last 64 of each. */
   digitsSent: v.string(),
   digitsReceived: v.string(),
+  /** How digits go to the far end, and what is known of how it takes them. */
+  digitWay: v.object({ way: v.picklist(['info', 'rfc4733', 'sound']), evidence: v.array(v.string()) }),
   /** From INVITE sent to 200 received (or received to sent), ms. */
   acceptedInMs: v.nullable(v.number()),
   media: v.nullable(sessionStatisticsSchema),
@@ -202,6 +206,15 @@ export const phoneContract = defineContract({
     setDoNotDisturb: { args: v.object({ on: v.boolean(), line: v.optional(word) }), result: nothing },
     /** Moves the virtual board; refused when the board is real. */
     actuate: { args: actuationSchema, result: nothing },
+    /** A lesson at the board, as hal gives it; refused while there are calls. */
+    learn: { args: learnArgumentsSchema, result: lessonSchema },
+    /** The board profile in use. */
+    board: { args: nothing, result: v.object({ profile: boardProfileSchema }) },
+    /** Stores a board profile and uses it; `keepOutputs`: with lamps, relays and sound of the present one. */
+    keepBoard: {
+      args: v.object({ profile: boardProfileSchema, keepOutputs: v.optional(v.boolean(), false) }),
+      result: v.object({ path: v.string() }),
+    },
     /** Starts an alert. From the network the alert's token is checked by phone; the local CLI passes none. */
     alert: {
       args: v.object({ alert: word, token: v.optional(v.pipe(v.string(), v.maxLength(256))) }),

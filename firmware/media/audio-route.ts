@@ -1,15 +1,16 @@
 import { accumulate, saturate } from '../audio/pcm.ts';
 import { InvariantError } from '../core/errors.ts';
 import { RateConverter } from './rate-converter.ts';
-import { type AudioSink, type AudioSource, blockSamples } from './sound-format.ts';
+import { type AudioSink, type AudioSource, blockMs, blockSamples } from './sound-format.ts';
+
+const blocksPerSecond = 1000 / blockMs;
 
 interface SourceNode {
   readonly source: AudioSource;
   block: Int16Array;
   sounding: boolean;
-  /** The same for sinks of the other rate, made when the first of them asks. */
-  converter: RateConverter | undefined;
-  converted: 'not yet' | 'sounding' | 'silent';
+  /** The same for sinks of other rates, by samples of their blocks; made when the first of them asks. */
+  readonly converters: Map<number, RateConverter>;
 }
 
 interface SinkNode {
@@ -34,7 +35,7 @@ export class AudioRoute {
   /** Another source of the same name is replaced, its links are kept. */
   addSource(name: string, source: AudioSource): void {
     const block = new Int16Array(blockSamples(source.sampleRate));
-    const node: SourceNode = { source, block, sounding: false, converter: undefined, converted: 'not yet' };
+    const node: SourceNode = { source, block, sounding: false, converters: new Map() };
     this.#sources.set(name, node);
     for (const sink of this.#sinks.values()) if (sink.inputs.has(name)) sink.inputs.set(name, node);
   }
@@ -92,10 +93,10 @@ function pull(node: SourceNode): void {
   const samples = blockSamples(node.source.sampleRate);
   if (node.block.length !== samples) {
     node.block = new Int16Array(samples);
-    node.converter = undefined;
+    node.converters.clear();
   }
   node.sounding = node.source.pull(node.block);
-  node.converted = 'not yet';
+  for (const converter of node.converters.values()) converter.next();
 }
 
 function retune(node: SinkNode): void {
@@ -123,7 +124,10 @@ function mix({ inputs, sum, mixed }: SinkNode): void {
 /** What is heard of a source in blocks of `samples`; `undefined` for silence. */
 function blockOf(node: SourceNode, samples: number): Int16Array | undefined {
   if (node.block.length === samples) return node.sounding ? node.block : undefined;
-  node.converter ??= new RateConverter(node.source.sampleRate);
-  if (node.converted === 'not yet') node.converted = node.converter.convert(node.block, node.sounding) ? 'sounding' : 'silent';
-  return node.converted === 'sounding' ? node.converter.block : undefined;
+  let converter = node.converters.get(samples);
+  if (!converter) {
+    converter = new RateConverter(node.source.sampleRate, samples * blocksPerSecond);
+    node.converters.set(samples, converter);
+  }
+  return converter.convert(node.block, node.sounding);
 }

@@ -1,3 +1,4 @@
+import type { OpusMaker } from '../audio/opus.ts';
 import { keyTone, type ToneName, type TonePlan, tonePlanOf } from '../audio/tone-plans.ts';
 import type { WavReader } from '../audio/wav.ts';
 import type { Milliseconds } from '../core/clock.ts';
@@ -6,7 +7,7 @@ import { UsageError } from '../core/errors.ts';
 import type { JitterBufferLimits } from '../rtp/jitter-buffer.ts';
 import type { EventDigit } from '../rtp/telephone-event.ts';
 import { AudioRoute } from './audio-route.ts';
-import { type LegParameters, type LegStatistics, MediaSession } from './media-session.ts';
+import { type LegDigit, type LegParameters, type LegStatistics, MediaSession } from './media-session.ts';
 import { type EndingSource, TonePlayer, WavPlayer } from './players.ts';
 import { type PlaybackPort, SoundDevice } from './sound-device.ts';
 
@@ -15,7 +16,13 @@ export type SoundTarget = { readonly kind: 'device'; readonly device: string } |
 
 /** What the engine has to tell. */
 export type MediaEvent =
-  | { readonly kind: 'digit'; readonly session: string; readonly digit: EventDigit; readonly durationMs: Milliseconds }
+  | {
+      readonly kind: 'digit';
+      readonly session: string;
+      readonly digit: EventDigit;
+      readonly durationMs: Milliseconds;
+      readonly way: LegDigit['way'];
+    }
   | { readonly kind: 'rtpSilence'; readonly session: string; readonly seconds: number }
   | { readonly kind: 'playbackEnded'; readonly playback: string; readonly completed: boolean };
 
@@ -47,6 +54,7 @@ export class MediaEngine {
   /** Sources that end, by their name in the route. */
   readonly #players = new Map<string, EndingSource>();
   #settings: MediaSettings;
+  #opus: OpusMaker | undefined;
   #tones: TonePlan;
   #events: MediaEvent[] = [];
 
@@ -59,6 +67,11 @@ export class MediaEngine {
 
   get sessions(): ReadonlyMap<string, MediaSession> {
     return this.#sessions;
+  }
+
+  /** Sessions that are opened from now on can speak Opus; `undefined` = they cannot. */
+  set opus(opus: OpusMaker | undefined) {
+    this.#opus = opus;
   }
 
   configure(settings: MediaSettings): void {
@@ -92,7 +105,7 @@ export class MediaEngine {
 
   openSession(name: string): MediaSession {
     if (this.#sessions.has(name)) throw new UsageError('session-exists', `media session ${name} exists`);
-    const session = new MediaSession(this.#entropy, this.#cname, this.#settings.jitterBuffer);
+    const session = new MediaSession(this.#entropy, this.#cname, this.#settings.jitterBuffer, this.#opus);
     this.#sessions.set(name, session);
     this.#route.addSource(sessionNode(name), session);
     this.#route.addSink(sessionNode(name), session);
@@ -172,11 +185,11 @@ export class MediaEngine {
     if (this.#endPlayer(playbackNode(name))) this.#events.push({ kind: 'playbackEnded', playback: name, completed: false });
   }
 
-  /** Sends an RFC 4733 digit; who is joined with the session hears the key. */
-  sendDigit(name: string, digit: EventDigit, duration: Milliseconds): void {
-    if (!this.session(name).sendDigit(digit, duration)) {
-      throw new UsageError('digit-not-sent', `the far end of ${name} takes no telephone events now`);
-    }
+  /** Sends a digit, as an RFC 4733 event or in place of the sound; who is joined with the session hears the key. */
+  sendDigit(name: string, digit: EventDigit, duration: Milliseconds, way: LegDigit['way'] = 'event'): void {
+    const session = this.session(name);
+    const taken = way === 'event' ? session.sendDigit(digit, duration) : session.playDigit(digit, duration);
+    if (!taken) throw new UsageError('digit-not-sent', `the far end of ${name} takes no such digits now`);
     const role = this.#joined.get(name);
     if (role === undefined) return;
     this.#play(keyNode(role), new TonePlayer(keyTone(digit, duration), keyToneGain), deviceNode(role));
@@ -215,8 +228,8 @@ export class MediaEngine {
   }
 
   #gather(now: Milliseconds, name: string, session: MediaSession): void {
-    for (const { digit, duration } of session.drainDigits()) {
-      this.#events.push({ kind: 'digit', session: name, digit, durationMs: duration });
+    for (const { digit, duration, way } of session.drainDigits()) {
+      this.#events.push({ kind: 'digit', session: name, digit, durationMs: duration, way });
     }
     const { silenceSeconds } = this.#settings;
     if (silenceSeconds > 0 && session.fellSilent(now, silenceSeconds * 1000)) {

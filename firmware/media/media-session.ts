@@ -1,24 +1,28 @@
-import type { AudioCodec, AudioEncoder } from '../audio/codec.ts';
-import { audioCodecs, type CodecName, staticCodecs } from '../audio/codecs.ts';
+import type { AudioCodec } from '../audio/codec.ts';
+import { audioCodecs, type PlainCodecName, staticCodecs } from '../audio/codecs.ts';
+import { DtmfDetector } from '../audio/dtmf-detector.ts';
 import { pcmuCodec } from '../audio/g711.ts';
+import type { OpusEncoding, OpusMaker } from '../audio/opus.ts';
 import { LevelMeter } from '../audio/pcm.ts';
 import type { Milliseconds } from '../core/clock.ts';
 import type { Entropy } from '../core/entropy.ts';
+import { UsageError } from '../core/errors.ts';
 import type { JitterBufferLimits } from '../rtp/jitter-buffer.ts';
+import type { PacketTransform } from '../rtp/packet-transform.ts';
 import type { TransportAddress } from '../rtp/remote-address.ts';
 import type { OutgoingPacket } from '../rtp/rtp-sender.ts';
 import { RtpSession, type RtpStatistics } from '../rtp/rtp-session.ts';
 import { concealedG711, SpeechQuality } from '../rtp/speech-quality.ts';
 import type { EventDigit, ReceivedDigit } from '../rtp/telephone-event.ts';
-import { changeRate, Playout } from './playout.ts';
-import { type AudioSink, type AudioSource, blockMs, blockSamples } from './sound-format.ts';
+import { OutgoingSound } from './outgoing-sound.ts';
+import { Playout } from './playout.ts';
+import type { AudioSink, AudioSource } from './sound-format.ts';
 
 /** A codec of a leg and its payload types, which each side chooses for what it receives (RFC 3264 §6.1). */
-export interface LegCodec {
-  readonly name: CodecName;
-  readonly send: number;
-  readonly receive: number;
-}
+export type LegCodec = { readonly send: number; readonly receive: number } & (
+  | { readonly name: PlainCodecName }
+  | { readonly name: 'opus'; readonly encoding: OpusEncoding }
+);
 
 /** What offer and answer agreed on for one leg. */
 export interface LegParameters {
@@ -28,11 +32,17 @@ export interface LegParameters {
   readonly codecs: readonly [LegCodec, ...LegCodec[]];
   /** Milliseconds of sound in a packet, a multiple of 10. */
   readonly ptime: Milliseconds;
-  /** Payload types of RFC 4733 events we send and expect; `undefined` when there are none. */
-  readonly telephoneEvent: { readonly send: number; readonly receive: number } | undefined;
+  /** Payload types of RFC 4733 events we send and expect, and their clocks; the first is the one to send. */
+  readonly telephoneEvents: readonly { readonly send: number; readonly receive: number; readonly clockRate: number }[];
+  /** Digits are listened for in the sound. */
+  readonly detectDigits: boolean;
+  /** Silence is not sent but described (RFC 3389): the far end knows how to fill it. */
+  readonly comfortNoise: boolean;
   readonly direction: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
   /** Follow the peer's real source address. */
   readonly symmetric: boolean;
+  /** RTCP shares the port of RTP. */
+  readonly rtcpMux: boolean;
 }
 
 /** Counts and levels of one leg. */
@@ -46,60 +56,89 @@ export interface LegStatistics extends RtpStatistics {
   readonly digitsReceived: number;
 }
 
+/** A digit of the far end: as a telephone event, or heard in its sound. */
+export interface LegDigit extends ReceivedDigit {
+  readonly way: 'event' | 'sound';
+}
+
 /** RFC 3389 §4. */
 const comfortNoise = 13;
+/** A multiple of all clocks that codecs have but one: ticks a second. */
+const timelineRate = 48_000;
 
 /**
  * One leg of a call: sound in blocks on this side, RTP on the other. As a source it is the far end's voice, as a sink its ear.
  *
  *   datagrams ─► RtpSession (order, delay) ─► Playout ─► pull
- *   push ─► #collected (one ptime) ─► encoder ─► RtpSession ─► datagrams
+ *                                                                   └ DtmfDetector
+ *   push ─► OutgoingSound ─► RtpSession ─► datagrams
  */
 export class MediaSession implements AudioSource, AudioSink {
   readonly #rtp: RtpSession;
   readonly #playout: Playout;
+  readonly #outgoing: OutgoingSound;
+  readonly #opus: OpusMaker | undefined;
   readonly #received = new Map<number, AudioCodec>(staticCodecs);
   readonly #quality = new SpeechQuality(concealedG711);
   readonly #meterIn = new LevelMeter();
   readonly #meterOut = new LevelMeter();
   #digits = 0;
-  #codec: AudioCodec = pcmuCodec;
-  #encoder: AudioEncoder = pcmuCodec.createEncoder();
-  #collected = new Int16Array(blockSamples(pcmuCodec.sampleRate));
-  #collectedCount = 0;
   #silenceReported = false;
-  readonly #write = (bytes: Uint8Array, offset: number): number => this.#encoder.encode(this.#collected, bytes, offset);
+  /** Opus as it was agreed on, and what was made of that. */
+  #opusSent: { readonly encoding: string; readonly codec: AudioCodec } | undefined;
+  #opusHeard: AudioCodec | undefined;
+  #detector: { readonly sampleRate: number; readonly dtmf: DtmfDetector } | undefined;
 
-  constructor(entropy: Entropy, cname: string, limits: JitterBufferLimits) {
-    this.#rtp = new RtpSession(entropy, pcmuCodec.clockRate, cname, limits);
+  /** Without `opus` there is none on this machine. */
+  constructor(entropy: Entropy, cname: string, limits: JitterBufferLimits, opus?: OpusMaker) {
+    this.#rtp = new RtpSession(entropy, timelineRate, cname, limits);
     this.#playout = new Playout(this.#rtp, (payloadType) => this.#received.get(payloadType), pcmuCodec.sampleRate);
+    this.#outgoing = new OutgoingSound(this.#rtp);
+    this.#opus = opus;
   }
 
-  /** Of the codec that is sent. */
+  /** The mixing rate nearest to that of the codec that is sent. */
   get sampleRate(): number {
-    return this.#codec.sampleRate;
+    return this.#outgoing.sampleRate;
   }
 
   /** Starts the leg or changes it; nothing that stays the same is interrupted. */
   update(now: Milliseconds, parameters: LegParameters): void {
     const [sent] = parameters.codecs;
-    this.#changeCodec(audioCodecs[sent.name], parameters.ptime);
-    for (const codec of parameters.codecs) this.#expect(codec);
-    const { direction, remote, remoteRtcp, symmetric, telephoneEvent } = parameters;
+    const codec = this.#codecSent(sent);
+    for (const agreed of parameters.codecs) this.#expect(agreed);
+    const [events] = parameters.telephoneEvents;
+    const { direction, remote, remoteRtcp, symmetric, rtcpMux, telephoneEvents } = parameters;
     this.#rtp.update(now, {
       remote,
       remoteRtcp,
       symmetric,
+      rtcpMux,
       sends: direction === 'sendrecv' || direction === 'sendonly',
       receives: direction === 'sendrecv' || direction === 'recvonly',
       payloadType: sent.send,
-      eventPayloadType: telephoneEvent?.send,
+      clockRate: codec.clockRate,
+      events: events && { payloadType: events.send, clockRate: events.clockRate },
       payloads: {
-        ticksOf: (payloadType, length) => this.#playout.ticksOf(payloadType, length),
-        telephoneEvents: this.#eventTypes(telephoneEvent),
+        ticksOf: (payloadType, bytes, start, end) => this.#playout.ticksOf(payloadType, bytes, start, end),
+        clockRateOf: (payloadType) => this.#received.get(payloadType)?.clockRate ?? timelineRate,
+        telephoneEvents: this.#eventClocks(telephoneEvents),
         noise: comfortNoise,
       },
     });
+    this.#outgoing.configure(codec, parameters.ptime, parameters.comfortNoise);
+    this.#playout.retune(this.#outgoing.sampleRate);
+    this.#listenForDigits(parameters.detectDigits);
+  }
+
+  /** A datagram that was not for this session counts among those refused. */
+  count(counter: string): void {
+    this.#rtp.counters.add(counter);
+  }
+
+  /** Protects all packets from now on; `awaited` = nothing is sent or heard until there are keys. */
+  protect(protection: PacketTransform | 'awaited' | undefined): void {
+    this.#rtp.protect(protection);
   }
 
   receiveRtp(now: Milliseconds, bytes: Uint8Array, address: string, port: number): void {
@@ -115,22 +154,24 @@ export class MediaSession implements AudioSource, AudioSink {
     return this.#rtp.sendDigit(digit, duration);
   }
 
+  /** Plays a digit into the sound for the far end; false when it cannot be. */
+  playDigit(digit: EventDigit, duration: Milliseconds): boolean {
+    return this.#outgoing.press(digit, duration);
+  }
+
   /** The far end's next block. */
   pull(block: Int16Array): boolean {
     const audible = this.#playout.pull(block);
     if (audible) this.#meterIn.add(block);
+    else if (this.#detector) block.fill(0);
+    this.#detector?.dtmf.process(block);
     return audible;
   }
 
   /** The next block for the far end; each ptime a packet goes out. */
   push(block: Int16Array): void {
+    this.#outgoing.push(block);
     this.#meterOut.add(block);
-    for (let index = 0; index < block.length; index++) {
-      this.#collected[this.#collectedCount++] = block[index] ?? 0;
-      if (this.#collectedCount < this.#collected.length) continue;
-      this.#collectedCount = 0;
-      this.#rtp.send((this.#collected.length * this.#codec.clockRate) / this.#codec.sampleRate, this.#write);
-    }
   }
 
   /** All blocks up to `now` are pulled and pushed. */
@@ -145,10 +186,13 @@ export class MediaSession implements AudioSource, AudioSink {
     return this.#rtp.drain();
   }
 
-  drainDigits(): readonly ReceivedDigit[] {
-    const digits = this.#rtp.drainDigits();
-    this.#digits += digits.length;
-    return digits;
+  drainDigits(): readonly LegDigit[] {
+    const events = this.#rtp.drainDigits();
+    const heard = this.#detector?.dtmf.drain() ?? [];
+    if (events.length + heard.length === 0) return noDigits;
+    this.#digits += events.length + heard.length;
+    const told = events.map(({ digit, duration }): LegDigit => ({ digit, duration, way: 'event' }));
+    return [...told, ...heard.map(({ key, duration }): LegDigit => ({ digit: key, duration, way: 'sound' }))];
   }
 
   /** True once per silence, when nothing has come for `limit` ms although something should. */
@@ -182,43 +226,53 @@ export class MediaSession implements AudioSource, AudioSink {
 
   /** The network's share of the delay is half the round trip; ours the buffer, and a packet on either side. */
   #opinionScore({ packetsReceived, packetsLost, packetsLate, roundTripMs, jitterBufferMs }: RtpStatistics): number | null {
-    const delay = (roundTripMs ?? 0) / 2 + jitterBufferMs + 2 * this.#ptime;
+    const delay = (roundTripMs ?? 0) / 2 + jitterBufferMs + 2 * this.#outgoing.ptime;
     return this.#quality.look({ received: packetsReceived, missing: Math.max(0, packetsLost) + packetsLate, delay }) ?? null;
   }
 
-  get #ptime(): Milliseconds {
-    return (this.#collected.length * 1000) / this.sampleRate;
-  }
-
   describe() {
-    return { codec: this.#codec.name, ptime: this.#ptime, ...this.#rtp.describe() };
+    const { codec, ptime } = this.#outgoing;
+    return { codec: codec.name, sampleRate: codec.sampleRate, ptime, ...this.#rtp.describe() };
   }
 
-  /** The sound that waits to be sent goes out with the codec that follows. */
-  #changeCodec(codec: AudioCodec, ptime: Milliseconds): void {
-    const before = this.#codec;
-    if (codec !== before) this.#encoder = codec.createEncoder();
-    this.#codec = codec;
-    this.#playout.retune(codec.sampleRate);
-    const samples = (ptime / blockMs) * blockSamples(codec.sampleRate);
-    if (samples === this.#collected.length && codec.sampleRate === before.sampleRate) return;
-    const waiting = this.#collected.subarray(0, this.#collectedCount);
-    const collected = new Int16Array(Math.max(samples, 2 * waiting.length));
-    collected.set(waiting);
-    const count = changeRate(collected, waiting.length, before.sampleRate, codec.sampleRate);
-    this.#collected = collected.slice(0, samples);
-    this.#collectedCount = count < samples ? count : 0;
+  /** Opus goes on with the memory it has when it is agreed on as before. */
+  #codecSent(leg: LegCodec): AudioCodec {
+    if (leg.name !== 'opus') return audioCodecs[leg.name];
+    const encoding = JSON.stringify(leg.encoding);
+    if (this.#opusSent?.encoding !== encoding) this.#opusSent = { encoding, codec: this.#makeOpus(leg.encoding) };
+    return this.#opusSent.codec;
+  }
+
+  #codecHeard(leg: LegCodec): AudioCodec {
+    if (leg.name !== 'opus') return audioCodecs[leg.name];
+    if (this.#opusHeard?.sampleRate !== leg.encoding.sampleRate) this.#opusHeard = this.#makeOpus(leg.encoding);
+    return this.#opusHeard;
+  }
+
+  #makeOpus(encoding: OpusEncoding): AudioCodec {
+    if (!this.#opus) throw new UsageError('no-opus', 'this machine has no Opus');
+    return this.#opus(encoding);
   }
 
   /** Payload types of before stay understood: packets may be under way. */
-  #expect({ name, send, receive }: LegCodec): void {
-    this.#received.set(receive, audioCodecs[name]);
-    if (!this.#received.has(send)) this.#received.set(send, audioCodecs[name]);
+  #expect(leg: LegCodec): void {
+    const codec = this.#codecHeard(leg);
+    this.#received.set(leg.receive, codec);
+    if (!this.#received.has(leg.send)) this.#received.set(leg.send, codec);
   }
 
   /** RFC 3264 §6.1 has each side sent what it said; peers that use their own number both ways are understood where it is free. */
-  #eventTypes(events: LegParameters['telephoneEvent']): number[] {
-    if (!events) return [];
-    return this.#received.has(events.send) ? [events.receive] : [events.receive, events.send];
+  #eventClocks(events: LegParameters['telephoneEvents']): Map<number, number> {
+    const clocks = new Map(events.map(({ receive, clockRate }) => [receive, clockRate]));
+    for (const { send, clockRate } of events) if (!this.#received.has(send) && !clocks.has(send)) clocks.set(send, clockRate);
+    return clocks;
+  }
+
+  #listenForDigits(wanted: boolean): void {
+    const { sampleRate } = this.#outgoing;
+    if (!wanted) this.#detector = undefined;
+    else if (this.#detector?.sampleRate !== sampleRate) this.#detector = { sampleRate, dtmf: new DtmfDetector(sampleRate) };
   }
 }
+
+const noDigits: readonly LegDigit[] = [];

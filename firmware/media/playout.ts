@@ -7,12 +7,16 @@ import { drawOut, leaveOut, periodAtHead, stretchWindow } from '../audio/time-st
 import type { Milliseconds } from '../core/clock.ts';
 import type { BufferedPacket } from '../rtp/jitter-buffer.ts';
 import type { RtpSession } from '../rtp/rtp-session.ts';
-import { blockMs, blockSamples, wideRate } from './sound-format.ts';
+import { blockMs, blockSamples } from './sound-format.ts';
 
 /** Longest packet that is decoded, ms: more than any ptime, less than what could stall the frame. */
 const longestPacket = 200;
-/** Beside a packet there is at most a block left of the one before, and what drawing out adds. */
-const decodedAtMost = ((longestPacket + 3 * blockMs) * wideRate) / 1000;
+/** Beside a packet there is at most a block left of the one before, and what drawing out adds, ms. */
+const decodedAtMost = longestPacket + 3 * blockMs;
+/** A gap this long before a packet that is here is made up for in one go: it may carry a copy of the end of it, ms. */
+const longestGap = 120;
+/** So long a codec makes up sound for a far end that sends nothing: it may be silent, and says so twice a second at least, ms. */
+const madeUpAtMost: Milliseconds = 1000;
 /** Quiet enough to draw out or leave out any stretch unnoticed, dBFS. */
 const quiet = -45;
 /** In speech only a stretch that resembles its neighbour this much is repeated or left out. */
@@ -25,22 +29,25 @@ const correctionPause = 5;
 
 /** A codec's decoder, and what makes its sound fit where it has another rate than the leg. */
 interface Decoding {
+  readonly sampleRate: number;
   readonly decoder: AudioDecoder;
   readonly resampler: Resampler | undefined;
+  /** What is decoded, before it goes through the resampler. */
+  readonly raw: Int16Array;
 }
 
 /**
  * What arrives, made sound without a gap: decoded, drawn out or left out where the delay wants it, made up where packets are missing.
  *
  *   RtpSession (order, delay) ─► decoder ─► resampler ─► #decoded ─► correction of the delay ─► pull
+ *                                └ makes up what is missing where the codec knows how; else Concealment does
  */
 export class Playout {
   readonly #rtp: RtpSession;
   readonly #codecOf: (payloadType: number) => AudioCodec | undefined;
   readonly #noise = new ComfortNoise();
-  readonly #decoded = new Int16Array(decodedAtMost);
-  readonly #raw = new Int16Array(decodedAtMost);
   readonly #decodings = new Map<AudioCodec, Decoding>();
+  #decoded: Int16Array;
   #sampleRate: number;
   #concealment: Concealment;
   #spare: Int16Array;
@@ -51,11 +58,15 @@ export class Playout {
   #concealed: Milliseconds = 0;
   /** What the far end said of its silence, −dBov, until it speaks again. */
   #noiseLevel: number | undefined;
+  /** The packet decoded last, and what its decoder has made up since, ms. */
+  #last: { readonly codec: AudioCodec; readonly sequence: number } | undefined;
+  #madeUp: Milliseconds = 0;
 
   constructor(rtp: RtpSession, codecOf: (payloadType: number) => AudioCodec | undefined, sampleRate: number) {
     this.#rtp = rtp;
     this.#codecOf = codecOf;
     this.#sampleRate = sampleRate;
+    this.#decoded = new Int16Array((decodedAtMost * sampleRate) / 1000);
     this.#concealment = new Concealment(sampleRate);
     this.#spare = new Int16Array(blockSamples(sampleRate));
   }
@@ -68,9 +79,14 @@ export class Playout {
   /** Goes on at another rate; what is decoded is still played. */
   retune(sampleRate: number): void {
     if (sampleRate === this.#sampleRate) return;
-    this.#decodedCount = changeRate(this.#decoded, this.#decodedCount, this.#sampleRate, sampleRate);
+    const waiting = this.#decoded.subarray(0, this.#decodedCount);
+    this.#decoded = new Int16Array((decodedAtMost * sampleRate) / 1000);
+    const fitting = new Int16Array((decodedAtMost * Math.max(sampleRate, this.#sampleRate)) / 1000);
+    fitting.set(waiting);
+    this.#decodedCount = Math.min(changeRate(fitting, waiting.length, this.#sampleRate, sampleRate), this.#decoded.length);
+    this.#decoded.set(fitting.subarray(0, this.#decodedCount));
     this.#sampleRate = sampleRate;
-    for (const [codec, { decoder }] of this.#decodings) this.#decodings.set(codec, this.#decodingWith(codec, decoder));
+    for (const [codec, { decoder }] of this.#decodings) this.#decodings.set(codec, this.#decodingWith(codec.sampleRate, decoder));
     this.#concealment = new Concealment(sampleRate);
     this.#spare = new Int16Array(blockSamples(sampleRate));
   }
@@ -85,12 +101,12 @@ export class Playout {
     this.#rtp.holds(now, this.#ticksIn(this.#decodedCount));
   }
 
-  /** Ticks of sound in a payload; 0 when it cannot be played. */
-  ticksOf(payloadType: number, length: number): number {
+  /** Ticks of sound in the payload from `start` to `end`; 0 when it cannot be played. */
+  ticksOf(payloadType: number, bytes: Uint8Array, start: number, end: number): number {
     const codec = this.#codecOf(payloadType);
     if (!codec) return 0;
-    const samples = this.#decodingOf(codec).decoder.samplesIn(length);
-    return samples * 1000 > longestPacket * codec.sampleRate ? 0 : (samples * codec.clockRate) / codec.sampleRate;
+    const samples = this.#decodingOf(codec).decoder.samplesIn(bytes, start, end);
+    return samples * 1000 > longestPacket * codec.sampleRate ? 0 : Math.round((samples * this.#rtp.timelineRate) / codec.sampleRate);
   }
 
   /** Takes one block of decoded sound; false when not enough has come in time. */
@@ -98,8 +114,8 @@ export class Playout {
     while (this.#decodedCount < block.length) {
       const packet = this.#rtp.take();
       const codec = packet && this.#codecOf(packet.payloadType);
-      if (!packet || !codec) return false;
-      this.#decode(packet, codec);
+      if (packet && codec) this.#decode(packet, codec);
+      else if (!this.#makeUp(block.length)) return false;
     }
     this.#correctDelay();
     block.set(this.#decoded.subarray(0, block.length));
@@ -108,14 +124,37 @@ export class Playout {
     return true;
   }
 
-  #decode({ bytes, length }: BufferedPacket, codec: AudioCodec): void {
-    const { decoder, resampler } = this.#decodingOf(codec);
-    if (!resampler) {
-      this.#decodedCount += decoder.decode(bytes, 0, length, this.#decoded, this.#decodedCount);
-      return;
-    }
-    const count = decoder.decode(bytes, 0, length, this.#raw, 0);
-    this.#decodedCount += resampler.process(this.#raw, count, this.#decoded.subarray(this.#decodedCount));
+  #decode({ bytes, length, sequence }: BufferedPacket, codec: AudioCodec): void {
+    const { decoder, resampler, raw } = this.#decodingOf(codec);
+    // Where no number is missing, what was made up stood for silence.
+    if (this.#last && sequence !== this.#last.sequence + 1) this.#concealed += this.#madeUp;
+    this.#madeUp = 0;
+    this.#last = { codec, sequence };
+    if (!resampler) this.#decodedCount += decoder.decode(bytes, 0, length, this.#decoded, this.#decodedCount);
+    else this.#resample(resampler, raw, decoder.decode(bytes, 0, length, raw, 0));
+  }
+
+  #resample(resampler: Resampler, raw: Int16Array, count: number): void {
+    this.#decodedCount += resampler.process(raw, count, this.#decoded.subarray(this.#decodedCount));
+  }
+
+  /** Lets the codec that was heard last make up at least `samples`; false when it does not know how, or has done so for too long. */
+  #makeUp(samples: number): boolean {
+    const decoding = this.#last && this.#decodingOf(this.#last.codec);
+    if (!decoding?.decoder.conceal || this.#madeUp >= madeUpAtMost || this.#rtp.digitUnderWay) return false;
+    const { timelineRate, gap } = this.#rtp;
+    const next = this.#rtp.afterGap;
+    const isOurs = next !== undefined && this.#codecOf(next.payloadType)?.name === this.#last?.codec.name;
+    const whole = isOurs && gap * 1000 <= longestGap * timelineRate;
+    const ticks = whole ? gap : this.#ticksIn(samples);
+    const count = Math.round((ticks * decoding.sampleRate) / timelineRate);
+    const [copy, length] = whole ? [next.bytes, next.length] : [undefined, 0];
+    const { decoder, resampler, raw } = decoding;
+    if (!resampler) this.#decodedCount += decoder.conceal?.(count, this.#decoded, this.#decodedCount, copy, length) ?? 0;
+    else this.#resample(resampler, raw, decoder.conceal?.(count, raw, 0, copy, length) ?? 0);
+    this.#rtp.pass(ticks);
+    this.#madeUp += (ticks * 1000) / timelineRate;
+    return true;
   }
 
   /** At most once in a while, and only where enough is decoded: packets are never taken for it before their time. */
@@ -170,24 +209,27 @@ export class Playout {
     return true;
   }
 
-  /** All codecs of a leg have the same clock, at which the packets are timed. */
   #ticksIn(samples: number): number {
-    return (samples * this.#rtp.clockRate) / this.#sampleRate;
+    return (samples * this.#rtp.timelineRate) / this.#sampleRate;
   }
 
-  #decodingWith(codec: AudioCodec, decoder: AudioDecoder): Decoding {
-    return { decoder, resampler: codec.sampleRate === this.#sampleRate ? undefined : new Resampler(codec.sampleRate, this.#sampleRate) };
+  #decodingWith(sampleRate: number, decoder: AudioDecoder): Decoding {
+    if (sampleRate === this.#sampleRate) return { sampleRate, decoder, resampler: undefined, raw: nothing };
+    const raw = new Int16Array((decodedAtMost * sampleRate) / 1000);
+    return { sampleRate, decoder, resampler: new Resampler(sampleRate, this.#sampleRate), raw };
   }
 
   #decodingOf(codec: AudioCodec): Decoding {
     let decoding = this.#decodings.get(codec);
     if (!decoding) {
-      decoding = this.#decodingWith(codec, codec.createDecoder());
+      decoding = this.#decodingWith(codec.sampleRate, codec.createDecoder());
       this.#decodings.set(codec, decoding);
     }
     return decoding;
   }
 }
+
+const nothing = new Int16Array(0);
 
 /** The few samples that wait while the rate changes: a straight line between them is good enough. Works in place. */
 export function changeRate(samples: Int16Array, count: number, from: number, to: number): number {

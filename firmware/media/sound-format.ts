@@ -1,13 +1,15 @@
 /** The sound between devices, sessions, tones and files: mono, 16 bit, in blocks of 10 ms, of which every ptime is a multiple. */
 export const blockMs = 10;
 
-/** Samples a second of telephones, and of what sounds better than they do. */
+/** Samples a second of telephones, of what sounds better than they do, and of all that can be heard. */
 export const narrowRate = 8000;
 export const wideRate = 16_000;
+export const fullRate = 48_000;
 
-/** One of the two rates at which sound is mixed, by the rate that a device or a file has. */
+/** The rate at which sound is mixed that loses nothing of what a device, a codec or a file of this rate has. */
 export function mixingRate(rate: number): number {
-  return rate >= wideRate ? wideRate : narrowRate;
+  if (rate > wideRate) return fullRate;
+  return rate === wideRate ? wideRate : narrowRate;
 }
 
 /** Samples of a block. */
@@ -17,7 +19,7 @@ export function blockSamples(rate: number): number {
 
 /** Gives sound, one block at a time. */
 export interface AudioSource {
-  /** `narrowRate` or `wideRate`; may change between two blocks. */
+  /** A mixing rate; may change between two blocks. */
   readonly sampleRate: number;
   /** Fills `block`, which holds anything; false when there is only silence, and then `block` may be left as it is. */
   pull(block: Int16Array): boolean;
@@ -25,7 +27,7 @@ export interface AudioSource {
 
 /** Takes sound, one block at a time. */
 export interface AudioSink {
-  /** `narrowRate` or `wideRate`; may change between two blocks. */
+  /** A mixing rate; may change between two blocks. */
   readonly sampleRate: number;
   /** Called for every block, with silence too. `block` belongs to the caller again afterwards. */
   push(block: Int16Array): void;

@@ -10,15 +10,19 @@ import type { Body, SessionId, UserAgentEvent } from '#firmware/sip/user-agent-e
 import { Call, type CallPorts } from './call.ts';
 import { entryOf } from './call-log.ts';
 import type { CallHeader, CallNews, CallOwner, CallPlan, RemoteParty } from './call-plan.ts';
+import type { CodecName } from './codec-choice.ts';
 import { resolveTarget } from './dial-target.ts';
+import { DigitMemory } from './digit-memory.ts';
 import type { Alarms } from './machine.ts';
 import type { MediaDesk, MediaNews } from './media-desk.ts';
-import type { Outbox } from './outbox.ts';
+import type { Outbox, PeerDigits } from './outbox.ts';
 import type { LineSettings, PhoneSettings } from './phone-settings.ts';
 
 export interface CallDeskPorts {
   readonly userAgent: UserAgent;
   readonly media: MediaDesk;
+  /** How far ends take digits, as it was learnt before. */
+  readonly digits: readonly PeerDigits[];
   readonly alarms: Alarms;
   readonly entropy: Entropy;
   readonly outbox: Outbox;
@@ -53,6 +57,7 @@ const callsAtMost = 32;
 /** All calls: makes them, finds whose an event is, and forgets them when they are over. */
 export class CallDesk {
   readonly #ports: CallDeskPorts;
+  readonly #digitMemory: DigitMemory;
   readonly #calls = new Map<string, Call>();
   readonly #sessions = new Map<SessionId, Call>();
   readonly #reported = new Map<string, CallStatus['state']>();
@@ -61,6 +66,7 @@ export class CallDesk {
 
   constructor(ports: CallDeskPorts) {
     this.#ports = ports;
+    this.#digitMemory = new DigitMemory(ports.outbox, ports.digits);
   }
 
   /** In the order they began. */
@@ -70,6 +76,11 @@ export class CallDesk {
 
   get(id: string): Call | undefined {
     return this.#calls.get(id);
+  }
+
+  /** What can be spoken on a line, or on none. */
+  codecsFor(line: LineSettings | undefined): readonly CodecName[] {
+    return this.#ports.media.codecsThere(line?.codecs ?? this.#ports.settings().sound.codecs);
   }
 
   /** The call whose events are those of `session`. */
@@ -162,7 +173,9 @@ export class CallDesk {
     if (!call) return;
     if (news.kind === 'legOpen') call.portReady(now, news.rtpPort, news.rtcpPort);
     else if (news.kind === 'legFailed') call.portFailed(now, news.reason);
-    else if (news.kind === 'digit') call.takeEventDigit(now, news.digit);
+    else if (news.kind === 'digit') call.takeMediaDigit(now, news.digit, news.way);
+    else if (news.kind === 'secured') call.secured(news.suite);
+    else if (news.kind === 'securityFailed') call.securityFailed(now, news.reason);
     else if (news.kind === 'silence') call.silence(now, news.seconds);
   }
 
@@ -186,13 +199,14 @@ export class CallDesk {
   }
 
   describe(): object {
-    return { calls: this.#calls.size, sessions: this.#sessions.size };
+    return { calls: this.#calls.size, sessions: this.#sessions.size, digits: this.#digitMemory.describe() };
   }
 
   #begin(now: Milliseconds, plan: CallPlan, record?: CallRecord): Call {
     const { userAgent, media, alarms, entropy } = this.#ports;
     const { calls, sound } = this.#ports.settings();
     const ports: CallPorts = {
+      digitMemory: this.#digitMemory,
       userAgent,
       media,
       alarms,

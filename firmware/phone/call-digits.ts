@@ -1,7 +1,7 @@
 import type { Digit } from '#firmware/contract/media.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Body } from '#firmware/sip/user-agent-events.ts';
-import { type DigitCarrier, DigitSender } from './digit-sender.ts';
+import { type DigitCarrier, type DigitHabits, DigitSender } from './digit-sender.ts';
 import { parseInfoDigit } from './info-digits.ts';
 import type { CallSettings } from './phone-settings.ts';
 import { type DigitWay, PressFilter } from './press-filter.ts';
@@ -16,10 +16,21 @@ export class CallDigits {
   #sent = '';
   #received = '';
 
-  /** `report` hears each press of the far end once, by whichever way it came first. */
-  constructor(carrier: DigitCarrier, settings: CallSettings, report: (digit: Digit, way: DigitWay) => void) {
-    this.#sender = new DigitSender(carrier, settings);
+  /** `habits` are those of the far end; `report` hears each press of it once, by whichever way it came first. */
+  constructor(
+    carrier: DigitCarrier,
+    settings: CallSettings,
+    habits: DigitHabits,
+    learnt: (habits: DigitHabits) => void,
+    report: (digit: Digit, way: DigitWay) => void,
+  ) {
+    this.#sender = new DigitSender(carrier, settings, habits, learnt);
     this.#report = report;
+  }
+
+  /** How digits go to the far end, and what is known of how it takes them. */
+  get way(): { readonly way: DigitWay; readonly evidence: string[] } {
+    return { way: this.#sender.way, evidence: this.#sender.evidence };
   }
 
   /** The last ones sent; a flash is `!`. */
@@ -47,12 +58,13 @@ export class CallDigits {
     if (press) this.#take(now, press.digit, 'info');
   }
 
-  takeEvent(now: Milliseconds, digit: Digit): void {
-    this.#take(now, digit, 'rfc4733');
+  takeFromMedia(now: Milliseconds, digit: Digit, way: 'event' | 'sound'): void {
+    this.#take(now, digit, way === 'event' ? 'rfc4733' : way);
   }
 
   #take(now: Milliseconds, digit: Digit, way: DigitWay): void {
     if (!this.#filter.isNew(now, digit, way)) return;
+    this.#sender.heard(way);
     this.#received = appended(this.#received, digit);
     this.#report(digit, way);
   }

@@ -9,7 +9,10 @@ import type { UserAgent } from '#firmware/sip/user-agent.ts';
 import type { Body, SessionId, UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
 import { CallDigits } from './call-digits.ts';
 import type { CallEnding, CallNews, CallPlan, RemoteParty } from './call-plan.ts';
+import { securityOfIncoming, securityOfOutgoing } from './call-security.ts';
 import { type CallAction, type CallInput, type CallTableState, type CallTimer, callTable } from './call-table.ts';
+import type { DigitMemory } from './digit-memory.ts';
+import { freshHabits } from './digit-sender.ts';
 import { type Alarms, Machine } from './machine.ts';
 import type { MediaDesk } from './media-desk.ts';
 import { type LocalWish, Negotiation, type NegotiationRecord } from './negotiation.ts';
@@ -25,6 +28,7 @@ export interface CallPorts {
   readonly entropy: Entropy;
   readonly calls: CallSettings;
   readonly sound: SoundSettings;
+  readonly digitMemory: DigitMemory;
   report(news: CallNews): void;
   /** Events of that session are this call's. */
   bind(session: SessionId): void;
@@ -49,6 +53,8 @@ export class Call {
   #remoteName: string;
   #rtp: { readonly rtpPort: number; readonly rtcpPort: number } | undefined;
   #onHold = false;
+  /** What the handshake of the media ports has agreed on. */
+  #suite: string | undefined;
   /** Where the person listens, `null` = nowhere. */
   #device: string | null = null;
   #ending: CallEnding | undefined;
@@ -81,11 +87,22 @@ export class Call {
     );
     const carrier = {
       sendInfo: (at: Milliseconds, body: Body) => this.#inSession((session) => userAgent.info(at, session, body)),
-      sendEvent: (digit: Digit, durationMs: number) => media.sendDigit(plan.id, digit, durationMs),
-      takesEvents: () => this.#negotiation.agreed?.telephoneEvent !== undefined,
+      sendEvent: (digit: Digit, durationMs: number) => media.sendDigit(plan.id, digit, durationMs, 'event'),
+      playDigit: (digit: Digit, durationMs: number) => media.sendDigit(plan.id, digit, durationMs, 'sound'),
+      takesEvents: () => (this.#negotiation.agreed?.telephoneEvents.length ?? 0) > 0,
     };
-    this.#digits = new CallDigits(carrier, ports.calls, (digit, way) => ports.report({ kind: 'digit', call: plan.id, digit, way }));
+    const peer = plan.remote.uri;
+    this.#digits = new CallDigits(
+      carrier,
+      ports.calls,
+      ports.digitMemory.of(peer) ?? freshHabits(ports.calls.infoFormat),
+      (habits) => ports.digitMemory.learn(peer, habits),
+      (digit, way) => ports.report({ kind: 'digit', call: plan.id, digit, way }),
+    );
+    const security = way.direction === 'incoming' ? securityOfIncoming : securityOfOutgoing;
     const negotiating = {
+      security: security(plan.line, ports.sound, ports.entropy),
+      codecs: () => media.codecsThere(plan.line?.codecs ?? ports.sound.codecs),
       sendOffer: (at: Milliseconds, body: Body) => this.#session !== undefined && userAgent.reoffer(at, this.#session, body),
       agreed: (audio: NegotiatedAudio) => this.#agreed(audio),
     };
@@ -157,6 +174,13 @@ export class Call {
     return this.#negotiation.agreed?.heldByRemote ?? false;
   }
 
+  /** The suite that protects sound, `DTLS` while the media ports see to it, or `null`. */
+  get encryption(): string | null {
+    const security = this.#negotiation.agreed?.security;
+    if (!security) return null;
+    return security.kind === 'sdes' ? security.suite : (this.#suite ?? 'DTLS');
+  }
+
   /** The far end sends its own ringback or announcement. */
   get earlyMedia(): boolean {
     return this.state === 'ringback' && this.#negotiation.agreed !== undefined;
@@ -196,12 +220,8 @@ export class Call {
     return this.#createdAt;
   }
 
-  get digitsSent(): string {
-    return this.#digits.sent;
-  }
-
-  get digitsReceived(): string {
-    return this.#digits.received;
+  get digits(): Pick<CallDigits, 'sent' | 'received' | 'way'> {
+    return this.#digits;
   }
 
   /** The state in the words of the contract; `waiting` is what a ringing call does while the person talks. */
@@ -263,8 +283,19 @@ export class Call {
     this.#machine.input(now, 'portFailed');
   }
 
-  takeEventDigit(now: Milliseconds, digit: Digit): void {
-    this.#digits.takeEvent(now, digit);
+  takeMediaDigit(now: Milliseconds, digit: Digit, way: 'event' | 'sound'): void {
+    this.#digits.takeFromMedia(now, digit, way);
+  }
+
+  /** The media ports have agreed on keys. */
+  secured(suite: string): void {
+    this.#suite = suite;
+  }
+
+  /** They have not: what would be heard could be anybody's. */
+  securityFailed(now: Milliseconds, reason: string): void {
+    if (this.alive) this.#note('unusable', null, `sound could not be protected: ${reason}`);
+    this.#machine.input(now, 'hangUp');
   }
 
   /** No sound came although it was due: the far end went away without a BYE. */
@@ -435,7 +466,7 @@ export class Call {
   }
 
   #agreed(audio: NegotiatedAudio): void {
-    this.#ports.media.updateLeg(this.plan.id, sessionParametersOf(audio, this.#ports.sound.symmetric));
+    this.#ports.media.updateLeg(this.plan.id, sessionParametersOf(audio, this.#ports.sound, this.plan.line?.media.nat ?? false));
     this.#applyDevice();
   }
 

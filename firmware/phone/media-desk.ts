@@ -2,6 +2,7 @@ import type { EventName, EventOf, ResultOf } from '#firmware/contract/contract.t
 import type { AudioTarget, Digit, mediaContract, SessionParameters, SessionStatistics, ToneName } from '#firmware/contract/media.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Counters, LimitedLog } from '#firmware/core/counters.ts';
+import { type CodecName, codecsThere } from './codec-choice.ts';
 import type { MediaCommand, Outbox, Reply } from './outbox.ts';
 import type { SoundSettings } from './phone-settings.ts';
 
@@ -14,7 +15,10 @@ export type MediaNews =
   /** The leg has its ports: for the first time, or others than before. */
   | { readonly kind: 'legOpen'; readonly leg: string; readonly rtpPort: number; readonly rtcpPort: number }
   | { readonly kind: 'legFailed'; readonly leg: string; readonly reason: string }
-  | { readonly kind: 'digit'; readonly leg: string; readonly digit: Digit }
+  | { readonly kind: 'digit'; readonly leg: string; readonly digit: Digit; readonly way: 'event' | 'sound' }
+  /** What became of the handshake that the media ports agree on keys by. */
+  | { readonly kind: 'secured'; readonly leg: string; readonly suite: string }
+  | { readonly kind: 'securityFailed'; readonly leg: string; readonly reason: string }
   /** Sound of the far end stayed away although it was due. */
   | { readonly kind: 'silence'; readonly leg: string; readonly seconds: number }
   | { readonly kind: 'playbackFailed'; readonly leg: string; readonly reason: string };
@@ -63,6 +67,8 @@ export class MediaDesk {
   readonly #muted = new Set<string>();
   readonly #pending = new Map<number, Pending>();
   #news: MediaNews[] = [];
+  /** As media said last. */
+  #opus: ResultOf<Media, 'configure'>['opus'] = { ok: false };
 
   constructor(outbox: Outbox, log: LimitedLog, counters: Counters, settings: SoundSettings) {
     this.#outbox = outbox;
@@ -73,6 +79,17 @@ export class MediaDesk {
 
   get up(): boolean {
     return this.#link === 'up';
+  }
+
+  /** Those of `wanted` that can be spoken; those of everybody when there is none. */
+  codecsThere(wanted: readonly CodecName[]): readonly CodecName[] {
+    return codecsThere(wanted, this.#opus.ok);
+  }
+
+  /** What people should know and mend. */
+  get notices(): string[] {
+    if (!this.#settings.usesOpus || this.#opus.ok || !this.up) return [];
+    return ['Opus is left out of calls: its library is missing (sudo apt-get install libopus0)'];
   }
 
   takeNews(): MediaNews[] {
@@ -118,7 +135,10 @@ export class MediaDesk {
   event(now: Milliseconds, event: MediaContractEvent): void {
     switch (event.name) {
       case 'digit':
-        if (this.#legs.has(event.fields.session)) this.#news.push({ kind: 'digit', leg: event.fields.session, digit: event.fields.digit });
+        if (this.#legs.has(event.fields.session)) {
+          const { session: leg, digit, way } = event.fields;
+          this.#news.push({ kind: 'digit', leg, digit, way });
+        }
         return;
       case 'statistics':
         for (const statistics of event.fields.sessions) {
@@ -129,6 +149,15 @@ export class MediaDesk {
       case 'rtpSilence':
         if (this.#legs.has(event.fields.session)) {
           this.#news.push({ kind: 'silence', leg: event.fields.session, seconds: event.fields.seconds });
+        }
+        return;
+      case 'secured':
+        if (this.#legs.has(event.fields.session))
+          this.#news.push({ kind: 'secured', leg: event.fields.session, suite: event.fields.suite });
+        return;
+      case 'securityFailed':
+        if (this.#legs.has(event.fields.session)) {
+          this.#news.push({ kind: 'securityFailed', leg: event.fields.session, reason: event.fields.reason });
         }
         return;
       case 'playbackEnded':
@@ -194,9 +223,9 @@ export class MediaDesk {
     return this.#legs.get(name)?.statistics;
   }
 
-  sendDigit(name: string, digit: Digit, durationMs: number): void {
+  sendDigit(name: string, digit: Digit, durationMs: number, way: 'event' | 'sound'): void {
     const leg = this.#legs.get(name);
-    if (leg && this.#isOpen(leg)) this.#plain({ name: 'sendDigit', args: { session: name, digit, durationMs } });
+    if (leg && this.#isOpen(leg)) this.#plain({ name: 'sendDigit', args: { session: name, digit, durationMs, way } });
   }
 
   /** Plays a file to the far end until the leg closes or plays something else. */
@@ -260,13 +289,19 @@ export class MediaDesk {
   }
 
   #configure(): void {
-    const { devices, rtpPorts, country, jitterBuffer, graceSeconds, silenceSeconds } = this.#settings;
-    const args = { devices, rtpPorts, country, jitterBuffer, graceSeconds, silenceSeconds };
+    const { devices, rtpPorts, country, jitterBuffer, usesOpus: opus, graceSeconds, silenceSeconds } = this.#settings;
+    const certificate = this.#settings.certificate && {
+      certificate: this.#settings.certificate.certificate,
+      privateKey: this.#settings.certificate.privateKey,
+    };
+    const args = { devices, rtpPorts, country, jitterBuffer, opus, certificate, graceSeconds, silenceSeconds };
     this.#send({ name: 'configure', args }, { kind: 'configure' });
   }
 
   /** Devices are opened while others wait, so nothing that names one is said before. */
   #configured(now: Milliseconds, result: ResultOf<Media, 'configure'>): void {
+    this.#opus = result.opus;
+    if (this.#settings.usesOpus && !result.opus.ok) this.#log.warn(now, 'no-opus', { reason: result.opus.reason });
     for (const [device, { ok, reason }] of Object.entries(result.devices)) if (!ok) this.#deviceState(now, device, ok, reason);
     for (const [device, volume] of Object.entries(this.#settings.volumes)) this.#plain({ name: 'setVolume', args: { device, volume } });
     this.#askSessions();

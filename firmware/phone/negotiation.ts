@@ -1,8 +1,9 @@
+import type { OwnIce } from '#firmware/contract/media.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Entropy } from '#firmware/core/entropy.ts';
 import { randomFraction, randomUint32 } from '#firmware/core/entropy.ts';
 import type { StateTable } from '#firmware/core/state-table.ts';
-import { telephoneEvent } from '#firmware/sdp/audio-format.ts';
+import type { LocalSecurity } from '#firmware/sdp/media-security.ts';
 import {
   type LocalAudio,
   type NegotiatedAudio,
@@ -12,9 +13,9 @@ import {
 } from '#firmware/sdp/offer-answer.ts';
 import { formatSessionDescription, parseSessionDescription, type SessionDescription } from '#firmware/sdp/session-description.ts';
 import type { Body } from '#firmware/sip/user-agent-events.ts';
+import { type CodecName, formatsOf } from './codec-choice.ts';
 import { type Alarms, Machine } from './machine.ts';
 import type { SoundSettings } from './phone-settings.ts';
-import { codecFormats } from './session-parameters.ts';
 
 const sdpType = 'application/sdp';
 
@@ -52,6 +53,8 @@ export interface LocalWish {
   readonly rtpPort: number;
   readonly rtcpPort: number;
   readonly onHold: boolean;
+  /** Our side of the search for a way through NATs; `null` = there is none. */
+  readonly ice: OwnIce | null;
 }
 
 /** Offers and answers of a call as plain JSON, for a successor of this process. */
@@ -59,10 +62,15 @@ export interface NegotiationRecord {
   readonly exchange: OfferAnswerSnapshot;
   /** `null`: an offer of ours was under way, and nobody knows what became of it. */
   readonly told: LocalWish | null;
+  readonly security?: LocalSecurity | undefined;
 }
 
 /** What a negotiation asks of the call it belongs to. */
 export interface NegotiationPorts {
+  /** What the call wants of protection. */
+  readonly security: LocalSecurity | undefined;
+  /** What can be spoken now, the best first. */
+  codecs(): readonly CodecName[];
   /** Sends a re-INVITE; false when it cannot be sent now. */
   sendOffer(now: Milliseconds, body: Body): boolean;
   /** Something was agreed: media has to follow. */
@@ -74,6 +82,7 @@ export type BodyOutcome = { readonly ok: true; readonly body: Body } | { readonl
 /** The offers and answers of one call. */
 export class Negotiation {
   readonly #ports: NegotiationPorts;
+  readonly #security: LocalSecurity | undefined;
   readonly #sound: SoundSettings;
   readonly #entropy: Entropy;
   #exchange: OfferAnswer;
@@ -86,6 +95,7 @@ export class Negotiation {
 
   constructor(ports: NegotiationPorts, sound: SoundSettings, entropy: Entropy, alarms: Alarms, record?: NegotiationRecord) {
     this.#ports = ports;
+    this.#security = record ? record.security : ports.security;
     this.#sound = sound;
     this.#entropy = entropy;
     this.#exchange = new OfferAnswer(record?.exchange ?? startOfferAnswer(String(randomUint32(entropy))));
@@ -124,7 +134,7 @@ export class Negotiation {
   record(): NegotiationRecord {
     const { state } = this.#machine;
     const open = state === 'offering' || state === 'backingOff';
-    return { exchange: this.#exchange.snapshot(), told: open ? null : (this.#told ?? null) };
+    return { exchange: this.#exchange.snapshot(), told: open ? null : (this.#told ?? null), security: this.#security };
   }
 
   /** Changes what we want; a running call is offered it as soon as that can be. */
@@ -218,31 +228,41 @@ export class Negotiation {
 
   #local(wish: LocalWish): LocalAudio {
     return {
-      address: wish.address,
-      port: wish.rtpPort,
+      ...(wish.ice ? { address: wish.ice.address, port: wish.ice.port } : { address: wish.address, port: wish.rtpPort }),
       rtcpPort: wish.rtcpPort,
-      codecs: this.#sound.codecs.map((name) => codecFormats[name]),
-      telephoneEvent,
+      ice: wish.ice ?? undefined,
+      ...formatsOf(this.#ports.codecs(), this.#sound.opus),
+      comfortNoise: this.#sound.comfortNoise,
       ptime: this.#sound.ptime,
       maxPtime: 60,
       direction: wish.onHold ? 'sendonly' : 'sendrecv',
+      security: this.#security,
+      rtcpMux: this.#security?.offers === 'dtls' || wish.ice !== null,
     };
   }
 }
 
 /** Why an offer could not be answered, or nothing: asked before a call is let ring. */
-export function problemOfOffer(body: Body, sound: SoundSettings): string | undefined {
+export function problemOfOffer(
+  body: Body,
+  sound: SoundSettings,
+  codecs: readonly CodecName[],
+  security: LocalSecurity | undefined,
+): string | undefined {
   const offer = readDescription(body);
   if (typeof offer === 'string') return offer;
   const local: LocalAudio = {
     address: '127.0.0.1',
     port: 9,
     rtcpPort: 10,
-    codecs: sound.codecs.map((name) => codecFormats[name]),
-    telephoneEvent,
+    ...formatsOf(codecs, sound.opus),
+    comfortNoise: false,
     ptime: sound.ptime,
     maxPtime: 60,
     direction: 'sendrecv',
+    ice: undefined,
+    security,
+    rtcpMux: false,
   };
   const outcome = new OfferAnswer(startOfferAnswer('1')).answer(offer, local);
   return outcome.outcome === 'unusable' ? outcome.reason : undefined;

@@ -5,6 +5,7 @@ import type { mediaContract } from '#firmware/contract/media.ts';
 import type { CallLogEntry, DoorLogEntry, Fact, PhoneStatus, TextEntry } from '#firmware/contract/phone.ts';
 import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
 import type { CoreEvent, Transmit } from '#firmware/sip/transport/sip-core.ts';
+import type { DigitHabits } from './digit-sender.ts';
 
 type CommandsOf<C extends typeof halContract | typeof mediaContract> = {
   [N in CommandName<C>]: { readonly name: N; readonly args: ArgsOf<C, N> };
@@ -33,6 +34,12 @@ export interface AlertRecord {
   readonly acknowledgedBy: string | null;
 }
 
+/** How one far end takes and sends digits, as it was found out; kept on disk for the next call. */
+export interface PeerDigits extends DigitHabits {
+  /** Its address. */
+  readonly peer: string;
+}
+
 export type AlertState = 'idle' | 'queued' | 'calling' | 'pausing' | 'acknowledged' | 'exhausted';
 
 /** Something to keep on disk. */
@@ -43,7 +50,8 @@ export type PhoneRecord =
   | { readonly kind: 'missedCalls'; readonly count: number }
   | { readonly kind: 'unreadTexts'; readonly count: number }
   /** A text message, or what has become of one that went out. */
-  | { readonly kind: 'text'; readonly entry: TextEntry };
+  | { readonly kind: 'text'; readonly entry: TextEntry }
+  | { readonly kind: 'digits'; readonly entry: PeerDigits };
 
 /** What the phone wants of its driver beside SIP on the wire. */
 export type PhoneEvent =

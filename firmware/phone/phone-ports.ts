@@ -7,7 +7,7 @@ import type { NameService } from '#firmware/sip/transport/name-records.ts';
 import type { LocalAddresses } from '#firmware/sip/transport/sip-core.ts';
 import type { UserAgentSettings } from '#firmware/sip/user-agent-settings.ts';
 import type { Dialed } from './handset.ts';
-import type { AlertRecord } from './outbox.ts';
+import type { AlertRecord, PeerDigits } from './outbox.ts';
 
 /** What a phone gets from its driver. */
 export interface PhonePorts {
@@ -34,4 +34,6 @@ export interface PhoneMemory {
   /** Text messages, oldest first, and how many of them nobody has looked at. */
   readonly texts?: readonly TextEntry[] | undefined;
   readonly unreadTexts?: number | undefined;
+  /** How far ends take digits; who was met last at the end. */
+  readonly digits?: readonly PeerDigits[];
 }

@@ -1,9 +1,14 @@
 import type { Settings } from '#firmware/config/settings.ts';
 import type { BoardProfile } from '#firmware/contract/hal.ts';
 import type { AudioDevice, Digit } from '#firmware/contract/media.ts';
+import { type SrtpSuiteName, srtpSuiteNames } from '#firmware/core/srtp-suites.ts';
+import type { Fingerprint } from '#firmware/sdp/media-security.ts';
 import type { AccountKeepAlive, AccountTransport } from '#firmware/sip/account.ts';
 import { parseUri, type SipUri } from '#firmware/sip/message/uri.ts';
-import { type CodecName, codecNames } from './session-parameters.ts';
+import { type CodecName, codecNames, type OpusWishes } from './codec-choice.ts';
+
+/** What a sound card may be asked for. */
+const audioRates = [8000, 16_000, 44_100, 48_000] as const;
 
 /** All that the phone's rules depend on, parsed and typed, at one moment. */
 export interface PhoneSettings {
@@ -40,6 +45,9 @@ export interface LineSettings {
   readonly forward: SipUri | undefined;
   readonly doNotDisturb: boolean;
   readonly subscribeMessages: boolean;
+  readonly media: LineMediaSettings;
+  /** Best first. */
+  readonly codecs: readonly CodecName[];
   readonly events: LineEventSettings;
 }
 
@@ -53,6 +61,24 @@ export interface LineEventSettings {
   readonly watchRegistration: boolean;
 }
 
+/** Each a host with or without a port; empty = none. */
+export interface IceServers {
+  readonly stunServer: string;
+  readonly turnServer: string;
+  readonly turnUsername: string;
+  readonly turnPassword: string;
+}
+
+/** How the sound of a line's calls travels. */
+export interface LineMediaSettings {
+  readonly encryption: 'off' | 'optional' | 'mandatory';
+  readonly keyExchange: 'sdes' | 'dtls';
+  /** Far ends are behind a NAT: sound goes to where theirs comes from. */
+  readonly nat: boolean;
+  /** Servers for the search for a way through NATs; `null` = it is not made. */
+  readonly ice: IceServers | null;
+}
+
 export interface DialingSettings {
   readonly plan: readonly string[];
   readonly interDigitMs: number;
@@ -61,7 +87,8 @@ export interface DialingSettings {
 }
 
 export interface CallSettings {
-  readonly digitMode: 'info' | 'rfc4733' | 'both';
+  readonly digitMode: 'info' | 'rfc4733' | 'both' | 'sound' | 'auto';
+  readonly digitMs: number;
   readonly infoFormat: 'dtmf-relay' | 'dtmf';
   /** An incoming call rings this long. */
   readonly ringMs: number;
@@ -76,6 +103,13 @@ export interface CallSettings {
   readonly doNotDisturbStatus: number;
 }
 
+/** A certificate that the device made for itself, and its key, both PEM. */
+export interface DeviceCertificate {
+  readonly certificate: string;
+  readonly privateKey: string;
+  readonly fingerprint: Fingerprint;
+}
+
 export interface SoundSettings {
   readonly devices: Readonly<Record<string, AudioDevice>>;
   /** 0–100 by device. */
@@ -85,9 +119,19 @@ export interface SoundSettings {
   readonly jitterBuffer: { readonly minimumMs: number; readonly startMs: number; readonly maximumMs: number };
   readonly graceSeconds: number;
   readonly silenceSeconds: number;
+  /** Of calls of no line. */
   readonly codecs: readonly CodecName[];
+  /** Some calls may be in Opus. */
+  readonly usesOpus: boolean;
+  readonly opus: OpusWishes;
+  readonly comfortNoise: boolean;
+  /** Listen for digits in the sound of far ends. */
+  readonly hearDigits: boolean;
   readonly ptime: number;
-  readonly symmetric: boolean;
+  /** Of this device, for handshakes between the media ports; `null` = there is none. */
+  readonly certificate: DeviceCertificate | null;
+  /** Best first. */
+  readonly cipherSuites: readonly SrtpSuiteName[];
 }
 
 export interface DoorSettings {
@@ -121,7 +165,7 @@ export interface AlertSettings {
 }
 
 /** Reads the settings of the one schema. Lines without a usable address, doors and alerts without people are left out. */
-export function phoneSettingsOf(settings: Settings, board: BoardProfile): PhoneSettings {
+export function phoneSettingsOf(settings: Settings, board: BoardProfile, certificate: DeviceCertificate | null = null): PhoneSettings {
   const autoDomain = settings.get('phone.autoDomain');
   return {
     lines: linesOf(settings),
@@ -132,6 +176,7 @@ export function phoneSettingsOf(settings: Settings, board: BoardProfile): PhoneS
     },
     calls: {
       digitMode: settings.get('phone.digitMode'),
+      digitMs: settings.get('phone.digitMs'),
       infoFormat: settings.get('phone.infoFormat'),
       ringMs: 1000 * settings.get('phone.ringSeconds'),
       noAnswerMs: 1000 * settings.get('phone.noAnswerSeconds'),
@@ -140,7 +185,7 @@ export function phoneSettingsOf(settings: Settings, board: BoardProfile): PhoneS
       acceptTransfers: settings.get('phone.acceptTransfers') === 'inCall',
       doNotDisturbStatus: settings.get('phone.doNotDisturbStatus'),
     },
-    sound: soundOf(settings),
+    sound: soundOf(settings, certificate),
     board,
     doors: settings.names('door').map((name) => doorOf(settings, name)),
     alerts: settings.names('alert').map((name) => alertOf(settings, name)),
@@ -158,6 +203,7 @@ function lineOf(settings: Settings, name: string): LineSettings | undefined {
   if (!aor) return undefined;
   const registrar = sipUriOf(settings.get('line.*.registrar', name)) ?? aor.with({ user: undefined, password: undefined });
   const transport = settings.get('line.*.transport', name);
+  const codecs = settings.get('line.*.codecs', name);
   return {
     name,
     aor,
@@ -181,6 +227,22 @@ function lineOf(settings: Settings, name: string): LineSettings | undefined {
       publishPresence: settings.get('line.*.publishPresence', name),
       watchRegistration: settings.get('line.*.watchRegistration', name),
     },
+    codecs: codecNamesOf(codecs.length > 0 ? codecs : settings.get('rtp.codecs')),
+    media: {
+      encryption: settings.get('line.*.encryption', name),
+      keyExchange: settings.get('line.*.keyExchange', name),
+      nat: settings.get('line.*.nat', name),
+      ice: settings.get('line.*.ice', name) ? iceServersOf(settings, name) : null,
+    },
+  };
+}
+
+function iceServersOf(settings: Settings, name: string): IceServers {
+  return {
+    stunServer: settings.get('line.*.stunServer', name),
+    turnServer: settings.get('line.*.turnServer', name),
+    turnUsername: settings.get('line.*.turnUsername', name),
+    turnPassword: settings.get('line.*.turnPassword', name),
   };
 }
 
@@ -214,7 +276,7 @@ function alertOf(settings: Settings, name: string): AlertSettings {
   };
 }
 
-function soundOf(settings: Settings): SoundSettings {
+function soundOf(settings: Settings, certificate: DeviceCertificate | null): SoundSettings {
   const names = settings.names('audio');
   return {
     devices: Object.fromEntries(names.map((name) => [name, deviceOf(settings, name)])),
@@ -229,8 +291,15 @@ function soundOf(settings: Settings): SoundSettings {
     graceSeconds: settings.get('rtp.graceSeconds'),
     silenceSeconds: settings.get('rtp.silenceSeconds'),
     codecs: codecNamesOf(settings.get('rtp.codecs')),
+    usesOpus: [settings.get('rtp.codecs'), ...settings.names('line').map((line) => settings.get('line.*.codecs', line))]
+      .flat()
+      .includes('opus'),
+    opus: opusOf(settings),
+    comfortNoise: settings.get('rtp.comfortNoise'),
+    hearDigits: settings.get('phone.hearDigits'),
     ptime: settings.get('rtp.ptime'),
-    symmetric: settings.get('rtp.symmetric'),
+    certificate,
+    cipherSuites: settings.get('rtp.cipherSuites').flatMap((name) => srtpSuiteNames.filter((known) => known === name)),
   };
 }
 
@@ -241,8 +310,8 @@ function deviceOf(settings: Settings, name: string): AudioDevice {
   switch (driver) {
     case 'portaudio': {
       const rate = settings.get('audio.*.sampleRate', name);
-      const sampleRate = rate === 16_000 || rate === 44_100 || rate === 48_000 ? rate : 8000;
-      return { driver, input, output, sampleRate };
+      const sampleRate = audioRates.find((known) => known === rate);
+      return { driver, input, output, ...(sampleRate && { sampleRate }), frameMs: settings.get('audio.*.frameMs', name) === 20 ? 20 : 10 };
     }
     case 'wav':
       return { driver, input, output, loop: settings.get('audio.*.loop', name) };
@@ -261,6 +330,18 @@ function sipUriOf(text: string): SipUri | undefined {
 /** True for a key that is also a digit. */
 export function isDigit(text: string): text is Digit {
   return text === 'flash' || (text.length === 1 && '0123456789*#ABCD'.includes(text));
+}
+
+function opusOf(settings: Settings): OpusWishes {
+  const rate = settings.get('opus.sampleRate');
+  return {
+    sampleRate: rate === 8000 || rate === 48_000 ? rate : 16_000,
+    bitrate: settings.get('opus.bitrate'),
+    constantBitrate: settings.get('opus.constantBitrate'),
+    complexity: settings.get('opus.complexity'),
+    errorCorrection: settings.get('opus.errorCorrection'),
+    discontinuous: settings.get('opus.discontinuous'),
+  };
 }
 
 function codecNamesOf(names: readonly string[]): CodecName[] {

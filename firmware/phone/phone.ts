@@ -13,6 +13,7 @@ import { AlertDesk } from './alert-desk.ts';
 import { Board, type BoardNews, type HalContractEvent } from './board.ts';
 import { CallDesk } from './call-desk.ts';
 import type { CallNews } from './call-plan.ts';
+import { securityNotices } from './call-security.ts';
 import { DoorDesk } from './door-desk.ts';
 import { EventDesk } from './event-desk.ts';
 import { Handset, handsetDevice } from './handset.ts';
@@ -89,6 +90,7 @@ export class Phone implements SipCore<PhoneEvent> {
       outbox,
       addresses,
       settings: current,
+      digits: memory.digits ?? [],
       hasLine: (name) => lines.get(name) !== undefined,
     });
     const handset = new Handset({ desk, alarms, settings: current, hook: () => board.hook }, memory.lastDialed);
@@ -110,6 +112,7 @@ export class Phone implements SipCore<PhoneEvent> {
       desk,
       outbox,
       counters,
+      entropy,
       settings: current,
       lines: () => lines.all,
       room: () => handset.room,
@@ -181,7 +184,10 @@ export class Phone implements SipCore<PhoneEvent> {
   }
 
   networkChanged(now: Milliseconds): void {
-    this.#settled(now, () => this.#userAgent.networkChanged(now));
+    this.#settled(now, () => {
+      this.#userAgent.networkChanged(now);
+      this.#desk.relocate(undefined);
+    });
   }
 
   // ── hal and media ──
@@ -321,7 +327,11 @@ export class Phone implements SipCore<PhoneEvent> {
       texts: this.#texts,
       events: this.#events,
       missedCalls: this.#missedCalls,
-      notices: this.#ports.notices?.() ?? [],
+      notices: [
+        ...(this.#ports.notices?.() ?? []),
+        ...this.#media.notices,
+        ...this.#lines.all.flatMap(({ settings }) => securityNotices(settings)),
+      ],
       tone: this.#tone,
       counters: this.#counters,
     });

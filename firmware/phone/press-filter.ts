@@ -2,7 +2,7 @@ import type { Digit } from '#firmware/contract/media.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 
 /** How a digit of the far end reached us. */
-export type DigitWay = 'info' | 'rfc4733';
+export type DigitWay = 'info' | 'rfc4733' | 'sound';
 
 interface Press {
   readonly digit: Digit;
@@ -15,7 +15,7 @@ const windowMs = 1500;
 const pressesAtMost = 16;
 
 /**
- * Many phones send each press twice, by INFO and by RFC 4733. A digit is the same press when it comes by another way shortly after;
+ * Many phones send each press twice, by INFO and by RFC 4733, and gateways leave the tone in the sound. A digit is the same press when it comes by another way shortly after;
  * presses pair one to one, so `**` sent both ways is two presses, not one and not four.
  */
 export class PressFilter {

@@ -1,5 +1,6 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Counters } from '#firmware/core/counters.ts';
+import type { Entropy } from '#firmware/core/entropy.ts';
 import { NameAddr } from '#firmware/sip/message/name-addr.ts';
 import { descriptionOf } from '#firmware/sip/message-body.ts';
 import type { RejectOptions, UserAgent } from '#firmware/sip/user-agent.ts';
@@ -8,6 +9,7 @@ import type { Call } from './call.ts';
 import type { CallDesk } from './call-desk.ts';
 import { refusedEntryOf } from './call-log.ts';
 import type { RemoteParty } from './call-plan.ts';
+import { securityOfIncoming } from './call-security.ts';
 import type { Line } from './line.ts';
 import { problemOfOffer } from './negotiation.ts';
 import type { Outbox } from './outbox.ts';
@@ -18,6 +20,7 @@ export interface ReceptionPorts {
   readonly desk: CallDesk;
   readonly outbox: Outbox;
   readonly counters: Counters;
+  readonly entropy: Entropy;
   settings(): PhoneSettings;
   lines(): readonly Line[];
   /** What a call finds at the handset. */
@@ -51,7 +54,7 @@ export class Reception {
     const remote = partyOf(event.asserted ?? request.from);
     const offer = descriptionOf(request);
     const replaced = event.replaces === undefined ? undefined : desk.ofSession(event.replaces);
-    const refusal = event.replaces === undefined ? this.#refusalOf(line, offer) : this.#refusalOfSuccessor(replaced, offer);
+    const refusal = event.replaces === undefined ? this.#refusalOf(line, offer) : this.#refusalOfSuccessor(replaced, line, offer);
     if (!refusal) {
       const host = request.topVia.received ?? request.topVia.host;
       const call = desk.admit(now, { session, line: line?.settings, remote, offer, host });
@@ -72,21 +75,29 @@ export class Reception {
     const { calls } = this.#ports.settings();
     if (line?.settings.forward) return { statusCode: 302, options: { contacts: [new NameAddr(line.settings.forward)] } };
     if (this.#isQuiet(line)) return { statusCode: calls.doNotDisturbStatus };
-    const useless = this.#refusalOfSound(offer);
+    const useless = this.#refusalOfSound(line, offer);
     if (useless) return useless;
     return !this.#ports.desk.hasRoom || this.#ports.room() === 'full' ? { statusCode: 486 } : undefined;
   }
 
   /** RFC 3891 §3: the person talks on with somebody else, so neither do not disturb nor a lack of room matters. */
-  #refusalOfSuccessor(replaced: Call | undefined, offer: Body | undefined): Refusal | undefined {
+  #refusalOfSuccessor(replaced: Call | undefined, line: Line | undefined, offer: Body | undefined): Refusal | undefined {
     if (!this.#ports.settings().calls.acceptTransfers) return { statusCode: 403 };
     // Doors and alerts talk to nobody but their people.
     if (!replaced?.alive || replaced.plan.owner.kind !== 'handset') return { statusCode: 603 };
-    return this.#ports.desk.hasRoom ? this.#refusalOfSound(offer) : { statusCode: 486 };
+    return this.#ports.desk.hasRoom ? this.#refusalOfSound(line, offer) : { statusCode: 486 };
   }
 
-  #refusalOfSound(offer: Body | undefined): Refusal | undefined {
-    const problem = offer && problemOfOffer(offer, this.#ports.settings().sound);
+  #refusalOfSound(line: Line | undefined, offer: Body | undefined): Refusal | undefined {
+    const { sound } = this.#ports.settings();
+    const problem =
+      offer &&
+      problemOfOffer(
+        offer,
+        sound,
+        this.#ports.desk.codecsFor(line?.settings),
+        securityOfIncoming(line?.settings, sound, this.#ports.entropy),
+      );
     return problem === undefined ? undefined : { statusCode: 488, options: { warning: `no usable sound: ${problem}` } };
   }
 

@@ -80,9 +80,11 @@ function callStatusOf(now: Milliseconds, call: Call, { media, transfers }: Obser
     remote: call.remote,
     seconds: talkedMs === undefined ? null : Math.floor(talkedMs / 1000),
     heldByRemote: call.heldByRemote,
+    encryption: call.encryption,
     transfer: transfers.stageOf(call) ?? null,
-    digitsSent: call.digitsSent,
-    digitsReceived: call.digitsReceived,
+    digitsSent: call.digits.sent,
+    digitsReceived: call.digits.received,
+    digitWay: call.digits.way,
     acceptedInMs: acceptedInMs === undefined ? null : Math.round(acceptedInMs),
     media: media.statisticsOf(plan.id) ?? null,
   };

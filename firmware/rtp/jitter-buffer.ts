@@ -38,7 +38,8 @@ const excessWindow: Milliseconds = 200;
 const shortfallOf = { begin: 8, packets: 3 } as const;
 /** With nothing else to play a packet this late is still played, and the delay grows by as much, ms. */
 const lateTolerated: Milliseconds = 45;
-/** Callers move their playout clock in steps of this at most, unless they are late, ms. */
+/** Callers take or pass sound in steps of this length, ms, and at most every `longestBeat`, unless they are late. */
+const step: Milliseconds = 10;
 const longestBeat: Milliseconds = 20;
 /** Beyond the maximum the oldest goes, but not for a packet or two. */
 const overflowTolerated: Milliseconds = 40;
@@ -178,6 +179,17 @@ export class JitterBuffer {
     return first;
   }
 
+  /** The packet right behind a gap, which may carry what is missing; `undefined` when it is not here, or there is no gap. */
+  get afterGap(): BufferedPacket | undefined {
+    return this.gap > 0 ? this.#slots[0] : undefined;
+  }
+
+  /** Ticks of sound that are missing before the next packet that is here; 0 when none is here. */
+  get gap(): number {
+    const first = this.#slots[0];
+    return first && this.#next !== undefined ? Math.max(0, timestampDifference(first.timestamp, this.#next)) : 0;
+  }
+
   /** Time goes by without a packet. While the delay is short of its target the playout clock waits, which makes the delay longer. */
   pass(ticks: number): void {
     if (this.#next === undefined) return;
@@ -236,10 +248,12 @@ export class JitterBuffer {
   /** Sets or corrects the playout clock so that a packet with `timestamp` can be played; false when it is too late for that. */
   #makeTimely(now: Milliseconds, timestamp: number, ticks: number, behind: Milliseconds): boolean {
     if (this.#next === undefined) {
-      // The first waits for the target delay, less what it already lost on its way.
-      const wait = Math.max(0, this.target - behind) + Math.min(longestBeat, this.#sinceMove(now));
-      this.#next = (timestamp - wait * this.#ticksPerMs) >>> 0;
-      this.#depth = this.target;
+      // The first waits for the target delay, less what it already lost on its way, in whole steps of the caller: part of one would cost a whole.
+      const sinceMove = Math.min(longestBeat, this.#sinceMove(now));
+      const wait = Math.max(0, this.target - behind) + sinceMove;
+      const steps = Math.round(wait / step) * step;
+      this.#next = (timestamp - steps * this.#ticksPerMs) >>> 0;
+      this.#depth = Math.max(0, this.target + steps - wait);
       this.#starved = 0;
       return true;
     }

@@ -101,6 +101,12 @@ export class Reception {
     this.#transit = transit;
   }
 
+  /** The timestamps run at another rate from now on: what was measured stays true (RFC 7160 §4.3). */
+  changeClock(before: number, after: number): void {
+    this.#jitter = Math.round((this.#jitter * after) / before);
+    this.#transit = undefined;
+  }
+
   /** RFC 3550 A.3: the fraction lost since the last report in 1/256; begins the next interval. */
   takeFractionLost(): number {
     const expected = this.expected - this.#expectedAtReport;

@@ -5,8 +5,9 @@ export interface TransportAddress {
 }
 
 /**
- * Whom a stream listens to and where it sends. Until a source has proved itself anybody at the signalled address may try (anybody at all
- * when `symmetric` says that the peer is behind a NAT); the first that proves itself is locked. Only the address that was signalled, port
+ * Whom a stream listens to and where it sends: back to where packets come from (RFC 4961). Until a source has proved itself anybody at the
+ * signalled address may try, from whichever port (anybody at all when `symmetric` says that the peer is behind a NAT); the first that proves
+ * itself is locked. Only the address that was signalled, port
  * included, takes over from a locked one: a third party that was quicker than the peer loses its place.
  */
 export class RemoteAddress {
@@ -16,7 +17,7 @@ export class RemoteAddress {
 
   /** Where packets go; `undefined` before anything was signalled. */
   get target(): TransportAddress | undefined {
-    return this.#symmetric && this.#locked ? this.#locked : this.#signalled;
+    return this.#locked ?? this.#signalled;
   }
 
   /** The source that proved itself. */

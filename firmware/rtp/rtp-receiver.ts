@@ -2,16 +2,20 @@ import type { Milliseconds } from '../core/clock.ts';
 import type { Counters } from '../core/counters.ts';
 import { JitterBuffer, type JitterBufferLimits } from './jitter-buffer.ts';
 import { emptyRtpPacketView, parseRtpPacket, type RtpPacketView } from './packet.ts';
+import type { PacketTransform } from './packet-transform.ts';
 import { Reception } from './reception.ts';
 import { RemoteAddress } from './remote-address.ts';
 import { type ReceivedDigit, TelephoneEventReceiver } from './telephone-event.ts';
+import { Timeline } from './timeline.ts';
 
 /** What may arrive on a stream. */
 export interface ReceivablePayloads {
-  /** Ticks of sound in `length` bytes of an audio payload type; 0 when the type is unknown or the length impossible. */
-  ticksOf(payloadType: number, length: number): number;
-  /** Payload types of digits: ours, and the peer's own, which some use both ways. */
-  readonly telephoneEvents: readonly number[];
+  /** Ticks of the time line in the bytes from `start` to `end` of an audio payload type; 0 when it is unknown or they are impossible. */
+  ticksOf(payloadType: number, bytes: Uint8Array, start: number, end: number): number;
+  /** Ticks a second of an audio payload type's timestamps. */
+  clockRateOf(payloadType: number): number;
+  /** Clocks of the payload types of digits: ours, and the peer's own, which some use both ways. */
+  readonly telephoneEvents: ReadonlyMap<number, number>;
   /** Comfort noise (RFC 3389). */
   readonly noise: number | undefined;
 }
@@ -30,8 +34,10 @@ interface Candidate {
 export class RtpReceiver {
   readonly remote = new RemoteAddress();
   readonly buffer: JitterBuffer;
-  readonly #clockRate: number;
+  /** What comes has to be opened first. */
+  protection: PacketTransform | undefined;
   readonly #counters: Counters;
+  readonly #timeline: Timeline;
   readonly #events: TelephoneEventReceiver;
   readonly #view = emptyRtpPacketView();
   #payloads: ReceivablePayloads;
@@ -43,13 +49,18 @@ export class RtpReceiver {
   #octets = 0;
   #noiseLevel: number | undefined;
   #refused = 0;
+  #unauthentic = 0;
+  /** Added to the sequence numbers of this source, so that they go on where those of the one before ended. */
+  #sequenceOffset = 0;
+  #newestSequence = 0;
 
-  constructor(clockRate: number, limits: JitterBufferLimits, payloads: ReceivablePayloads, counters: Counters) {
-    this.#clockRate = clockRate;
+  /** `timelineRate`: ticks a second of what is buffered, whatever clocks the packets have. */
+  constructor(timelineRate: number, limits: JitterBufferLimits, payloads: ReceivablePayloads, counters: Counters) {
     this.#counters = counters;
     this.#payloads = payloads;
-    this.buffer = new JitterBuffer(clockRate, limits);
-    this.#events = new TelephoneEventReceiver(clockRate);
+    this.#timeline = new Timeline(timelineRate);
+    this.buffer = new JitterBuffer(timelineRate, limits);
+    this.#events = new TelephoneEventReceiver(timelineRate);
   }
 
   /** The source that is heard now. */
@@ -67,6 +78,12 @@ export class RtpReceiver {
     return this.#noiseLevel;
   }
 
+  /** Interarrival jitter, ms. */
+  get jitterMs(): Milliseconds {
+    const { clockRate } = this.#timeline;
+    return clockRate && this.#current ? (this.#current.jitter * 1000) / clockRate : 0;
+  }
+
   get deadline(): Milliseconds | undefined {
     return this.#events.deadline;
   }
@@ -79,6 +96,7 @@ export class RtpReceiver {
       lost: this.#lostEarlier + lostInAll,
       octets: this.#octets,
       refused: this.#refused,
+      unauthentic: this.#unauthentic,
     };
   }
 
@@ -102,12 +120,18 @@ export class RtpReceiver {
   }
 
   /** Why the datagram is of no use, or `undefined`. */
-  #take(now: Milliseconds, bytes: Uint8Array, address: string, port: number): string | undefined {
+  #take(now: Milliseconds, datagram: Uint8Array, address: string, port: number): string | undefined {
     if (!this.remote.permits(address, port)) return 'rtp-foreign-source';
+    const length = this.protection ? this.protection.unprotectRtp(datagram) : datagram.length;
+    if (typeof length === 'string') {
+      this.#unauthentic++;
+      return length;
+    }
+    const bytes = length === datagram.length ? datagram : datagram.subarray(0, length);
     const view = this.#view;
     const fault = parseRtpPacket(bytes, view);
     if (fault) return fault;
-    if (!this.#isExpected(view)) return 'rtp-unexpected-payload';
+    if (!this.#isExpected(view, bytes)) return 'rtp-unexpected-payload';
     const current = this.#current;
     if (current?.ssrc !== view.ssrc || !this.#isFromLocked(address, port)) {
       this.#tryCandidate(now, bytes, address, port);
@@ -125,10 +149,10 @@ export class RtpReceiver {
     return locked?.address === address && locked.port === port;
   }
 
-  #isExpected({ payloadType, payloadStart, payloadEnd }: RtpPacketView): boolean {
+  #isExpected({ payloadType, payloadStart, payloadEnd }: RtpPacketView, bytes: Uint8Array): boolean {
     if (payloadEnd === payloadStart) return false;
-    if (this.#payloads.telephoneEvents.includes(payloadType) || payloadType === this.#payloads.noise) return true;
-    return this.#payloads.ticksOf(payloadType, payloadEnd - payloadStart) > 0;
+    if (this.#payloads.telephoneEvents.has(payloadType) || payloadType === this.#payloads.noise) return true;
+    return this.#payloads.ticksOf(payloadType, bytes, payloadStart, payloadEnd) > 0;
   }
 
   /** RFC 3550 A.1 for a source that is new: another SSRC, or the signalled peer where another was locked. */
@@ -158,16 +182,26 @@ export class RtpReceiver {
     if (before) {
       this.#receivedEarlier += before.received;
       this.#lostEarlier += before.lostInAll;
-      this.#startTimeline('rtp-source-changed');
+      // RFC 7160 §4.1: a sender whose codec has another clock goes on with another SSRC. What is buffered is still to be heard.
+      if (this.#clockChangesWith(candidate)) this.#counters.add('rtp-clock-changed');
+      else this.#startTimeline('rtp-source-changed');
+      this.#sequenceOffset = this.#newestSequence + 1 - candidate.reception.extend(candidate.kept.sequenceNumber);
     }
     this.#current = candidate.reception;
     this.remote.confirm(candidate.address, candidate.port);
+  }
+
+  #clockChangesWith({ kept: { payloadType } }: Candidate): boolean {
+    const { clockRate } = this.#timeline;
+    const isSound = !this.#payloads.telephoneEvents.has(payloadType) && payloadType !== this.#payloads.noise;
+    return isSound && clockRate !== undefined && this.#payloads.clockRateOf(payloadType) !== clockRate;
   }
 
   #startTimeline(counter: string): void {
     this.#noiseLevel = undefined;
     this.#counters.add(counter);
     this.buffer.reset();
+    this.#timeline.reset();
     this.#events.restart();
   }
 
@@ -176,17 +210,28 @@ export class RtpReceiver {
     const length = payloadEnd - payloadStart;
     this.#heardAt = now;
     this.#octets += length;
-    if (this.#payloads.telephoneEvents.includes(payloadType)) {
+    const eventClock = this.#payloads.telephoneEvents.get(payloadType);
+    if (eventClock !== undefined) {
+      this.#events.retune(eventClock);
       if (!this.#events.receive(now, timestamp, bytes, payloadStart, payloadEnd)) this.#refuse('rtp-event-meaningless');
       return;
     }
-    reception.updateJitter(Math.round((now * this.#clockRate) / 1000), timestamp);
     // §3: the first octet is the level, its top bit reserved.
     this.#noiseLevel = payloadType === this.#payloads.noise ? (bytes[payloadStart] ?? 0) & 0x7f : undefined;
-    if (this.#noiseLevel !== undefined) return;
-    const ticks = this.#payloads.ticksOf(payloadType, length);
-    const sequence = reception.extend(view.sequenceNumber);
-    this.buffer.insert(now, sequence, timestamp, ticks, payloadType, bytes, payloadStart, payloadEnd);
+    if (this.#noiseLevel === undefined) this.#deliverSound(now, reception, view, bytes);
+  }
+
+  #deliverSound(now: Milliseconds, reception: Reception, view: RtpPacketView, bytes: Uint8Array): void {
+    const { payloadType, payloadStart, payloadEnd, timestamp } = view;
+    const clockRate = this.#payloads.clockRateOf(payloadType);
+    const before = this.#timeline.clockRate;
+    if (before !== undefined && before !== clockRate) reception.changeClock(before, clockRate);
+    reception.updateJitter(Math.round((now * clockRate) / 1000), timestamp);
+    const ticks = this.#payloads.ticksOf(payloadType, bytes, payloadStart, payloadEnd);
+    const sequence = reception.extend(view.sequenceNumber) + this.#sequenceOffset;
+    this.#newestSequence = Math.max(this.#newestSequence, sequence);
+    const start = this.#timeline.place(now, sequence, timestamp, ticks, clockRate);
+    this.buffer.insert(now, sequence, start, ticks, payloadType, bytes, payloadStart, payloadEnd);
   }
 
   #refuse(counter: string): void {

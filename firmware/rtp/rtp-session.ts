@@ -3,6 +3,8 @@ import { Counters } from '../core/counters.ts';
 import type { Entropy } from '../core/entropy.ts';
 import { canonicalAddress } from './ip-address.ts';
 import type { BufferedPacket, JitterBufferLimits } from './jitter-buffer.ts';
+import { byteAt, rtpHeaderLength } from './packet.ts';
+import { type PacketTransform, protectionAtMost } from './packet-transform.ts';
 import type { TransportAddress } from './remote-address.ts';
 import { parseRtcp, type ReportBlock, type RtcpCompound, type SenderReport, writeBye, writeReport } from './rtcp.ts';
 import { RtcpSchedule } from './rtcp-schedule.ts';
@@ -14,13 +16,17 @@ import type { EventDigit, ReceivedDigit } from './telephone-event.ts';
 export interface RtpParameters {
   readonly remote: TransportAddress;
   readonly remoteRtcp: TransportAddress;
-  /** The peer is behind a NAT: packets go where its packets come from. */
+  /** The peer is behind a NAT: whoever is first to send as it should is taken for it, wherever it is. */
   readonly symmetric: boolean;
+  /** RTCP shares the port of RTP, both ways (RFC 5761). */
+  readonly rtcpMux: boolean;
   readonly sends: boolean;
   readonly receives: boolean;
   readonly payloadType: number;
-  /** Payload type of the digits we send; `undefined` when the peer takes none. */
-  readonly eventPayloadType: number | undefined;
+  /** Of the timestamps we send, in ticks a second. */
+  readonly clockRate: number;
+  /** Payload type and clock of the digits we send; `undefined` when the peer takes none. */
+  readonly events: { readonly payloadType: number; readonly clockRate: number } | undefined;
   readonly payloads: ReceivablePayloads;
 }
 
@@ -34,6 +40,8 @@ export interface RtpStatistics {
   readonly packetsLate: number;
   readonly packetsDuplicate: number;
   readonly packetsRefused: number;
+  /** Of those: not protected with the key agreed on, or sent again by somebody. */
+  readonly packetsUnauthentic: number;
   readonly jitterMs: number;
   readonly jitterBufferMs: number;
   readonly roundTripMs: number | null;
@@ -51,13 +59,16 @@ const ntpUnitsPerMs = 65.536;
  */
 export class RtpSession {
   readonly counters = new Counters();
-  readonly clockRate: number;
+  /** Ticks a second in which sound is taken, passed and held, whatever clocks the packets have. */
+  readonly timelineRate: number;
   readonly #cname: string;
   readonly #sender: RtpSender;
   readonly #receiver: RtpReceiver;
   readonly #schedule: RtcpSchedule;
   readonly #pool: OutgoingPacket[];
   #nextInPool = 0;
+  /** What packets are protected with; `awaited` = nothing may be sent or heard before it is known; `undefined` = they are not. */
+  #protection: PacketTransform | 'awaited' | undefined;
   #outgoing: OutgoingPacket[] = [];
   #drained: OutgoingPacket[] = [];
   #parameters: RtpParameters | undefined;
@@ -69,14 +80,14 @@ export class RtpSession {
   #roundTrip: Milliseconds | undefined;
   #packetsAtReport = 0;
 
-  constructor(entropy: Entropy, clockRate: number, cname: string, limits: JitterBufferLimits) {
-    this.clockRate = clockRate;
+  constructor(entropy: Entropy, timelineRate: number, cname: string, limits: JitterBufferLimits) {
+    this.timelineRate = timelineRate;
     this.#cname = cname;
-    this.#sender = new RtpSender(entropy, clockRate);
-    this.#receiver = new RtpReceiver(clockRate, limits, nothingExpected, this.counters);
+    this.#sender = new RtpSender(entropy, timelineRate);
+    this.#receiver = new RtpReceiver(timelineRate, limits, nothingExpected, this.counters);
     this.#schedule = new RtcpSchedule(entropy);
     this.#pool = Array.from({ length: packetsInFlight }, () => ({
-      bytes: new Uint8Array(payloadAtMost + 64),
+      bytes: new Uint8Array(rtpHeaderLength + payloadAtMost + protectionAtMost),
       length: 0,
       rtcp: false,
       address: '',
@@ -92,11 +103,12 @@ export class RtpSession {
     return earliest(this.#schedule.deadline, this.#receiver.deadline);
   }
 
-  /** Starts the stream, or changes it while it runs: SSRC, sequence and timestamp go on. */
+  /** Starts the stream, or changes it while it runs: SSRC, sequence and timestamp go on unless the clock is another. */
   update(now: Milliseconds, wanted: RtpParameters): void {
     const before = this.#parameters;
     const parameters = { ...wanted, remote: canonical(wanted.remote), remoteRtcp: canonical(wanted.remoteRtcp) };
     this.#parameters = parameters;
+    this.#sender.retune(parameters.clockRate, parameters.events?.clockRate ?? parameters.clockRate);
     this.#receiver.remote.update(parameters.remote, parameters.symmetric);
     this.#receiver.accept(parameters.payloads);
     if (!this.#rtcpHeard || !sameAddress(before?.remoteRtcp, parameters.remoteRtcp)) {
@@ -109,8 +121,16 @@ export class RtpSession {
     if (!before) this.#schedule.start(now);
   }
 
+  /** Protects all packets from now on. */
+  protect(protection: PacketTransform | 'awaited' | undefined): void {
+    this.#protection = protection;
+    this.#receiver.protection = protection === 'awaited' ? undefined : protection;
+  }
+
   receiveRtp(now: Milliseconds, bytes: Uint8Array, address: string, port: number): void {
-    if (!this.#parameters?.receives) this.counters.add('rtp-not-wanted');
+    if (this.#parameters?.rtcpMux && isRtcp(bytes)) this.receiveRtcp(now, bytes, address, port);
+    else if (this.#protection === 'awaited') this.counters.add('rtp-before-keys');
+    else if (!this.#parameters?.receives) this.counters.add('rtp-not-wanted');
     else this.#receiver.receive(now, bytes, address, port);
   }
 
@@ -119,7 +139,8 @@ export class RtpSession {
       this.counters.add('rtcp-foreign-source');
       return;
     }
-    const compound = parseRtcp(bytes);
+    const length = this.#opened(bytes);
+    const compound = typeof length === 'string' ? length : parseRtcp(length === bytes.length ? bytes : bytes.subarray(0, length));
     if (typeof compound === 'string') {
       this.counters.add(compound);
       return;
@@ -130,27 +151,42 @@ export class RtpSession {
     this.#takeReports(now, compound);
   }
 
-  /** Sends one interval of `ticks`: a digit under way, or the payload that `write` puts in place. Nothing while on hold. */
+  /** Sends one interval of `ticks` of the codec's clock: a digit under way, or the payload that `write` puts in place. Nothing while on hold. */
   send(ticks: number, write: PayloadWriter): void {
-    const parameters = this.#parameters;
-    const target = this.#receiver.remote.target;
-    if (!parameters?.sends || !target || target.port === 0 || isNullAddress(target.address)) {
-      this.#sender.pass(ticks);
-      return;
-    }
-    const packet = this.#nextPacket(target, false);
-    this.#sender.fill(packet, ticks, parameters.payloadType, parameters.eventPayloadType, write);
+    this.#send(ticks, this.#parameters?.payloadType ?? 0, write);
+  }
+
+  /** Lets one interval go by in silence, of which the far end is told how loud it is, −dBov; `undefined` = as loud as before (RFC 3389). */
+  sendSilence(ticks: number, level: number | undefined): void {
+    const write: PayloadWriter = (bytes, offset) => {
+      if (level === undefined) return 0;
+      bytes[offset] = level;
+      return 1;
+    };
+    this.#send(ticks, this.#parameters?.payloads.noise ?? 0, write);
+    // What follows begins a talk spurt.
+    this.#sender.pass(0);
   }
 
   /** Queues a digit (RFC 4733); false when the peer takes none or too many wait. */
   sendDigit(digit: EventDigit, duration: Milliseconds): boolean {
-    const { sends = false, eventPayloadType } = this.#parameters ?? {};
-    return sends && eventPayloadType !== undefined && this.#sender.press(digit, duration);
+    const { sends = false, events } = this.#parameters ?? {};
+    return sends && events !== undefined && this.#sender.press(digit, duration);
   }
 
   /** The packet to decode next; `undefined` when there is none in time. */
   take(): BufferedPacket | undefined {
     return this.#receiver.buffer.take();
+  }
+
+  /** The packet right behind a gap, which may carry a copy of what is missing; `undefined` when there is none. */
+  get afterGap(): BufferedPacket | undefined {
+    return this.#receiver.buffer.afterGap;
+  }
+
+  /** Ticks that are missing before it. */
+  get gap(): number {
+    return this.#receiver.buffer.gap;
   }
 
   /** Sound was made up for `ticks`, for want of a packet. */
@@ -227,7 +263,7 @@ export class RtpSession {
   }
 
   statistics(): RtpStatistics {
-    const { packets, lost, octets, refused } = this.#receiver.totals;
+    const { packets, lost, octets, refused, unauthentic } = this.#receiver.totals;
     const { late, duplicates, discarded, depth } = this.#receiver.buffer;
     return {
       packetsSent: this.#sender.packets,
@@ -238,7 +274,8 @@ export class RtpSession {
       packetsLate: late + discarded,
       packetsDuplicate: duplicates,
       packetsRefused: refused,
-      jitterMs: ((this.#receiver.reception?.jitter ?? 0) * 1000) / this.clockRate,
+      packetsUnauthentic: unauthentic,
+      jitterMs: this.#receiver.jitterMs,
       jitterBufferMs: Math.round(depth),
       roundTripMs: this.#roundTrip === undefined ? null : Math.round(this.#roundTrip * 10) / 10,
     };
@@ -254,6 +291,26 @@ export class RtpSession {
       jitterBuffer: this.#receiver.buffer.describe(),
       counters: this.counters.describe(),
     };
+  }
+
+  /** How long the plain packet is, or why it is refused. */
+  #opened(rtcp: Uint8Array): number | string {
+    if (this.#protection === 'awaited') return 'rtcp-before-keys';
+    return this.#protection ? this.#protection.unprotectRtcp(rtcp) : rtcp.length;
+  }
+
+  #send(ticks: number, payloadType: number, write: PayloadWriter): void {
+    const parameters = this.#parameters;
+    const target = this.#receiver.remote.target;
+    const protection = this.#protection;
+    if (!parameters?.sends || !target || target.port === 0 || isNullAddress(target.address) || protection === 'awaited') {
+      this.#sender.pass(ticks);
+      return;
+    }
+    const packet = this.#nextPacket(target, false);
+    if (!this.#sender.fill(packet, ticks, payloadType, parameters.events?.payloadType, write)) return;
+    if (protection) packet.length = protection.protectRtp(packet.bytes, packet.length);
+    this.#queue(packet);
   }
 
   #permitsRtcp(address: string): boolean {
@@ -278,13 +335,16 @@ export class RtpSession {
 
   /** Returns the size of what was sent, 0 when there is nowhere to send it. */
   #sendReport(now: Milliseconds, bye: boolean): number {
-    const target = this.#rtcpTarget;
-    if (!target || target.port === 0 || isNullAddress(target.address)) return 0;
+    const target = this.#parameters?.rtcpMux ? this.#receiver.remote.target : this.#rtcpTarget;
+    const protection = this.#protection;
+    if (!target || target.port === 0 || isNullAddress(target.address) || protection === 'awaited') return 0;
     const packet = this.#nextPacket(target, true);
     const sent = this.#sender.packets > this.#packetsAtReport;
     this.#packetsAtReport = this.#sender.packets;
     const length = writeReport(packet.bytes, this.ssrc, sent ? this.#senderReport(now) : undefined, this.#reportBlock(now), this.#cname);
-    packet.length = bye ? writeBye(packet.bytes, length, this.ssrc) : length;
+    const whole = bye ? writeBye(packet.bytes, length, this.ssrc) : length;
+    packet.length = protection ? protection.protectRtcp(packet.bytes, whole) : whole;
+    this.#queue(packet);
     return packet.length;
   }
 
@@ -293,8 +353,7 @@ export class RtpSession {
       ntpSeconds: Math.floor(now / 1000) >>> 0,
       ntpFraction: Math.floor(((now % 1000) / 1000) * 2 ** 32) >>> 0,
       rtpTimestamp: this.#sender.timestamp,
-      packets: this.#sender.packets,
-      octets: this.#sender.octets,
+      ...this.#sender.sent,
     };
   }
 
@@ -316,16 +375,25 @@ export class RtpSession {
   #nextPacket(target: TransportAddress, rtcp: boolean): OutgoingPacket {
     const packet = this.#pool[this.#nextInPool] as OutgoingPacket;
     this.#nextInPool = (this.#nextInPool + 1) % this.#pool.length;
-    packet.rtcp = rtcp;
+    packet.rtcp = rtcp && !this.#parameters?.rtcpMux;
     packet.address = target.address;
     packet.port = target.port;
+    return packet;
+  }
+
+  #queue(packet: OutgoingPacket): void {
     if (this.#outgoing.length < packetsInFlight) this.#outgoing.push(packet);
     else this.counters.add('packets-not-drained');
-    return packet;
   }
 }
 
-const nothingExpected: ReceivablePayloads = { ticksOf: () => 0, telephoneEvents: [], noise: undefined };
+const nothingExpected: ReceivablePayloads = { ticksOf: () => 0, clockRateOf: () => 0, telephoneEvents: new Map(), noise: undefined };
+
+/** RFC 5761 §4: what RTP would take for payload types 64 to 95 with the marker bit is RTCP. */
+function isRtcp(bytes: Uint8Array): boolean {
+  const type = byteAt(bytes, 1);
+  return type >= 192 && type <= 223;
+}
 
 function ntpMiddle(now: Milliseconds): number {
   return Math.floor(now * ntpUnitsPerMs) >>> 0;

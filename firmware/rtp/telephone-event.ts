@@ -15,8 +15,10 @@ const endPackets = 3;
 /** Pause after a digit so that the peer's detector sees two presses, ms. */
 const pauseBetween = 50;
 const shortest = 40;
-/** The duration field holds 8.19 s at 8 kHz; longer presses are cut rather than split into segments. */
-const longest = 8000;
+/** Nobody leans on a key for longer than this, ms. */
+const longest = 30_000;
+/** What the duration field holds; a longer press goes on as another segment (§2.5.1.3). */
+const segmentAtMost = 0xffff;
 /** −10 dBm0, the level of a real key. */
 const volume = 10;
 
@@ -38,29 +40,44 @@ type SenderState = 'idle' | 'event' | 'ending' | 'pause';
  *   idle ──press──► event ──duration over──► ending ──three packets──► pause ──► idle
  */
 export class TelephoneEventSender {
-  readonly #clockRate: number;
+  #clockRate: number;
+  /** Of the timestamps: the audio's, which is the same but for peers that know digits at 8000 Hz only. */
+  #timestampRate: number;
   #state: SenderState = 'idle';
-  #queue: { event: number; duration: number }[] = [];
+  #queue: { event: number; duration: Milliseconds }[] = [];
   #event = 0;
+  /** Timestamp of the segment. */
   #start = 0;
+  /** Ticks of the whole event, those that are over, and those of the segments before. */
   #ticks = 0;
   #elapsed = 0;
+  #before = 0;
   #endsSent = 0;
 
   constructor(clockRate: number) {
     this.#clockRate = clockRate;
+    this.#timestampRate = clockRate;
+  }
+
+  /** Goes on with other clocks, in ticks a second. A digit under way is cut off: nobody could tell where it began. */
+  retune(clockRate: number, timestampRate: number): void {
+    if (clockRate === this.#clockRate && timestampRate === this.#timestampRate) return;
+    this.#clockRate = clockRate;
+    this.#timestampRate = timestampRate;
+    this.#state = 'idle';
   }
 
   /** Queues a digit of `duration` ms; false when too many wait. */
   press(digit: EventDigit, duration: Milliseconds): boolean {
     if (this.#queue.length >= queueAtMost) return false;
     const bounded = Math.min(Math.max(duration, shortest), longest);
-    this.#queue.push({ event: digitsByEvent.indexOf(digit), duration: Math.round((bounded * this.#clockRate) / 1000) });
+    this.#queue.push({ event: digitsByEvent.indexOf(digit), duration: bounded });
     return true;
   }
 
-  /** The packet for the interval of `ticks` that begins at `timestamp`; `undefined` when audio may go out. */
-  next(timestamp: number, ticks: number): EventPacket | undefined {
+  /** The packet for the interval of `audioTicks` that begins at `timestamp`; `undefined` when audio may go out. */
+  next(timestamp: number, audioTicks: number): EventPacket | undefined {
+    const ticks = Math.round((audioTicks * this.#clockRate) / this.#timestampRate);
     if (this.#state === 'pause') {
       this.#elapsed += ticks;
       if (this.#elapsed * 1000 < pauseBetween * this.#clockRate) return undefined;
@@ -71,9 +88,10 @@ export class TelephoneEventSender {
       if (!waiting) return undefined;
       this.#state = 'event';
       this.#event = waiting.event;
-      this.#ticks = waiting.duration;
+      this.#ticks = Math.round((waiting.duration * this.#clockRate) / 1000);
       this.#start = timestamp;
       this.#elapsed = 0;
+      this.#before = 0;
       this.#endsSent = 0;
     }
     return this.#advance(ticks);
@@ -89,14 +107,23 @@ export class TelephoneEventSender {
     const marker = this.#state === 'event' && this.#elapsed === 0;
     if (this.#state === 'event') {
       this.#elapsed = Math.min(this.#elapsed + ticks, this.#ticks);
+      if (this.#elapsed - this.#before > segmentAtMost) return this.#endSegment();
       if (this.#elapsed >= this.#ticks) this.#state = 'ending';
     }
     const end = this.#state === 'ending';
-    const packet = { marker, timestamp: this.#start, event: this.#event, end, duration: this.#elapsed };
+    const packet = { marker, timestamp: this.#start, event: this.#event, end, duration: this.#elapsed - this.#before };
     if (end && ++this.#endsSent === endPackets) {
       this.#state = 'pause';
       this.#elapsed = 0;
     }
+    return packet;
+  }
+
+  /** The segment is full: it ends without the E bit, and what is over of the press belongs to the next. */
+  #endSegment(): EventPacket {
+    const packet = { marker: false, timestamp: this.#start, event: this.#event, end: false, duration: segmentAtMost };
+    this.#before += segmentAtMost;
+    this.#start = (this.#start + Math.round((segmentAtMost * this.#timestampRate) / this.#clockRate)) >>> 0;
     return packet;
   }
 }
@@ -135,7 +162,7 @@ interface ActiveEvent {
  * carry its start. A press is reported when its first end packet arrives, when the next press begins, or after `silenceEnds`.
  */
 export class TelephoneEventReceiver {
-  readonly #clockRate: number;
+  #clockRate: number;
   #active: ActiveEvent | undefined;
   /** Start of the event reported last; older starts are echoes of the past. */
   #reported: number | undefined;
@@ -150,6 +177,13 @@ export class TelephoneEventReceiver {
     return this.#active && this.#active.heard + silenceEnds;
   }
 
+  /** The clock of the events that come from now on, in ticks a second. */
+  retune(clockRate: number): void {
+    if (clockRate === this.#clockRate) return;
+    this.restart();
+    this.#clockRate = clockRate;
+  }
+
   /** The payload of an event packet; false when it means nothing. Of several blocks only the first is read: the others repeat the past. */
   receive(now: Milliseconds, timestamp: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (end - start < eventBlockLength) return false;
@@ -161,7 +195,7 @@ export class TelephoneEventReceiver {
     const active = this.#active;
     if (active && active.timestamp !== timestamp) {
       if (continues(active, event, timestamp)) {
-        active.before += active.duration;
+        active.before += timestampDifference(timestamp, active.timestamp);
         active.timestamp = timestamp;
         active.duration = 0;
       } else this.#report();
@@ -211,8 +245,9 @@ export class TelephoneEventReceiver {
 }
 
 function continues(active: ActiveEvent, event: number, timestamp: number): boolean {
-  const adjoining = timestampDifference(timestamp, active.timestamp) === active.duration;
-  return event === active.event && active.duration >= fullSegment && adjoining;
+  // The packet that filled the segment may be lost.
+  const later = timestampDifference(timestamp, active.timestamp);
+  return event === active.event && active.duration >= fullSegment && later >= active.duration && later <= segmentAtMost;
 }
 
 const none: readonly ReceivedDigit[] = [];

@@ -18,21 +18,27 @@ export const pcma: AudioFormat = { payloadType: 8, name: 'PCMA', clockRate: 8000
 export const g722: AudioFormat = { payloadType: 9, name: 'G722', clockRate: 8000, channels: 1, parameters: undefined };
 /** Uncompressed; its static payload types are for music. */
 export const l16: AudioFormat = { payloadType: 98, name: 'L16', clockRate: 8000, channels: 1, parameters: undefined };
+export const l16Wide: AudioFormat = { payloadType: 97, name: 'L16', clockRate: 16_000, channels: 1, parameters: undefined };
+export const l16Music: AudioFormat = { payloadType: 11, name: 'L16', clockRate: 44_100, channels: 1, parameters: undefined };
+/** RFC 7587 §7: always 48000 and two channels, whatever is in it. */
+export const opus: AudioFormat = { payloadType: 96, name: 'opus', clockRate: 48_000, channels: 2, parameters: undefined };
+/** RFC 3389. */
+export const comfortNoise: AudioFormat = { payloadType: 13, name: 'CN', clockRate: 8000, channels: 1, parameters: undefined };
 
 /** RFC 4733 digits 0–9 * # A–D and flash, under the payload type nearly everybody uses. */
-export const telephoneEvent: AudioFormat = {
-  payloadType: 101,
-  name: 'telephone-event',
-  clockRate: 8000,
-  channels: 1,
-  parameters: '0-16',
-};
+export const telephoneEvent: AudioFormat = eventsAt(8000, 101);
+
+/** Digits run on the clock of the audio they stand in for (RFC 4733 §2.1): one format for each clock of `codecs`, that of old first. */
+export function telephoneEventsFor(codecs: readonly AudioFormat[]): AudioFormat[] {
+  const clocks = new Set(codecs.map(({ clockRate }) => clockRate));
+  return allEvents.filter(({ clockRate }) => clockRate === telephoneEvent.clockRate || clocks.has(clockRate));
+}
+
+const allEvents: readonly AudioFormat[] = [telephoneEvent, eventsAt(48_000, 100), eventsAt(16_000, 102), eventsAt(44_100, 103)];
 
 /** RFC 3551 §6: payload types that mean something without an rtpmap. Only those a phone could use. */
 const staticFormats = new Map<number, AudioFormat>(
-  [pcmu, pcma, g722, staticFormat(10, 'L16', 44_100, 2), staticFormat(11, 'L16', 44_100, 1), staticFormat(13, 'CN', 8000, 1)].map(
-    (format) => [format.payloadType, format],
-  ),
+  [pcmu, pcma, g722, { ...l16Music, payloadType: 10, channels: 2 }, l16Music, comfortNoise].map((format) => [format.payloadType, format]),
 );
 
 /** The usable formats of an m= section in its order; numbers that are no payload type or have no meaning are left out. */
@@ -67,8 +73,8 @@ export function integerAttribute(attributes: readonly SdpAttribute[], name: stri
   return value === undefined ? undefined : parseDecimal(value.trim(), atMost);
 }
 
-function staticFormat(payloadType: number, name: string, clockRate: number, channels: number): AudioFormat {
-  return { payloadType, name, clockRate, channels, parameters: undefined };
+function eventsAt(clockRate: number, payloadType: number): AudioFormat {
+  return { payloadType, name: 'telephone-event', clockRate, channels: 1, parameters: '0-16' };
 }
 
 /** What follows `a=NAME:PAYLOAD `. */
@@ -87,5 +93,8 @@ function parseMapping(payloadType: number, mapping: string): AudioFormat | undef
   const clockRate = clock === undefined ? undefined : parseDecimal(clock, 384_000);
   const channels = channelText === undefined ? 1 : parseDecimal(channelText, 8);
   if (!name || !clockRate || !channels) return undefined;
-  return { payloadType, name, clockRate, channels, parameters: undefined };
+  // Two mistakes that are common enough: the rate of the sound for G.722 (RFC 3551 §4.5.2), and Opus without its two channels.
+  const isG722 = name.toUpperCase() === g722.name && clockRate === 16_000;
+  const isOpus = name.toLowerCase() === opus.name && clockRate === opus.clockRate;
+  return { payloadType, name, clockRate: isG722 ? 8000 : clockRate, channels: isOpus ? 2 : channels, parameters: undefined };
 }

@@ -1,5 +1,6 @@
 import { UsageError } from '../core/errors.ts';
-import { type AudioFormat, attributesFor, formatsOf, sameEncoding, telephoneEvent } from './audio-format.ts';
+import { type AudioFormat, attributesFor, comfortNoise, formatsOf, sameEncoding } from './audio-format.ts';
+import { iceAttributes, type LocalIce, type RemoteIce, remoteIceOf } from './ice-attributes.ts';
 import {
   agreedPtime,
   directionOf,
@@ -10,7 +11,26 @@ import {
   reverseDirection,
   rtcpTargetOf,
 } from './media-attributes.ts';
-import type { MediaSection, Origin, SdpAddress, SessionDescription } from './session-description.ts';
+import {
+  agreeOnSecurity,
+  answerAttributes,
+  type LocalSecurity,
+  type NegotiatedSecurity,
+  offerAttributes,
+  type SecurityFailure,
+  transportOf,
+} from './media-security.ts';
+import {
+  hasAttribute,
+  type MediaSection,
+  type Origin,
+  type SdpAddress,
+  type SdpAttribute,
+  type SessionDescription,
+} from './session-description.ts';
+
+/** RFC 3551 §6: from here on a payload type means what SDP says. */
+const firstDynamic = 96;
 
 /** What this side can and wants to do on its one audio stream. */
 export interface LocalAudio {
@@ -20,13 +40,21 @@ export interface LocalAudio {
   readonly rtcpPort: number;
   /** Best first. */
   readonly codecs: readonly AudioFormat[];
-  /** RFC 4733 digits, or `undefined` to neither offer nor accept them. */
-  readonly telephoneEvent: AudioFormat | undefined;
+  /** RFC 4733 digits by the clocks they may have; empty to neither offer nor accept them. */
+  readonly telephoneEvents: readonly AudioFormat[];
+  /** Describe silence instead of sending it (RFC 3389), to those who know how to fill it. */
+  readonly comfortNoise: boolean;
   /** Milliseconds of sound in one packet as we like it. */
   readonly ptime: number;
   readonly maxPtime: number;
   /** `sendonly` or `inactive` puts the peer on hold. */
   readonly direction: MediaDirection;
+  /** `undefined` = no search for a way through NATs. */
+  readonly ice: LocalIce | undefined;
+  /** `undefined` = packets are not protected, and cannot be. */
+  readonly security: LocalSecurity | undefined;
+  /** Offer that RTCP shares the port of RTP (RFC 5761). Theirs is accepted anyway. */
+  readonly rtcpMux: boolean;
 }
 
 /** One encoding both sides know; the payload types may differ by direction (RFC 3264 §6.1). */
@@ -40,6 +68,13 @@ export interface NegotiatedCodec {
   readonly parameters: string | undefined;
 }
 
+/** RFC 4733 digits under the payload types of both sides. */
+export interface NegotiatedEvents {
+  readonly sendPayloadType: number;
+  readonly receivePayloadType: number;
+  readonly clockRate: number;
+}
+
 /** What both sides agreed on, seen from here: all that media needs to run the stream. */
 export interface NegotiatedAudio {
   readonly remoteAddress: string;
@@ -48,16 +83,24 @@ export interface NegotiatedAudio {
   readonly remoteRtcpPort: number;
   /** All that may arrive; the first is the one to send. Never empty. */
   readonly codecs: readonly [NegotiatedCodec, ...NegotiatedCodec[]];
-  readonly telephoneEvent: { readonly sendPayloadType: number; readonly receivePayloadType: number } | undefined;
+  /** All digits that may arrive; the first are those to send. */
+  readonly telephoneEvents: readonly NegotiatedEvents[];
+  readonly comfortNoise: boolean;
   /** Milliseconds of sound in each packet we send. */
   readonly ptime: number;
   /** What we do: `sendonly` means we send and the peer listens. */
   readonly direction: MediaDirection;
+  /** Both sides know ICE. */
+  readonly ice: RemoteIce | undefined;
+  readonly security: NegotiatedSecurity | undefined;
+  readonly rtcpMux: boolean;
+  /** The transport of the section, which a later offer repeats. */
+  readonly protocol: string;
   /** The peer holds us: by sendonly, by inactive, or by the null address of RFC 2543. */
   readonly heldByRemote: boolean;
 }
 
-export type UnusableReason = 'no-audio' | 'unsupported-transport' | 'no-address' | 'no-common-codec' | 'refused';
+export type UnusableReason = SecurityFailure | 'no-audio' | 'no-address' | 'no-common-codec' | 'refused';
 
 export type ApplyOutcome =
   | { readonly outcome: 'agreed'; readonly audio: NegotiatedAudio }
@@ -127,8 +170,13 @@ export class OfferAnswer {
 
   /** A first offer, or a re-offer: hold, resume, another address. */
   offer(local: LocalAudio): SessionDescription {
+    const agreed = this.#negotiated;
     const offered = { ...local, ...this.#keptPayloadTypes(local) };
-    const section = audioSection(offered, offered.codecs, offered.telephoneEvent, offered.direction, offered.ptime);
+    const ice = local.ice ? iceAttributes(local.ice) : [];
+    const extras = [...offerAttributes(local.security, agreed?.security), ...ice, ...muxAttributes(local.rtcpMux)];
+    const protocol = agreed?.protocol ?? transportOf(local.security);
+    const formats = [...offered.codecs, ...noiseOf(local.comfortNoise), ...offered.telephoneEvents];
+    const section = audioSection(offered, formats, offered.direction, offered.ptime, protocol, extras);
     const media = (this.#sent?.media ?? [section]).map((known, index) => (index === this.#audioIndex ? section : refused(known)));
     this.#offered = offered;
     return this.#send(local, media);
@@ -146,7 +194,7 @@ export class OfferAnswer {
     const section = answer.media[this.#audioIndex];
     if (!section) return { outcome: 'unusable', reason: 'no-audio' };
     if (section.port === 0) return { outcome: 'unusable', reason: 'refused' };
-    const examined = examine(answer, section, local, local);
+    const examined = examine(answer, section, local, local, this.#negotiated);
     if (examined.outcome === 'unusable') return examined;
     this.#offered = undefined;
     this.#negotiated = examined.audio;
@@ -158,10 +206,10 @@ export class OfferAnswer {
     const chosen = this.#chooseSection(offer, local);
     if (chosen.outcome === 'unusable') return chosen;
     const { audio, section: offered, index } = chosen;
-    const codecs = audio.codecs.map(toFormat);
-    const digits = local.telephoneEvent;
-    const events = audio.telephoneEvent && digits ? { ...digits, payloadType: audio.telephoneEvent.receivePayloadType } : undefined;
-    const section = audioSection(local, codecs, events, audio.direction, audio.ptime, offered.protocol);
+    const formats = [...audio.codecs.map((codec) => ownFormat(codec, local)), ...noiseOf(audio.comfortNoise), ...ownEvents(audio, local)];
+    const ice = audio.ice && local.ice ? iceAttributes(local.ice) : [];
+    const extras = [...answerAttributes(local.security, audio.security), ...ice, ...muxAttributes(audio.rtcpMux)];
+    const section = audioSection(local, formats, audio.direction, audio.ptime, offered.protocol, extras);
     this.#audioIndex = index;
     this.#offered = undefined;
     this.#negotiated = audio;
@@ -179,26 +227,26 @@ export class OfferAnswer {
     for (const index of places) {
       const section = offer.media[index];
       if (section?.media !== 'audio' || section.port === 0) continue;
-      const examined = examine(offer, section, local, undefined);
+      const examined = examine(offer, section, local, undefined, this.#negotiated);
       if (examined.outcome === 'agreed') return { ...examined, section, index };
       reason = examined.reason;
     }
     return { outcome: 'unusable', reason } as const;
   }
 
-  /** RFC 3264 §8.3.2: a dynamic payload type keeps its meaning for the whole session. */
-  #keptPayloadTypes(local: LocalAudio): Pick<LocalAudio, 'codecs' | 'telephoneEvent'> {
+  /** RFC 3264 §8.3.2: a dynamic payload type keeps its meaning for the whole session, and no other format gets it. */
+  #keptPayloadTypes(local: LocalAudio): Pick<LocalAudio, 'codecs' | 'telephoneEvents'> {
     const agreed = this.#negotiated;
     if (!agreed) return local;
-    const codecs = local.codecs.map((codec) => {
-      const known = agreed.codecs.find((candidate) => sameEncoding(toFormat(candidate), codec));
-      return known ? { ...codec, payloadType: known.receivePayloadType } : codec;
-    });
-    const events = local.telephoneEvent && {
-      ...local.telephoneEvent,
-      payloadType: agreed.telephoneEvent?.receivePayloadType ?? local.telephoneEvent.payloadType,
+    const known = [...agreed.codecs.map((codec) => ownFormat(codec, local)), ...ownEvents(agreed, local)];
+    const taken = new Set(known.map(({ payloadType }) => payloadType));
+    const kept = (format: AudioFormat): AudioFormat => {
+      const same = known.find((candidate) => sameEncoding(candidate, format));
+      const payloadType = same?.payloadType ?? freePayloadType(format.payloadType, taken);
+      taken.add(payloadType);
+      return { ...format, payloadType };
     };
-    return { codecs, telephoneEvent: events };
+    return { codecs: local.codecs.map(kept), telephoneEvents: local.telephoneEvents.map(kept) };
   }
 
   /** RFC 3264 §8: the version goes up by one when, and only when, the description is not the one sent before. */
@@ -218,8 +266,16 @@ export function startOfferAnswer(sessionId: string): OfferAnswerSnapshot {
 }
 
 /** What a peer's section means against our side; `offered` is our own offer when the section is an answer to it. */
-function examine(description: SessionDescription, section: MediaSection, local: LocalAudio, offered: LocalAudio | undefined): ApplyOutcome {
-  if (section.protocol.toUpperCase() !== 'RTP/AVP') return { outcome: 'unusable', reason: 'unsupported-transport' };
+function examine(
+  description: SessionDescription,
+  section: MediaSection,
+  local: LocalAudio,
+  offered: LocalAudio | undefined,
+  before: NegotiatedAudio | undefined,
+): ApplyOutcome {
+  const { security, rtcpMux } = local;
+  const secured = agreeOnSecurity(section, description.attributes, security, offered !== undefined, before?.security);
+  if (secured.outcome === 'unusable') return secured;
   const address = (section.connection ?? description.connection)?.address;
   if (address === undefined || !isUsableAddress(address)) return { outcome: 'unusable', reason: 'no-address' };
   const formats = withOfferedFormats(section, offered);
@@ -233,9 +289,14 @@ function examine(description: SessionDescription, section: MediaSection, local: 
     remotePort: section.port,
     ...rtcpTargetOf(section, address),
     codecs: [best, ...others],
-    telephoneEvent: commonTelephoneEvent(formats, local, best.clockRate, offered !== undefined),
+    telephoneEvents: commonEvents(formats, local, best.clockRate, offered !== undefined),
+    comfortNoise: local.comfortNoise && formats.some((format) => sameEncoding(format, comfortNoise)),
     ptime: agreedPtime(section.attributes, description.attributes, local.ptime, local.maxPtime),
     direction: nullAddress ? intersectDirections(wanted, 'recvonly') : wanted,
+    ice: local.ice && remoteIceOf(section, description.attributes, offered !== undefined),
+    security: secured.security,
+    rtcpMux: hasAttribute(section.attributes, 'rtcp-mux') && (rtcpMux || !offered),
+    protocol: section.protocol,
     heldByRemote: nullAddress || remoteDirection === 'sendonly' || remoteDirection === 'inactive',
   };
   return { outcome: 'agreed', audio };
@@ -245,8 +306,7 @@ function examine(description: SessionDescription, section: MediaSection, local: 
 function withOfferedFormats(section: MediaSection, offered: LocalAudio | undefined): AudioFormat[] {
   const formats = formatsOf(section);
   if (!offered) return formats;
-  const ours = offered.telephoneEvent ? [...offered.codecs, offered.telephoneEvent] : offered.codecs;
-  for (const format of ours) {
+  for (const format of [...offered.codecs, ...offered.telephoneEvents]) {
     const named = section.formats.includes(String(format.payloadType));
     if (named && !formats.some((known) => known.payloadType === format.payloadType)) formats.push(format);
   }
@@ -271,29 +331,34 @@ function commonCodecs(formats: readonly AudioFormat[], local: LocalAudio, offere
   return codecs;
 }
 
-/** RFC 4733 §2.6: events run on the clock of the audio they stand in for. */
-function commonTelephoneEvent(formats: readonly AudioFormat[], local: LocalAudio, clockRate: number, answered: boolean) {
-  const own = local.telephoneEvent;
-  if (!own) return undefined;
-  const format = formats.find((candidate) => sameEncoding(candidate, { ...telephoneEvent, clockRate }));
-  if (!format) return undefined;
-  return { sendPayloadType: format.payloadType, receivePayloadType: answered ? own.payloadType : format.payloadType };
+/**
+ * RFC 4733 §2.6: events run on the clock of the audio they stand in for, so those come first. Where a peer knows digits on another clock only,
+ * that is better than none: their durations are counted on it, and their timestamps on the audio's.
+ */
+function commonEvents(formats: readonly AudioFormat[], local: LocalAudio, clockRate: number, answered: boolean): NegotiatedEvents[] {
+  const events = local.telephoneEvents.flatMap((own) => {
+    const format = formats.find((candidate) => sameEncoding(candidate, own));
+    if (!format) return [];
+    const receivePayloadType = answered ? own.payloadType : format.payloadType;
+    return [{ sendPayloadType: format.payloadType, receivePayloadType, clockRate: own.clockRate }];
+  });
+  return events.sort((a, b) => Number(b.clockRate === clockRate) - Number(a.clockRate === clockRate));
 }
 
 function audioSection(
   local: LocalAudio,
-  codecs: readonly AudioFormat[],
-  events: AudioFormat | undefined,
+  formats: readonly AudioFormat[],
   direction: MediaDirection,
   ptime: number,
-  protocol = 'RTP/AVP',
+  protocol: string,
+  extras: readonly SdpAttribute[],
 ): MediaSection {
-  const formats = events ? [...codecs, events] : codecs;
   const attributes = [
     ...formats.flatMap(attributesFor),
     { name: 'ptime', value: String(ptime) },
     { name: 'maxptime', value: String(local.maxPtime) },
     { name: direction, value: undefined },
+    ...extras,
   ];
   // RFC 3605: said only when it is not the next port, for old peers choke on attributes they do not know.
   if (local.rtcpPort !== local.port + 1) attributes.push({ name: 'rtcp', value: String(local.rtcpPort) });
@@ -307,14 +372,38 @@ function audioSection(
   };
 }
 
+function muxAttributes(rtcpMux: boolean): SdpAttribute[] {
+  return rtcpMux ? [{ name: 'rtcp-mux', value: undefined }] : [];
+}
+
 /** The same stream with port 0 and nothing else that could be misread. */
 function refused(section: MediaSection): MediaSection {
   return { ...section, port: 0, connection: undefined, attributes: [] };
 }
 
-function toFormat(codec: NegotiatedCodec): AudioFormat {
-  const { name, clockRate, channels, receivePayloadType } = codec;
-  return { payloadType: receivePayloadType, name, clockRate, channels, parameters: undefined };
+/** What was agreed as this side says it: under the number it expects, with its own parameters. */
+function ownFormat({ name, clockRate, channels, receivePayloadType }: NegotiatedCodec, local: LocalAudio): AudioFormat {
+  const format = { payloadType: receivePayloadType, name, clockRate, channels, parameters: undefined };
+  return { ...format, parameters: local.codecs.find((codec) => sameEncoding(codec, format))?.parameters };
+}
+
+function ownEvents({ telephoneEvents }: NegotiatedAudio, local: LocalAudio): AudioFormat[] {
+  return local.telephoneEvents.flatMap((own) => {
+    const agreed = telephoneEvents.find(({ clockRate }) => clockRate === own.clockRate);
+    return agreed ? [{ ...own, payloadType: agreed.receivePayloadType }] : [];
+  });
+}
+
+function noiseOf(wanted: boolean): AudioFormat[] {
+  return wanted ? [comfortNoise] : [];
+}
+
+/** The payload type wished for if it is static or free, else a dynamic one that is. */
+function freePayloadType(wished: number, taken: ReadonlySet<number>): number {
+  if (wished < firstDynamic || !taken.has(wished)) return wished;
+  let payloadType = firstDynamic;
+  while (taken.has(payloadType) && payloadType < 127) payloadType++;
+  return payloadType;
 }
 
 function addressOf(address: string): SdpAddress {

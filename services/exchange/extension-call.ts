@@ -29,7 +29,7 @@ export interface ExtensionCallParts {
 const codecs: readonly AudioFormat[] = [pcmu, pcma];
 const sdpType = 'application/sdp';
 const digitsKept = 64;
-const wayNames: Readonly<Record<DigitWay, string>> = { info: 'INFO', rfc4733: 'RFC 4733' };
+const wayNames: Readonly<Record<DigitWay, string>> = { info: 'INFO', rfc4733: 'RFC 4733', sound: 'tones' };
 
 /** One call to an extension: its offer and answer, its sockets, its digits. */
 export class ExtensionCall {
@@ -162,7 +162,20 @@ export class ExtensionCall {
 
   #localAudio(formats: readonly AudioFormat[]): LocalAudio {
     const { rtpPort: port = 0, rtcpPort = 0 } = this.#sockets ?? {};
-    return { address: this.#address, port, rtcpPort, codecs: formats, telephoneEvent, ptime: 20, maxPtime: 60, direction: 'sendrecv' };
+    return {
+      address: this.#address,
+      port,
+      rtcpPort,
+      codecs: formats,
+      telephoneEvents: [telephoneEvent],
+      comfortNoise: false,
+      ptime: 20,
+      maxPtime: 60,
+      direction: 'sendrecv',
+      ice: undefined,
+      security: undefined,
+      rtcpMux: false,
+    };
   }
 
   #flush(): void {
@@ -195,14 +208,20 @@ function toBody(description: SessionDescription): Body {
 
 function legParametersOf(audio: NegotiatedAudio): LegParameters {
   const [codec] = audio.codecs;
-  const events = audio.telephoneEvent;
   return {
     remote: { address: audio.remoteAddress, port: audio.remotePort },
     remoteRtcp: { address: audio.remoteRtcpAddress, port: audio.remoteRtcpPort },
     codecs: [{ name: codec.name === 'PCMA' ? 'PCMA' : 'PCMU', send: codec.sendPayloadType, receive: codec.receivePayloadType }],
     ptime: audio.ptime,
-    telephoneEvent: events && { send: events.sendPayloadType, receive: events.receivePayloadType },
+    telephoneEvents: audio.telephoneEvents.map(({ sendPayloadType: send, receivePayloadType: receive, clockRate }) => ({
+      send,
+      receive,
+      clockRate,
+    })),
+    detectDigits: false,
+    comfortNoise: false,
     direction: audio.direction,
     symmetric: false,
+    rtcpMux: false,
   };
 }

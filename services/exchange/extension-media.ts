@@ -51,21 +51,24 @@ export class EchoMedia implements ExtensionMedia {
   }
 
   update(now: Milliseconds, parameters: LegParameters): void {
-    const { direction, remote, remoteRtcp, symmetric, telephoneEvent, codecs } = parameters;
+    const { direction, remote, remoteRtcp, symmetric, rtcpMux, telephoneEvents, codecs } = parameters;
     const [codec] = codecs;
     this.#payloadType = codec.receive;
     this.#rtp.update(now, {
       remote,
       remoteRtcp,
       symmetric,
+      rtcpMux,
       sends: direction === 'sendrecv' || direction === 'sendonly',
       receives: direction === 'sendrecv' || direction === 'recvonly',
       payloadType: codec.send,
-      eventPayloadType: undefined,
+      clockRate,
+      events: undefined,
       payloads: {
         // A byte of G.711 is a tick.
-        ticksOf: (payloadType, length) => (payloadType === this.#payloadType && length <= payloadAtMost ? length : 0),
-        telephoneEvents: telephoneEvent ? [telephoneEvent.receive] : [],
+        ticksOf: (payloadType, _bytes, start, end) => (payloadType === this.#payloadType && end - start <= payloadAtMost ? end - start : 0),
+        clockRateOf: () => clockRate,
+        telephoneEvents: new Map(telephoneEvents.map((events) => [events.receive, events.clockRate])),
         noise: comfortNoise,
       },
     });

@@ -1,3 +1,4 @@
+import type { SessionParameters } from '#firmware/contract/media.ts';
 import type { Clock } from '#firmware/core/clock.ts';
 import { LimitedLog } from '#firmware/core/counters.ts';
 import type { Entropy } from '#firmware/core/entropy.ts';
@@ -7,6 +8,8 @@ import type { MediaEngine, MediaEvent } from '#firmware/media/media-engine.ts';
 import type { LegStatistics, MediaSession } from '#firmware/media/media-session.ts';
 import { blockMs } from '#firmware/media/sound-format.ts';
 import { openRtpSocketPair, type PortRange, type RtpSocketPair } from '#firmware/platform/rtp-socket.ts';
+import type { OwnCertificate } from './dtls-handshake.ts';
+import { type HandshakeOutcome, isHandshake, LegProtection } from './leg-protection.ts';
 
 /** What a media engine needs to run in a process. */
 export interface EngineSurroundings {
@@ -14,6 +17,8 @@ export interface EngineSurroundings {
   readonly entropy: Entropy;
   readonly logger: Logger;
   readonly onEvent: (event: MediaEvent) => void;
+  /** A handshake between the media ports of a session is over. */
+  readonly onHandshake: (session: string, outcome: HandshakeOutcome) => void;
   /** Called every second while sessions run. */
   readonly onStatistics: (statistics: readonly (LegStatistics & { readonly session: string })[]) => void;
 }
@@ -25,6 +30,8 @@ const reportEveryMs = 1000;
  * sends what came of it. Nothing else wakes the engine.
  */
 export class EngineDriver {
+  /** Shown in handshakes between media ports. */
+  certificate: OwnCertificate | undefined;
   readonly #engine: MediaEngine;
   readonly #surroundings: EngineSurroundings;
   readonly #log: LimitedLog;
@@ -32,6 +39,7 @@ export class EngineDriver {
   /** Packets refused when last looked, by session. */
   readonly #refused = new Map<string, number>();
   readonly #opening = new Set<string>();
+  readonly #protections = new Map<string, LegProtection>();
   #sinceReport = 0;
   #framesMoved = 0;
 
@@ -63,17 +71,24 @@ export class EngineDriver {
         range,
         entropy,
         (rtcp, bytes, from, port) => {
-          if (rtcp) session?.receiveRtcp(clock.now(), bytes, from, port);
+          if (!rtcp && isHandshake(bytes)) this.#protections.get(name)?.receiveHandshake(bytes, from, port);
+          else if (rtcp) session?.receiveRtcp(clock.now(), bytes, from, port);
           else session?.receiveRtp(clock.now(), bytes, from, port);
         },
         (error) => this.#log.warn(clock.now(), 'rtp-socket-error', { session: name, reason: error.message }),
       );
       session = this.#engine.openSession(name);
       this.#sockets.set(name, pair);
+      this.#protections.set(name, this.#newProtection(name, session, pair));
       return { rtpPort: pair.rtpPort, rtcpPort: pair.rtcpPort };
     } finally {
       this.#opening.delete(name);
     }
+  }
+
+  /** Protects the packets of a session from now on. */
+  protect(name: string, { security, remote, symmetric }: SessionParameters): void {
+    this.#protections.get(name)?.update(security, { address: remote.address, port: remote.rtpPort }, symmetric);
   }
 
   /** Says goodbye, closes the ports; `undefined` when there is no such session. */
@@ -83,6 +98,8 @@ export class EngineDriver {
     if (!session || !pair) return undefined;
     this.#sockets.delete(name);
     this.#refused.delete(name);
+    this.#protections.get(name)?.close();
+    this.#protections.delete(name);
     this.#flush(session, pair);
     await pair.close();
     return session.statistics();
@@ -106,6 +123,19 @@ export class EngineDriver {
     if (this.#sinceReport < reportEveryMs) return;
     this.#sinceReport = 0;
     if (this.#sockets.size > 0) this.#reportStatistics(now);
+  }
+
+  #newProtection(name: string, session: MediaSession, pair: RtpSocketPair): LegProtection {
+    return new LegProtection(session, {
+      send: (bytes, address, port) => pair.send(false, bytes, bytes.length, address, port),
+      certificate: () => this.certificate,
+      report: (outcome) => {
+        if (outcome.kind === 'securityFailed') {
+          this.#log.warn(this.#surroundings.clock.now(), 'media-handshake-failed', { session: name, reason: outcome.reason });
+        }
+        this.#surroundings.onHandshake(name, outcome);
+      },
+    });
   }
 
   #flush(session: MediaSession, pair: RtpSocketPair): void {

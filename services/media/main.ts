@@ -30,6 +30,10 @@ await runDaemon('media', async (daemon) => {
     entropy,
     logger,
     onEvent: (event) => emit(served, event),
+    onHandshake: (session, outcome) => {
+      if (outcome.kind === 'secured') served?.emit('secured', { session, suite: outcome.suite });
+      else served?.emit('securityFailed', { session, reason: outcome.reason });
+    },
     onStatistics: (sessions) => served?.emit('statistics', { sessions: [...sessions] }),
   });
   const soundProgram = fileURLToPath(new URL(`../sound/main${extname(import.meta.url)}`, import.meta.url));
@@ -65,7 +69,7 @@ await runDaemon('media', async (daemon) => {
 function emit(served: ServedContract<typeof mediaContract> | undefined, event: MediaEvent): void {
   switch (event.kind) {
     case 'digit':
-      served?.emit('digit', { session: event.session, digit: event.digit, durationMs: event.durationMs });
+      served?.emit('digit', { session: event.session, digit: event.digit, durationMs: event.durationMs, way: event.way });
       return;
     case 'rtpSilence':
       served?.emit('rtpSilence', { session: event.session, seconds: event.seconds });

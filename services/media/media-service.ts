@@ -12,6 +12,7 @@ import type { PortRange } from '#firmware/platform/rtp-socket.ts';
 import type { Caller, Implementation } from '#firmware/platform/unix-socket.ts';
 import type { DeviceSet } from './device-set.ts';
 import type { EngineDriver } from './engine-driver.ts';
+import { loadOpus } from './opus-codec.ts';
 
 type Contract = typeof mediaContract;
 
@@ -39,6 +40,7 @@ export class MediaService {
   readonly #parts: MediaParts;
   #ports = defaultPorts;
   #graceSeconds = defaultGraceSeconds;
+  #opus: { ok: boolean; reason?: string } = { ok: false };
   #controllers = 0;
   #grace: NodeJS.Timeout | undefined;
 
@@ -50,6 +52,7 @@ export class MediaService {
       openSession: ({ session, address, rtpPort }) => driver.openSession(session, address, { ...this.#ports, first: rtpPort }),
       updateSession: ({ session, parameters }) => {
         engine.updateSession(parts.clock.now(), session, legParametersOf(parameters));
+        driver.protect(session, parameters);
         return {};
       },
       closeSession: ({ session }) => this.#closeSession(session),
@@ -70,8 +73,8 @@ export class MediaService {
         engine.stopPlayback(playback);
         return {};
       },
-      sendDigit: ({ session, digit, durationMs }) => {
-        engine.sendDigit(session, digit, durationMs);
+      sendDigit: ({ session, digit, durationMs, way }) => {
+        engine.sendDigit(session, digit, durationMs, way);
         return {};
       },
       setMuted: ({ device, muted }) => {
@@ -120,12 +123,34 @@ export class MediaService {
     await driver.closeAllSessions();
   }
 
-  async #configure({ devices, rtpPorts, country, jitterBuffer, graceSeconds, silenceSeconds }: ArgsOf<Contract, 'configure'>) {
+  async #configure({
+    devices,
+    rtpPorts,
+    country,
+    jitterBuffer,
+    opus,
+    certificate,
+    graceSeconds,
+    silenceSeconds,
+  }: ArgsOf<Contract, 'configure'>) {
+    this.#parts.driver.certificate = certificate ?? undefined;
     this.#ports = rtpPorts;
     this.#graceSeconds = graceSeconds;
     const limits = { minimum: jitterBuffer.minimumMs, start: jitterBuffer.startMs, maximum: jitterBuffer.maximumMs };
     this.#parts.engine.configure({ country, jitterBuffer: limits, silenceSeconds });
-    return { devices: await this.#parts.devices.configure(devices) };
+    if (opus) await this.#loadOpus();
+    return { devices: await this.#parts.devices.configure(devices), opus: this.#opus };
+  }
+
+  /** Once: what is loaded stays. A library that is missing may have been installed since. */
+  async #loadOpus(): Promise<void> {
+    if (this.#opus.ok) return;
+    try {
+      this.#parts.engine.opus = await loadOpus();
+      this.#opus = { ok: true };
+    } catch (thrown) {
+      this.#opus = { ok: false, reason: messageOf(thrown) };
+    }
   }
 
   async #closeSession(name: string) {
@@ -143,15 +168,18 @@ export class MediaService {
 }
 
 function legParametersOf(parameters: SessionParameters): LegParameters {
-  const { remote, codecs, ptime, telephoneEvent, direction, symmetric } = parameters;
+  const { remote, codecs, ptime, telephoneEvents, detectDigits, comfortNoise, direction, symmetric, rtcpMux } = parameters;
   return {
     remote: { address: remote.address, port: remote.rtpPort },
     remoteRtcp: { address: remote.address, port: remote.rtcpPort },
     codecs,
     ptime,
-    telephoneEvent: telephoneEvent ?? undefined,
+    telephoneEvents,
+    detectDigits,
+    comfortNoise,
     direction,
     symmetric,
+    rtcpMux,
   };
 }
 

@@ -6,9 +6,11 @@ import { phoneContract } from '#firmware/contract/phone.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { LimitedLog } from '#firmware/core/counters.ts';
 import { messageOf } from '#firmware/core/errors.ts';
+import type { Logger } from '#firmware/core/logger.ts';
 import type { PhoneEvent } from '#firmware/phone/outbox.ts';
 import { Phone } from '#firmware/phone/phone.ts';
 import { type Daemon, runDaemon, socketPathOf } from '#firmware/platform/daemon.ts';
+import { loadDeviceCertificate } from '#firmware/platform/device-certificate.ts';
 import { DeviceKey } from '#firmware/platform/device-key.ts';
 import { DnsResolver } from '#firmware/platform/dns-resolver.ts';
 import { NameQuery } from '#firmware/platform/name-query.ts';
@@ -18,6 +20,7 @@ import { openStore, type SqliteStore } from '#firmware/platform/sqlite-store.ts'
 import { type ServedContract, serveContract } from '#firmware/platform/unix-socket.ts';
 import { xmlReader } from '#firmware/platform/xml-reader.ts';
 import manifest from '../../package.json' with { type: 'json' };
+import { keepBoard } from './board-keeper.ts';
 import { CallJournal, thisMachine } from './call-journal.ts';
 import { LeafLink } from './leaf-link.ts';
 import { phoneDatabaseName, phoneMigrations } from './migrations.ts';
@@ -44,6 +47,7 @@ await runDaemon('phone', async (daemon) => {
     texts: repository.current.get('texts.maximum'),
   }));
   const settings = new SettingsKeeper(repository, logger, (next) => drive((phone, now) => phone.changeSettings(now, next)));
+  useDeviceCertificate(settings, stateDirectory, logger);
   await settings.start();
 
   const memory = await records.recall(repository.current.names('alert'));
@@ -59,9 +63,7 @@ await runDaemon('phone', async (daemon) => {
   const maintain = (work: 'reload' | 'restart'): void => {
     if (work === 'restart') daemon.stop('the exchange asks for a restart');
     else {
-      void settings
-        .reload()
-        .catch((thrown) => warnings.warn(clock.now(), 'settings-not-read', { reason: messageOf(thrown) }));
+      void settings.reload().catch((thrown) => warnings.warn(clock.now(), 'settings-not-read', { reason: messageOf(thrown) }));
     }
   };
   const act = (event: PhoneEvent): void => {
@@ -100,6 +102,9 @@ await runDaemon('phone', async (daemon) => {
     records,
     drive,
     actuate: (actuation) => leaves.hal.pass('actuate', actuation),
+    learn: (wish) => leaves.hal.pass('learn', wish),
+    keepBoard: (wish) =>
+      keepBoard(stateDirectory, { board: settings.phoneSettings.board, change: (request) => settings.change(request) }, wish),
     surroundings: () => ({
       sip: endpoint.describe(),
       records: records.describe(),
@@ -113,6 +118,15 @@ await runDaemon('phone', async (daemon) => {
 });
 
 /** What became of the data of this phone, for people. */
+/** Without a certificate calls are made all the same, but none with a handshake between media ports. */
+function useDeviceCertificate(settings: SettingsKeeper, directory: string, logger: Logger): void {
+  try {
+    settings.useCertificate(loadDeviceCertificate(directory));
+  } catch (thrown) {
+    logger.error('device-certificate-not-usable', { reason: messageOf(thrown) });
+  }
+}
+
 function noticesOf({ restored }: SqliteStore, repository: SettingsRepository): string[] {
   if (!restored) return repository.notices;
   const copiedAt = restored.copiedAt.toISOString().slice(0, 16).replace('T', ' ');
@@ -131,6 +145,7 @@ function buildPhone(
   const servers = current.get('sip.nameServers');
   const names = new NameQuery({ entropy, ...(servers.length > 0 && { servers }) });
   const tlsPort = current.get('sip.tls.port');
+  const messageLimits = { messageBytes: current.get('sip.messageBytes'), headerBytes: current.get('sip.headerBytes') };
   const endpoint = new SipEndpoint({
     clock,
     logger,
@@ -148,6 +163,8 @@ function buildPhone(
     webSocketPath: current.get('sip.webSocketPath'),
     limits: {
       total: current.get('sip.connections'),
+      reserved: current.get('sip.connectionsReserved'),
+      message: messageLimits,
       perSource: current.get('sip.connectionsPerSource'),
       messageMs: 1_000 * current.get('sip.messageSeconds'),
     },
@@ -165,6 +182,9 @@ function buildPhone(
     reliableProvisional: current.get('sip.reliableProvisional'),
     messagesPerSecond: current.get('sip.messagesPerSecond'),
     largestDatagram: current.get('sip.largestDatagram'),
+    messageLimits,
+    maximumTransactions: current.get('sip.transactions'),
+    maximumSessions: current.get('sip.calls'),
     trace: current.get('sip.trace'),
   };
   const told = { version: manifest.version, readXml: xmlReader(), userAgentSettings, notices };

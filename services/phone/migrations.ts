@@ -21,6 +21,12 @@ export const phoneMigrations: Migrations = [
     'CREATE TABLE tallies (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID',
   ],
   [
+    `CREATE TABLE digit_habits (
+       id INTEGER PRIMARY KEY AUTOINCREMENT, peer TEXT NOT NULL UNIQUE, info_format TEXT NOT NULL, info_accepted INTEGER NOT NULL,
+       forms_refused INTEGER NOT NULL, heard_by TEXT
+     ) STRICT`,
+  ],
+  [
     `CREATE TABLE texts (
        id TEXT NOT NULL UNIQUE, at INTEGER NOT NULL, direction TEXT NOT NULL, line TEXT, remote TEXT NOT NULL, display_name TEXT NOT NULL,
        text TEXT NOT NULL, status_code INTEGER

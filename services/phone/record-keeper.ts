@@ -3,7 +3,7 @@ import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
 import { Counters, LimitedLog } from '#firmware/core/counters.ts';
 import { messageOf } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
-import type { AlertRecord, AlertState, PhoneRecord } from '#firmware/phone/outbox.ts';
+import type { AlertRecord, AlertState, PeerDigits, PhoneRecord } from '#firmware/phone/outbox.ts';
 import type { PhoneMemory } from '#firmware/phone/phone-ports.ts';
 import type { Row, SqliteStore, SqlValue } from '#firmware/platform/sqlite-store.ts';
 
@@ -13,6 +13,8 @@ export interface RecordLimits {
   readonly texts: number;
 }
 
+/** Far ends whose way with digits is kept. */
+const peersAtMost = 256;
 /** Calls and messages of others that may be written at once, and one more each second: somebody who rings us a thousand times must not wear out the card. */
 const callsAtOnce = 60;
 const callIntervalMs = 1_000;
@@ -43,6 +45,7 @@ export class RecordKeeper {
     const forgotten = await this.#database.get(`SELECT count(*) AS n FROM alerts WHERE alert NOT IN (${places})`, alertNames);
     if (Number(forgotten?.n) > 0) await this.#database.run(`DELETE FROM alerts WHERE alert NOT IN (${places})`, alertNames);
     const alerts = await this.#database.all('SELECT * FROM alerts');
+    const digits = await this.#database.all('SELECT * FROM digit_habits ORDER BY id');
     const missed = await this.#database.get("SELECT value FROM tallies WHERE name = 'missedCalls'");
     const unread = await this.#database.get("SELECT value FROM tallies WHERE name = 'unreadTexts'");
     const texts = await this.#database.all('SELECT * FROM texts ORDER BY rowid DESC LIMIT 200');
@@ -51,6 +54,7 @@ export class RecordKeeper {
     );
     return {
       alerts: alerts.map(alertOf),
+      digits: digits.map(digitsOf),
       missedCalls: Number(missed?.value ?? 0),
       texts: texts.map(textOf).reverse(),
       unreadTexts: Number(unread?.value ?? 0),
@@ -123,6 +127,8 @@ export class RecordKeeper {
         return this.#append('door_log', doorRow(record.entry), this.#limits().doorLog);
       case 'alert':
         return this.#replace('alerts', alertRow(record.entry));
+      case 'digits':
+        return this.#keepDigits(record.entry);
       case 'text':
         return this.#keepText(record.entry);
       case 'missedCalls':
@@ -139,6 +145,18 @@ export class RecordKeeper {
     await this.#database.transaction(async (statements) => {
       await statements.run(sql, values);
       await statements.run(`DELETE FROM ${table} WHERE id <= (SELECT id FROM ${table} ORDER BY id DESC LIMIT 1 OFFSET ?)`, [limit]);
+    });
+  }
+
+  /** Who was met last stands last; who has not been met for longest goes. */
+  async #keepDigits(entry: PeerDigits): Promise<void> {
+    const { sql, values } = insertOf('INSERT', 'digit_habits', digitsRow(entry));
+    await this.#database.transaction(async (statements) => {
+      await statements.run('DELETE FROM digit_habits WHERE peer = ?', [entry.peer]);
+      await statements.run(sql, values);
+      await statements.run('DELETE FROM digit_habits WHERE id <= (SELECT id FROM digit_habits ORDER BY id DESC LIMIT 1 OFFSET ?)', [
+        peersAtMost,
+      ]);
     });
   }
 
@@ -215,5 +233,19 @@ function alertOf(row: Row): AlertRecord {
     person: Number(row.person),
     attempts: Number(row.attempts),
     acknowledgedBy: row.acknowledged_by === null ? null : String(row.acknowledged_by),
+  };
+}
+
+function digitsRow({ peer, infoFormat, infoAccepted, formsRefused, heardBy }: PeerDigits): Readonly<Record<string, SqlValue>> {
+  return { peer, info_format: infoFormat, info_accepted: Number(infoAccepted), forms_refused: formsRefused, heard_by: heardBy };
+}
+
+function digitsOf(row: Row): PeerDigits {
+  return {
+    peer: String(row.peer),
+    infoFormat: row.info_format === 'dtmf' ? 'dtmf' : 'dtmf-relay',
+    infoAccepted: row.info_accepted === 1,
+    formsRefused: Number(row.forms_refused),
+    heardBy: row.heard_by === null ? null : (String(row.heard_by) as PeerDigits['heardBy']),
   };
 }

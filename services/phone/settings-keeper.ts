@@ -2,7 +2,7 @@ import { changeSettings, importSettings, type SettingsChange, type SettingsReque
 import type { Settings } from '#firmware/config/settings.ts';
 import type { BoardProfile } from '#firmware/contract/hal.ts';
 import { messageOf, UsageError } from '#firmware/core/errors.ts';
-import { type PhoneSettings, phoneSettingsOf } from '#firmware/phone/phone-settings.ts';
+import { type DeviceCertificate, type PhoneSettings, phoneSettingsOf } from '#firmware/phone/phone-settings.ts';
 import type { LeveledLogger } from '#firmware/platform/pino-logger.ts';
 import { emptyBoard, loadBoardProfile } from './board-profiles.ts';
 import type { SettingsRepository } from './settings-repository.ts';
@@ -19,6 +19,7 @@ export class SettingsKeeper {
   readonly #logger: LeveledLogger;
   readonly #apply: (settings: PhoneSettings) => void;
   #board: BoardProfile = emptyBoard;
+  #certificate: DeviceCertificate | null = null;
 
   /** `apply` is called with the settings as they are from now on. */
   constructor(repository: SettingsRepository, logger: LeveledLogger, apply: (settings: PhoneSettings) => void) {
@@ -32,7 +33,12 @@ export class SettingsKeeper {
   }
 
   get phoneSettings(): PhoneSettings {
-    return phoneSettingsOf(this.current, this.#board);
+    return phoneSettingsOf(this.current, this.#board, this.#certificate);
+  }
+
+  /** What the device shows in handshakes between media ports. */
+  useCertificate(certificate: DeviceCertificate): void {
+    this.#certificate = certificate;
   }
 
   /** Reads the board profile. Without a good one the phone has no keys but still takes and makes calls. */

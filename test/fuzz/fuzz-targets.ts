@@ -263,10 +263,19 @@ const localAudio = {
   port: 30_000,
   rtcpPort: 30_001,
   codecs: [pcmu, pcma],
-  telephoneEvent,
+  telephoneEvents: [telephoneEvent],
+  comfortNoise: false,
   ptime: 20,
   maxPtime: 60,
   direction: 'sendrecv',
+  security: {
+    required: false,
+    offers: 'sdes',
+    cryptos: [{ tag: 1, suite: 'AES_CM_128_HMAC_SHA1_80', key: 'A'.repeat(40), mkiLength: 0 }],
+    fingerprint: undefined,
+  },
+  ice: { ufrag: 'abcd', password: 'x'.repeat(22), candidates: [], address: '192.0.2.1', port: 30_000 },
+  rtcpMux: false,
 } as const;
 
 /** The description, and what an offer and an answer with it come to. */

@@ -22,7 +22,7 @@ for (const [user, keys, way, mediaenc, suite] of [
   ['204', 'dtls', 'in', 'dtls_srtp', /^A/],
 ] as const) {
   t.test(`a call ${way} with keys by ${keys} (baresip's ${mediaenc}): speech arrives at both ends`, async (t) => {
-    await phone.link.command('changeSettings', { set: { 'line.main.keyExchange': keys } });
+    await phone.link.command('changeSettings', { set: { 'line.main.keyExchange': keys }, unset: [] });
     const more = { modules: ['srtp', 'dtls_srtp'], account: [`mediaenc=${mediaenc}`] };
     const baresip = await addBaresip(t, house, user, 'auto', 'pcmu,pcma', more);
     if (way === 'out') {

@@ -54,6 +54,9 @@ export class FakePhone {
       redial: () => ({ call: 'c8' }),
       setDoNotDisturb: noted('setDoNotDisturb'),
       actuate: noted('actuate'),
+      learn: unused,
+      board: unused,
+      keepBoard: unused,
       alert: (args) => {
         noted('alert')(args);
         return { state: 'calling' };
@@ -109,9 +112,11 @@ export const sampleStatus: PhoneStatus = {
       remote: { displayName: 'Echo', uri: 'sip:600@pbx' },
       seconds: 5,
       heldByRemote: false,
+      encryption: null,
       transfer: null,
       digitsSent: '12',
       digitsReceived: '3*',
+      digitWay: { way: 'info', evidence: ['took INFO application/dtmf-relay'] },
       acceptedInMs: 40,
       media: null,
     },

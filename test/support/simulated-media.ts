@@ -1,6 +1,8 @@
+import type { SessionParameters } from '#firmware/contract/media.ts';
 import { MediaEngine } from '#firmware/media/media-engine.ts';
 import type { MediaCommand, Reply } from '#firmware/phone/outbox.ts';
 import type { Phone } from '#firmware/phone/phone.ts';
+import { LegProtection } from '#services/media/leg-protection.ts';
 import { seededEntropy } from './seeded-entropy.ts';
 
 /** Where RTP goes: by `address:port`, without delay and loss. */
@@ -38,6 +40,8 @@ export class SimulatedMedia {
   readonly #address: string;
   #engine: MediaEngine;
   #ports = new Map<string, number>();
+  #enginesMade = 0;
+  readonly #protections = new Map<string, LegProtection>();
   #nextPort: number;
   #lastPort = 0;
   #frameAt: number | undefined;
@@ -58,6 +62,8 @@ export class SimulatedMedia {
   readonly unanswered = new Set<string>();
   /** Files that can be played. */
   readonly files = new Set<string>(['/alarm.wav']);
+  /** There is a library for Opus: only what is said of it counts here, no call is in it. */
+  hasOpus = false;
   up = false;
 
   constructor(rtp: RtpSwitch, address: string, firstPort = 16_384) {
@@ -82,6 +88,7 @@ export class SimulatedMedia {
   crash(): void {
     for (const port of this.#ports.values()) this.#unplug(port);
     this.#ports.clear();
+    this.#protections.clear();
     this.devices.clear();
     this.tones.clear();
     this.playing.clear();
@@ -104,7 +111,10 @@ export class SimulatedMedia {
     this.#sendAll(now);
     for (const event of this.#engine.drain()) {
       if (event.kind === 'digit') {
-        phone?.mediaEvent(now, { name: 'digit', fields: { session: event.session, digit: event.digit, durationMs: event.durationMs } });
+        phone?.mediaEvent(now, {
+          name: 'digit',
+          fields: { session: event.session, digit: event.digit, durationMs: event.durationMs, way: event.way },
+        });
       } else if (event.kind === 'rtpSilence') {
         phone?.mediaEvent(now, { name: 'rtpSilence', fields: { session: event.session, seconds: event.seconds } });
       }
@@ -130,12 +140,12 @@ export class SimulatedMedia {
       case 'openSession':
         return this.#open(now, command.args);
       case 'updateSession': {
-        const { remote, telephoneEvent, ...rest } = command.args.parameters;
+        this.#protect(command.args.session, command.args.parameters);
+        const { remote, ...rest } = command.args.parameters;
         this.#engine.updateSession(now, command.args.session, {
           ...rest,
           remote: { address: remote.address, port: remote.rtpPort },
           remoteRtcp: { address: remote.address, port: remote.rtcpPort },
-          telephoneEvent: telephoneEvent ?? undefined,
         });
         return {};
       }
@@ -161,7 +171,7 @@ export class SimulatedMedia {
         this.playing.clear();
         return {};
       case 'sendDigit':
-        this.#engine.sendDigit(command.args.session, command.args.digit, command.args.durationMs);
+        this.#engine.sendDigit(command.args.session, command.args.digit, command.args.durationMs, command.args.way);
         return {};
       case 'setMuted':
         this.#engine.device(command.args.device).muted = command.args.muted;
@@ -187,7 +197,7 @@ export class SimulatedMedia {
       this.devices.set(name, device);
       this.#engine.addDevice(name, device);
     }
-    return { devices: Object.fromEntries(Object.keys(devices).map((name) => [name, { ok: true }])) };
+    return { devices: Object.fromEntries(Object.keys(devices).map((name) => [name, { ok: true }])), opus: { ok: this.hasOpus } };
   }
 
   #open(now: number, { session: name, address, rtpPort }: Extract<MediaCommand, { name: 'openSession' }>['args']): unknown {
@@ -209,7 +219,15 @@ export class SimulatedMedia {
     return { rtpPort: port, rtcpPort: this.#lastPort + 1 };
   }
 
+  #protect(session: string, { security, remote, symmetric }: SessionParameters): void {
+    const nothing = { send: () => undefined, certificate: () => undefined, report: () => undefined };
+    const protection = this.#protections.get(session) ?? new LegProtection(this.#engine.session(session), nothing);
+    this.#protections.set(session, protection);
+    protection.update(security, { address: remote.address, port: remote.rtpPort }, symmetric);
+  }
+
   #close(now: number, name: string): unknown {
+    this.#protections.delete(name);
     const session = this.#engine.closeSession(now, name);
     const port = this.#ports.get(name);
     if (!session || port === undefined) return { statistics: null };
@@ -243,7 +261,8 @@ export class SimulatedMedia {
   }
 
   #newEngine(): MediaEngine {
-    return new MediaEngine(seededEntropy(7), 'cname', {
+    // Another process has other random numbers: an SSRC of before would look sent again.
+    return new MediaEngine(seededEntropy(7 + this.#enginesMade++), 'cname', {
       country: 'us',
       jitterBuffer: { minimum: 20, start: 60, maximum: 200 },
       silenceSeconds: 0,

@@ -5,7 +5,7 @@ import type { Journal } from '#firmware/contract/journal.ts';
 import type { Digit } from '#firmware/contract/media.ts';
 import type { CallLogEntry, CallStatus, DoorLogEntry, Fact, PhoneStatus, TextEntry } from '#firmware/contract/phone.ts';
 import { type Logger, silentLogger } from '#firmware/core/logger.ts';
-import type { AlertRecord, PhoneEvent } from '#firmware/phone/outbox.ts';
+import type { AlertRecord, PeerDigits, PhoneEvent } from '#firmware/phone/outbox.ts';
 import { Phone } from '#firmware/phone/phone.ts';
 import type { PhoneMemory } from '#firmware/phone/phone-ports.ts';
 import { type PhoneSettings, phoneSettingsOf } from '#firmware/phone/phone-settings.ts';
@@ -49,6 +49,8 @@ export class SimulatedPhone implements SipCore<never> {
   readonly alertsOnDisk = new Map<string, AlertRecord>();
   readonly alertHistory: AlertRecord[] = [];
   readonly settingsOnDisk = new Map<string, string>();
+  /** How far ends take digits. */
+  readonly digitsOnDisk = new Map<string, PeerDigits>();
   readonly statuses: PhoneStatus[] = [];
   missedOnDisk = 0;
   readonly textsOnDisk = new Map<string, TextEntry>();
@@ -126,7 +128,13 @@ export class SimulatedPhone implements SipCore<never> {
     this.media.crash();
     this.board.crash();
     this.#transmits = [];
-    this.#phone = this.#newPhone({ alerts: [...this.alertsOnDisk.values()], missedCalls: this.missedOnDisk, texts: [...this.textsOnDisk.values()], unreadTexts: this.unreadTextsOnDisk });
+    this.#phone = this.#newPhone({
+      alerts: [...this.alertsOnDisk.values()],
+      missedCalls: this.missedOnDisk,
+      digits: [...this.digitsOnDisk.values()],
+      texts: [...this.textsOnDisk.values()],
+      unreadTexts: this.unreadTextsOnDisk,
+    });
     this.start();
   }
 
@@ -146,7 +154,13 @@ export class SimulatedPhone implements SipCore<never> {
   restartPhone(): void {
     const { now } = this.#network;
     const left = this.journal && (JSON.parse(JSON.stringify(this.journal)) as Journal);
-    this.#phone = this.#newPhone({ alerts: [...this.alertsOnDisk.values()], missedCalls: this.missedOnDisk, texts: [...this.textsOnDisk.values()], unreadTexts: this.unreadTextsOnDisk });
+    this.#phone = this.#newPhone({
+      alerts: [...this.alertsOnDisk.values()],
+      missedCalls: this.missedOnDisk,
+      digits: [...this.digitsOnDisk.values()],
+      texts: [...this.textsOnDisk.values()],
+      unreadTexts: this.unreadTextsOnDisk,
+    });
     this.#dead = false;
     this.do((phone) => phone.start(now, left && { journal: left, clockShift: 0, awayMs: now - this.#diedAt }));
     this.connectHal();
@@ -318,6 +332,7 @@ export class SimulatedPhone implements SipCore<never> {
     else if (record.kind === 'missedCalls') this.missedOnDisk = record.count;
     else if (record.kind === 'unreadTexts') this.unreadTextsOnDisk = record.count;
     else if (record.kind === 'text') this.textsOnDisk.set(record.entry.id, record.entry);
+    else if (record.kind === 'digits') this.digitsOnDisk.set(record.entry.peer, record.entry);
     else {
       this.alertsOnDisk.set(record.entry.alert, record.entry);
       this.alertHistory.push(record.entry);

@@ -83,9 +83,12 @@ export function legTowards(address: string, changes: Partial<LegParameters> = {}
     remoteRtcp: { address, port: 4001 },
     codecs: [{ name: 'PCMU', send: 0, receive: 0 }],
     ptime: 20,
-    telephoneEvent: { send: 101, receive: 101 },
+    telephoneEvents: [{ send: 101, receive: 101, clockRate: 8000 }],
+    detectDigits: false,
+    comfortNoise: false,
     direction: 'sendrecv',
     symmetric: false,
+    rtcpMux: false,
     ...changes,
   };
 }

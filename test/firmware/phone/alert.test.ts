@@ -54,7 +54,7 @@ t.test('the digit may come by RFC 4733, and be another by setting', async (t) =>
   house.run(100);
   people[0].accept();
   house.run(100);
-  const fields = { session: phone.calls[0]?.call ?? '', digit: '5' as const, durationMs: 100 };
+  const fields = { session: phone.calls[0]?.call ?? '', digit: '5' as const, durationMs: 100, way: 'event' as const };
   phone.do((core, now) => core.mediaEvent(now, { name: 'digit', fields }));
   t.match(stateOf(phone), { state: 'acknowledged' });
 });

@@ -272,7 +272,7 @@ t.test('a call that rings is accepted with an answer to its offer', async (t) =>
         { name: 'PCMA', send: 8, receive: 8 },
         { name: 'PCMU', send: 0, receive: 0 },
       ],
-      telephoneEvent: { send: 101, receive: 101 },
+      telephoneEvents: [{ send: 101, receive: 101, clockRate: 8000 }],
       ptime: 20,
     },
   });
@@ -321,7 +321,7 @@ t.test('§13.3.1.4 an INVITE without an offer gets ours in the 200 and answers i
   house.run(50);
   t.strictSame(phone.callStates, ['active']);
   const update = phone.media.commands.findLast((command) => command.name === 'updateSession');
-  t.match(update?.args, { parameters: { remote: { rtpPort: 40_000 }, telephoneEvent: null } });
+  t.match(update?.args, { parameters: { remote: { rtpPort: 40_000 }, telephoneEvents: [] } });
 });
 
 const unusable: readonly (readonly [string, Parameters<ScriptedPeer['sdp']>[0], number])[] = [
@@ -615,7 +615,7 @@ t.test('a far end that falls silent without a BYE is let go, but not one on hold
 t.test('digits of the far end count once, by INFO, by RFC 4733, or by both', async (t) => {
   const { house, phone, peer, session } = talking();
   const event = (digit: '1' | '2' | '3') => {
-    const fields = { session: phone.calls[0]?.call ?? '', digit, durationMs: 100 };
+    const fields = { session: phone.calls[0]?.call ?? '', digit, durationMs: 100, way: 'event' as const };
     phone.do((core, now) => core.mediaEvent(now, { name: 'digit', fields }));
   };
   peer.info(session, 'application/dtmf-relay', 'Signal=1\r\nDuration=100');

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Digit } from '#firmware/contract/media.ts';
-import { DigitSender } from '#firmware/phone/digit-sender.ts';
+import { type DigitHabits, DigitSender, freshHabits } from '#firmware/phone/digit-sender.ts';
 import { DoorCode } from '#firmware/phone/door-code.ts';
 import { formatInfoDigit, parseInfoDigit } from '#firmware/phone/info-digits.ts';
 import { PressFilter } from '#firmware/phone/press-filter.ts';
@@ -126,9 +126,14 @@ t.test('other digits and late ones are never taken for an echo', async (t) => {
 class Wire {
   readonly sent: string[] = [];
   events = true;
+  learnt: DigitHabits | undefined;
   readonly sender: DigitSender;
 
-  constructor(digitMode: 'info' | 'rfc4733' | 'both', infoFormat: 'dtmf-relay' | 'dtmf' = 'dtmf-relay') {
+  constructor(
+    digitMode: 'info' | 'rfc4733' | 'both' | 'sound' | 'auto',
+    infoFormat: 'dtmf-relay' | 'dtmf' = 'dtmf-relay',
+    known?: DigitHabits,
+  ) {
     const carrier = {
       sendInfo: (_: number, body: Body) => {
         this.sent.push(`${body.contentType.slice(12)} ${parseInfoDigit(body)?.digit}`);
@@ -136,9 +141,14 @@ class Wire {
       sendEvent: (digit: Digit) => {
         this.sent.push(`event ${digit}`);
       },
+      playDigit: (digit: Digit) => {
+        this.sent.push(`sound ${digit}`);
+      },
       takesEvents: () => this.events,
     };
-    this.sender = new DigitSender(carrier, { digitMode, infoFormat });
+    this.sender = new DigitSender(carrier, { digitMode, digitMs: 160 }, known ?? freshHabits(infoFormat), (habits) => {
+      this.learnt = habits;
+    });
   }
 
   press(digits: string): this {
@@ -181,6 +191,43 @@ t.test('§21.4.13 a far end that refuses one form of INFO gets the other, then e
   wire.sender.infoAnswered(0, 415);
   t.strictSame(wire.sent.slice(2), ['event 1', 'event 2'], 'nothing is lost');
   t.strictSame(wire.press('3').sent.slice(4), ['event 3'], 'and the far end is remembered');
+});
+
+t.test('where nothing else is taken the digits sound; set to it, they always do', async (t) => {
+  const wire = new Wire('rfc4733');
+  wire.events = false;
+  wire.press('12');
+  wire.sender.infoAnswered(0, 415);
+  wire.sender.infoAnswered(0, 501);
+  t.strictSame(wire.sent, ['dtmf-relay 1', 'dtmf 1', 'sound 1', 'sound 2']);
+  t.strictSame(new Wire('sound').press('5').sent, ['sound 5']);
+  const both = new Wire('both').press('1');
+  both.sender.infoAnswered(0, 405);
+  both.sender.infoAnswered(0, 405);
+  t.strictSame(both.sent, ['event 1', 'dtmf-relay 1', 'dtmf 1'], 'what went both ways is not sent again');
+});
+
+t.test('what a far end takes is learnt, told as evidence, and known in the next call', async (t) => {
+  const wire = new Wire('info').press('1');
+  wire.events = false;
+  wire.sender.infoAnswered(0, 415);
+  wire.sender.infoAnswered(0, 200);
+  wire.sender.heard('sound');
+  t.strictSame(wire.learnt, { infoFormat: 'dtmf', infoAccepted: true, formsRefused: 1, heardBy: 'sound' });
+  t.strictSame(wire.sender.evidence, ['took INFO application/dtmf', 'refused INFO application/dtmf-relay', 'sent digits by tones']);
+  t.strictSame(new Wire('info', 'dtmf-relay', wire.learnt).press('2').sent, ['dtmf 2'], 'at once in the form that it takes');
+});
+
+t.test('auto: as the far end sends its own, else events, else INFO', async (t) => {
+  t.strictSame(new Wire('auto').press('1').sent, ['event 1']);
+  const heard = new Wire('auto');
+  heard.sender.heard('info');
+  t.strictSame(heard.press('1').sent, ['dtmf-relay 1']);
+  const bare = new Wire('auto');
+  bare.events = false;
+  t.strictSame(bare.press('1').sent, ['dtmf-relay 1']);
+  bare.sender.heard('sound');
+  t.strictSame(bare.press('2').sent.at(-1), 'sound 2');
 });
 
 const enter = (code: DoorCode, digits: string, every = 200): string => {

@@ -153,7 +153,7 @@ for (const [name, send] of codes) {
 t.test('the code opens by RFC 4733', async (t) => {
   const { house, phone, person } = visiting();
   for (const digit of ['*', '*', '9'] as const) {
-    const fields = { session: phone.calls[0]?.call ?? '', digit, durationMs: 120 };
+    const fields = { session: phone.calls[0]?.call ?? '', digit, durationMs: 120, way: 'event' as const };
     phone.do((core, now) => core.mediaEvent(now, { name: 'digit', fields }));
     house.run(300);
   }
@@ -166,7 +166,7 @@ t.test('a code whose every press comes both ways pulses the relay once', async (
   for (const digit of ['*', '*', '9'] as const) {
     person.info(person.incoming, 'application/dtmf-relay', `Signal=${digit}`);
     house.run(150);
-    const fields = { session: phone.calls[0]?.call ?? '', digit, durationMs: 120 };
+    const fields = { session: phone.calls[0]?.call ?? '', digit, durationMs: 120, way: 'event' as const };
     phone.do((core, now) => core.mediaEvent(now, { name: 'digit', fields }));
     house.run(150);
   }

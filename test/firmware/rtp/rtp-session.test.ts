@@ -10,18 +10,21 @@ import { fromHex, rtpPacket } from './rtp-fixtures.ts';
 const peer = '192.0.2.9';
 const port = 4000;
 const payloads: ReceivablePayloads = {
-  ticksOf: (payloadType, length) => (payloadType === 0 ? length : 0),
-  telephoneEvents: [101],
+  ticksOf: (payloadType, _bytes, start, end) => (payloadType === 0 ? end - start : 0),
+  clockRateOf: () => 8000,
+  telephoneEvents: new Map([[101, 8000]]),
   noise: 13,
 };
 const parameters: RtpParameters = {
   remote: { address: peer, port },
   remoteRtcp: { address: peer, port: port + 1 },
   symmetric: false,
+  rtcpMux: false,
   sends: true,
   receives: true,
   payloadType: 0,
-  eventPayloadType: 101,
+  clockRate: 8000,
+  events: { payloadType: 101, clockRate: 8000 },
   payloads,
 };
 
@@ -92,7 +95,7 @@ t.test('RFC 4733 §2.5.1.2 a digit goes out in place of sound, on the same time 
   const start = ((before?.timestamp ?? 0) + 160) >>> 0;
   t.ok(packets.slice(0, 5).every(({ timestamp }) => timestamp === start));
   t.equal(packets[5]?.timestamp, (start + 5 * 160) >>> 0, 'sound goes on where it would have been');
-  t.notOk(session({ eventPayloadType: undefined }).sendDigit('4', 60), 'a peer that takes none');
+  t.notOk(session({ events: undefined }).sendDigit('4', 60), 'a peer that takes none');
 });
 
 t.test('third parties are dropped and counted, before and after the peer was heard', async (t) => {
@@ -121,8 +124,13 @@ t.test('latching: a NAT is followed when the account says so, else only listened
 
   const plain = session();
   feed(plain, 1, 3, { at: 5555 });
-  t.match(sent(plain), [{ address: peer, port }], 'another port of the peer is heard, but sound goes where it was asked for');
+  t.match(sent(plain), [{ address: peer, port: 5555 }], 'another port of the peer is heard, and sound goes there');
   t.strictSame(played(plain), [1, 2, 3]);
+  feed(plain, 4, 9, { at: 6666 });
+  feed(plain, 4, 9, { from: '203.0.113.5', at: 5555 });
+  t.equal(plain.counters.get('rtp-foreign-source'), 12, 'locked');
+  feed(plain, 20, 22);
+  t.match(sent(plain), [{ address: peer, port }], 'until the signalled port is heard');
 });
 
 t.test('RFC 5952 an IPv6 peer is known however its address is written', async (t) => {

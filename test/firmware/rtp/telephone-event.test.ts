@@ -63,7 +63,8 @@ t.test('digits wait for each other with a pause between, in order; durations are
   const firstEnd = packets.findLast(({ packet }) => packet.event === 1)?.at ?? 0;
   t.ok((starts[1]?.at ?? 0) - firstEnd >= 50, 'at least 50 ms between');
   t.equal(Math.max(...packets.filter(({ packet }) => packet.event === 11).map(({ packet }) => packet.duration)), 320, '40 ms at least');
-  t.equal(Math.max(...packets.map(({ packet }) => packet.duration)), 64_000, '8 s at most: the field holds no more');
+  t.equal(Math.max(...packets.map(({ packet }) => packet.duration)), 65_535, 'no segment is longer than its field can say');
+  t.equal(packets.filter(({ packet }) => packet.duration === 65_535).length, 3, '30 s at most: three full segments and a rest');
   const full = new TelephoneEventSender(8000);
   const taken = Array.from({ length: 100 }, () => full.press('1', 100)).filter(Boolean).length;
   t.equal(taken, 64);

@@ -25,7 +25,7 @@ t.test('RFC 3264 §6.1 the answer keeps the order of the offer and what is commo
       ['PCMU', 0, 0],
     ],
   );
-  t.strictSame(audio.telephoneEvent, { sendPayloadType: 96, receivePayloadType: 96 });
+  t.strictSame(audio.telephoneEvents, [{ sendPayloadType: 96, receivePayloadType: 96, clockRate: 8000 }]);
   t.match(audio, {
     remoteAddress: '192.0.2.2',
     remotePort: 4000,
@@ -116,7 +116,7 @@ t.test('RFC 3264 §8 re-offers: the version counts changes, m-lines keep their p
   const outcome = offers.applyAnswer(
     remote('m=video 0 RTP/AVP 31', 'm=audio 4000 RTP/AVP 0 96', 'a=rtpmap:96 telephone-event/8000', 'a=recvonly'),
   );
-  t.match(outcome, { outcome: 'agreed', audio: { direction: 'sendonly', telephoneEvent: { sendPayloadType: 96 } } });
+  t.match(outcome, { outcome: 'agreed', audio: { direction: 'sendonly', telephoneEvents: [{ sendPayloadType: 96 }] } });
   t.equal(offers.offer({ ...localAudio, direction: 'sendonly' }).origin.version, '2', 'the same description again has the same version');
   offers.withdrawOffer();
   t.equal(offers.offer(localAudio).origin.version, '3');
@@ -133,7 +133,7 @@ t.test('an answer: other payload types by direction, a missing rtpmap, a refusal
     remote('m=audio 4000 RTP/AVP 8 97', 'a=rtpmap:97 telephone-event/8000', 'a=rtcp:4100 IN IP4 192.0.2.3'),
   );
   t.match(mapped, {
-    audio: { telephoneEvent: { sendPayloadType: 97, receivePayloadType: 101 }, remoteRtcpAddress: '192.0.2.3', remoteRtcpPort: 4100 },
+    audio: { telephoneEvents: [{ sendPayloadType: 97, receivePayloadType: 101 }], remoteRtcpAddress: '192.0.2.3', remoteRtcpPort: 4100 },
   });
   t.notOk(offers.offerPending);
   t.throws(() => offers.applyAnswer(remote('m=audio 4000 RTP/AVP 0')), { code: 'no-offer' });
@@ -142,7 +142,7 @@ t.test('an answer: other payload types by direction, a missing rtpmap, a refusal
   const outcome = bare.applyAnswer(remote('m=audio 4000 RTP/AVP 0 101'));
   t.match(
     outcome,
-    { audio: { telephoneEvent: { sendPayloadType: 101, receivePayloadType: 101 } } },
+    { audio: { telephoneEvents: [{ sendPayloadType: 101, receivePayloadType: 101 }] } },
     '101 without rtpmap means what we offered',
   );
 });

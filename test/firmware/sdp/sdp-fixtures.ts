@@ -8,10 +8,14 @@ export const localAudio: LocalAudio = {
   port: 30_000,
   rtcpPort: 30_001,
   codecs: [pcmu, pcma],
-  telephoneEvent,
+  telephoneEvents: [telephoneEvent],
+  comfortNoise: false,
   ptime: 20,
   maxPtime: 60,
   direction: 'sendrecv',
+  ice: undefined,
+  security: undefined,
+  rtcpMux: false,
 };
 
 /** The description in these lines; throws when they are none. */
