@@ -3,6 +3,7 @@ import { allowedMethods, allowLine, supportedOptions } from './capabilities.ts';
 import { knowsReliable, reliableOption } from './dialog/reliable-provisional.ts';
 import { tooBriefFor } from './dialog/session-terms.ts';
 import type { Request } from './message/message.ts';
+import { isKnownMethod } from './message/methods.ts';
 import { mediaTypeOf } from './message-body.ts';
 import type { ServerTransaction } from './transaction/transaction-layer.ts';
 import { isSecure } from './transport/flow.ts';
@@ -15,9 +16,10 @@ export interface Refused {
   readonly headers?: readonly (readonly [name: string, value: string])[];
 }
 
-/** RFC 3261 §8.2.1: whether the method is one of ours at all. */
+/** RFC 3261 §8.2.1: whether the method is one of ours at all; §21.5.2 has another answer where it is nobody's. */
 export function inspectMethod({ method }: Request): Refused | undefined {
-  return allowedMethods.includes(method) ? undefined : { statusCode: 405, headers: [allowLine] };
+  if (allowedMethods.includes(method)) return undefined;
+  return { statusCode: isKnownMethod(method) ? 405 : 501, headers: [allowLine] };
 }
 
 /** RFC 3261 §8.2.2: what the headers of a request demand of us. */

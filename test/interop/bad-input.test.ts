@@ -81,7 +81,7 @@ const cases: { what: string; message: string | Buffer; answer: RegExp }[] = [
   },
   { what: 'a negative Content-Length', message: requestOf('OPTIONS', { contentLength: '-5' }), answer: /^SIP\/2\.0 400/ },
   { what: 'a body shorter than announced', message: requestOf('OPTIONS', { contentLength: '500' }), answer: /^SIP\/2\.0 400/ },
-  { what: 'an unknown method', message: requestOf('FROBNICATE'), answer: /^SIP\/2\.0 405.*\r\nAllow: .*INVITE/s },
+  { what: 'an unknown method', message: requestOf('FROBNICATE'), answer: /^SIP\/2\.0 501.*\r\nAllow: .*INVITE/s },
   {
     what: 'an unsupported Require',
     message: requestOf('OPTIONS', { lines: ['Require: teleport'] }),

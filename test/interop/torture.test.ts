@@ -35,10 +35,9 @@ function isAllowed({ statusCode }: Reaction, verdicts: readonly string[]): boole
   return verdicts.some((verdict) => {
     if (verdict === 'accept') return statusCode !== 400;
     if (verdict === 'error') return statusCode >= 400 && statusCode < 600;
-    // A call that is cancelled as soon as it rings would have been accepted.
-    if (verdict === '2xx' || verdict === '200') return statusCode < 300;
-    // An unknown method is a method that is not allowed: §8.2.1 asks for 405.
-    if (verdict === '501') return statusCode === 501 || statusCode === 405;
+    // A call takes a person too: that it rings is all that a message can bring about.
+    if (verdict === '200') return statusCode === 200 || statusCode === 180;
+    if (verdict === '2xx') return statusCode >= 200 && statusCode < 300;
     return verdict === String(statusCode);
   });
 }
@@ -149,8 +148,6 @@ function verdictsOf(expect: string): string[] {
   if (/treated as absent|answer to source|RINGS/.test(expect)) verdicts.push('accept');
   // What is said of the call log holds for a call that gets there: this one has a malformed URI.
   if (verdicts.length === 0) verdicts.push('accept', '400');
-  // A PRACK without To tag, to who knows no PRACK.
-  if (expect === '481') verdicts.push('405');
   return verdicts;
 }
 

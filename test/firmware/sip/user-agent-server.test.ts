@@ -70,11 +70,11 @@ const body = textOf(offer);
 
 const refusals: readonly (readonly [title: string, request: () => string, answer: RegExp])[] = [
   [
-    '§8.2.1 an unknown method: 405 with Allow',
+    '§21.5.2 a method that nobody knows: 501, with Allow',
     () => requestOf('FROBNICATE'),
-    /^SIP\/2\.0 405 .*\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS/s,
+    /^SIP\/2\.0 501 .*\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS/s,
   ],
-  ['REGISTER to a phone: 405', () => requestOf('REGISTER'), /^SIP\/2\.0 405 /],
+  ['§8.2.1 REGISTER to a phone: 405', () => requestOf('REGISTER'), /^SIP\/2\.0 405 /],
   ['RFC 3515 REFER outside a call: 403', () => requestOf('REFER', { headers: { 'Refer-To': '<sip:x@192.0.2.1>' } }), /^SIP\/2\.0 403 /],
   ['RFC 3428 §7 MESSAGE without a body: 400', () => requestOf('MESSAGE'), /^SIP\/2\.0 400 /],
   ['PUBLISH: 405', () => requestOf('PUBLISH', { headers: { Event: 'presence' } }), /^SIP\/2\.0 405 /],
