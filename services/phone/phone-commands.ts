@@ -1,7 +1,8 @@
 import { exportSettings } from '#firmware/config/changes.ts';
-import type { Actuation } from '#firmware/contract/hal.ts';
+import type { Actuation, BoardProfile, LearnArguments, LessonState } from '#firmware/contract/hal.ts';
 import type { phoneContract } from '#firmware/contract/phone.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
+import { UsageError } from '#firmware/core/errors.ts';
 import type { Phone } from '#firmware/phone/phone.ts';
 import type { Implementation } from '#firmware/platform/unix-socket.ts';
 import type { RecordKeeper } from './record-keeper.ts';
@@ -14,6 +15,9 @@ export interface PhoneCommandsPorts {
   drive<T>(input: (phone: Phone, now: Milliseconds) => T): T;
   /** Moves the virtual board. */
   actuate(actuation: Actuation): Promise<unknown>;
+  /** A lesson at the board. */
+  learn(wish: LearnArguments): Promise<LessonState>;
+  keepBoard(wish: { readonly profile: BoardProfile; readonly keepOutputs: boolean }): Promise<{ path: string }>;
   /** The parts around the phone, for `describe`. */
   surroundings(): object;
 }
@@ -49,6 +53,13 @@ export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof 
       await ports.actuate(actuation);
       return nothing;
     },
+    learn: (wish) => {
+      const busy = wish.action === 'start' && drive((phone, now) => phone.status(now)).calls.length > 0;
+      if (busy) throw new UsageError('in-call', 'there is a call: the board can be learnt when it is over');
+      return ports.learn(wish);
+    },
+    board: () => ({ profile: settings.phoneSettings.board }),
+    keepBoard: (wish) => ports.keepBoard(wish),
     callLog: async ({ limit }) => ({ entries: await records.callLog(limit) }),
     doorLog: async ({ limit }) => ({ entries: await records.doorLog(limit) }),
     listSettings: ({ prefix, reveal }) => ({ settings: [...settings.current.list({ prefix, reveal, store: 'phone' })] }),
