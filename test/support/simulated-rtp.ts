@@ -1,3 +1,4 @@
+import type { OpusMaker } from '#firmware/audio/opus.ts';
 import { MediaEngine, type MediaEvent, type MediaSettings } from '#firmware/media/media-engine.ts';
 import type { LegParameters, MediaSession } from '#firmware/media/media-session.ts';
 import type { PlaybackPort } from '#firmware/media/sound-device.ts';
@@ -58,10 +59,11 @@ export class SimulatedMedia {
   readonly #handset: SimulatedHandset;
   readonly #device: { capture(frame: Int16Array): void };
 
-  constructor(seed: number, handset: SimulatedHandset, settings = phoneSettings) {
+  constructor(seed: number, handset: SimulatedHandset, settings = phoneSettings, opus?: OpusMaker) {
     this.address = `192.0.2.${seed}`;
     this.#handset = handset;
     this.engine = new MediaEngine(seededEntropy(seed), `cname-${seed}`, settings);
+    this.engine.opus = opus;
     this.#device = this.engine.addDevice('handset', handset);
     this.session = this.engine.openSession('call');
     this.engine.connectSession('call', 'handset');
