@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { callRows } from './calls.ts';
 import { cpuRows } from './cpu.ts';
 import { deviceRows } from './device.ts';
+import { latencyRows } from './latency.ts';
 import { liveStateRows } from './live-state.ts';
 import type { BenchRow, BenchScope } from './row.ts';
 import { rtpPacingRows } from './rtp-pacing.ts';
@@ -22,6 +23,7 @@ const areas: Readonly<Record<string, (scope: BenchScope) => Promise<readonly Ben
   device: deviceRows,
   rtp: rtpPacingRows,
   cpu: cpuRows,
+  latency: latencyRows,
 };
 
 const { values, positionals } = parseArgs({
