@@ -1,5 +1,6 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { type DigestAlgorithm, digestAlgorithms } from '#firmware/sip/digest-hash.ts';
+import type { MessageLimits } from '#firmware/sip/message/parse.ts';
 import { defaultTransactionTimes, type TransactionTimes } from '#firmware/sip/transaction/timers.ts';
 
 export interface ExchangeSettings {
@@ -20,6 +21,8 @@ export interface ExchangeSettings {
   /** RFC 3261 §16.6 timer C: how long a branch may ring without a word; more than three minutes. */
   readonly timerC: Milliseconds;
   readonly times: TransactionTimes;
+  /** How large a message may be; larger ones are refused with 513. */
+  readonly messageLimits: Partial<MessageLimits>;
   /** Transactions of peers in progress; beyond it 503. */
   readonly transactions: number;
   /** Requests a second, and at once, from an address where no phone of ours is registered; ten times as many from the others. */
@@ -43,6 +46,7 @@ export const defaultExchangeSettings: ExchangeSettings = {
   nonces: 10_000,
   timerC: 185_000,
   times: defaultTransactionTimes,
+  messageLimits: {},
   transactions: 10_000,
   requestsPerSecond: 50,
   requestsAtOnce: 200,

@@ -84,7 +84,7 @@ export class Exchange implements SipCore<ExchangeEvent> {
     this.#ports = ports;
     this.#settings = settings;
     this.#log = new LimitedLog(ports.logger);
-    this.#transport = new TransportLayer(counters, this.#log);
+    this.#transport = new TransportLayer(counters, this.#log, settings.messageLimits);
     this.#strangers = new SourceLimits(requestsPerSecond, requestsAtOnce, sources);
     this.#neighbours = new SourceLimits(requestsPerSecond * neighbourFactor, requestsAtOnce * neighbourFactor, sources);
     const layerSettings = { ...defaultTransactionSettings, times, serverTransactions: settings.transactions };

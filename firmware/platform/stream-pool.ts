@@ -24,8 +24,8 @@ export interface StreamLimits {
   /** RFC 5626 §4.4.1: how often a connection we opened is pinged (at least every 120 s keeps NATs open), and how long a pong may take, ms. */
   readonly pingMs: number;
   readonly pongMs: number;
-  /** How large a message may be. */
-  readonly message: MessageLimits;
+  /** How large a message may be, where that differs from the usual. */
+  readonly message: Partial<MessageLimits>;
 }
 
 export const defaultStreamLimits: StreamLimits = {
@@ -36,7 +36,7 @@ export const defaultStreamLimits: StreamLimits = {
   connectMs: 10_000,
   pingMs: 100_000,
   pongMs: 10_000,
-  message: defaultMessageLimits,
+  message: {},
 };
 
 /** Names under which one connection is remembered, to say whose messages were lost with it. */
@@ -86,7 +86,7 @@ export class StreamPool {
 
   constructor(parts: StreamPoolParts) {
     this.#parts = parts;
-    this.#door = new WebSocketDoor(parts.limits.message.messageBytes);
+    this.#door = new WebSocketDoor({ ...defaultMessageLimits, ...parts.limits.message }.messageBytes);
   }
 
   /** Throws ResourceError when the address or port is not to be had. */
@@ -215,7 +215,7 @@ export class StreamPool {
       socket,
       openingMs: limits.connectMs,
       messageMs: limits.messageMs,
-      messageLimits: limits.message,
+      messageLimits: { ...defaultMessageLimits, ...limits.message },
       pingMs: limits.pingMs,
       pongMs: limits.pongMs,
       onMessage,

@@ -132,7 +132,7 @@ export class AgentCore {
     this.location = new ServerLocation(entropy, transports);
     this.servers = new ServerSearch(this.location, names);
     this.streams = new StreamSwitch(this.settings.largestDatagram);
-    this.#transport = new TransportLayer(this.counters, this.log);
+    this.#transport = new TransportLayer(this.counters, this.log, this.settings.messageLimits);
     const { t1, t2, t4, maximumTransactions } = this.settings;
     this.#transactions = new TransactionLayer(this.counters, {
       ...defaultTransactionSettings,

@@ -1,4 +1,5 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { MessageLimits } from './message/parse.ts';
 
 export interface UserAgentSettings {
   /** RFC 3261 §17.1.1.1: round-trip estimate, ms; T2 and T4 likewise. */
@@ -46,6 +47,8 @@ export interface UserAgentSettings {
   readonly reliableProvisional: 'off' | 'supported' | 'required';
   /** Messages a second that an address may send us, unless it is a server of ours; four seconds' worth at once; 0 = no limit. */
   readonly messagesPerSecond: number;
+  /** How large a message may be; larger ones are refused with 513. */
+  readonly messageLimits: Partial<MessageLimits>;
   /** RFC 3261 §18.1.1: octets above which a request goes by TCP instead of UDP. */
   readonly largestDatagram: number;
   /** True: an event `message` for every message sent and received. */
@@ -75,6 +78,7 @@ export const defaultUserAgentSettings: UserAgentSettings = {
   minimumSessionExpires: 90,
   reliableProvisional: 'supported',
   messagesPerSecond: 0,
+  messageLimits: {},
   largestDatagram: 1_300,
   trace: false,
 };

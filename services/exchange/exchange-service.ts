@@ -24,8 +24,8 @@ import { WallClockWatch } from './wall-clock-watch.ts';
 
 type Contract = typeof exchangeContract;
 
-/** The phones of a house, each with a connection of its own, and some to spare. */
-const streamLimits = { total: 512, reserved: 32, perSource: 16 };
+/** Connections that only the exchange itself may open. */
+const reservedConnections = 32;
 /** How long the extensions' BYEs may take at the end, ms. */
 const farewellMs = 1_000;
 
@@ -69,6 +69,7 @@ export class ExchangeService {
     const wallTime = (): number => clock.wallTime();
     const repository = new ExchangeRepository({ store, logger, entropy, wallTime, realm: now.get('exchange.realm') });
     daemon.onStop('last changes', () => repository.stop());
+    const messageLimits = { messageBytes: now.get('exchange.messageBytes'), headerBytes: now.get('exchange.headerBytes') };
     const endpoint = new SipEndpoint({
       clock,
       logger,
@@ -84,7 +85,12 @@ export class ExchangeService {
         port: now.get('exchange.webSocket.port') || undefined,
         securePort: now.get('exchange.webSocket.securePort') || undefined,
       },
-      limits: streamLimits,
+      limits: {
+        total: now.get('exchange.connections'),
+        reserved: reservedConnections,
+        perSource: now.get('exchange.connectionsPerSource'),
+        message: messageLimits,
+      },
     });
     const exchange = new Exchange({
       entropy,
@@ -94,7 +100,14 @@ export class ExchangeService {
       relaySecret: await repository.secret('relay'),
       users: await repository.users(),
       extensions: extensionsFor([echoExtension, greetingExtension]),
-      settings: { realm: now.get('exchange.realm'), ...liveSettings(now) },
+      settings: {
+        realm: now.get('exchange.realm'),
+        messageLimits,
+        transactions: now.get('exchange.transactions'),
+        requestsPerSecond: now.get('exchange.requestsPerSecond'),
+        requestsAtOnce: 4 * now.get('exchange.requestsPerSecond'),
+        ...liveSettings(now),
+      },
     });
     const userAgent = new UserAgent({ entropy, logger, addresses: extensionAddresses, settings: { acceptDirectCalls: true } });
     const host = new ExchangeHost(exchange, userAgent);

@@ -152,6 +152,23 @@ t.test('bytes that are no SIP end the connection, and nothing else', async (t) =
   t.ok(await until(() => core.received.length === 1));
 });
 
+t.test('how large a message may be is a setting: larger ones get 513, and the connection ends', async (t) => {
+  const { core, endpoint, until } = await echo(t, { limits: { message: { messageBytes: 600, headerBytes: 400 } } });
+  const small = await client(t, endpoint.port);
+  small.socket.write(message('fits'));
+  t.ok(await until(() => core.received.length === 1));
+  for (const [what, text] of [
+    ['body', message('x'.repeat(600))],
+    ['header', message('x').replace('Content-Length', `Subject: ${'x'.repeat(400)}\r\nContent-Length`)],
+  ] as const) {
+    const large = await client(t, endpoint.port);
+    large.socket.write(text);
+    t.ok(await eventually(large.closed), what);
+    t.match(large.heard(), /^SIP\/2\.0 513 /, what);
+  }
+  t.equal(core.received.length, 1);
+});
+
 t.test('a message that takes too long ends its connection; many quick ones in a row do not', async (t) => {
   const { core, endpoint, until } = await echo(t, { limits: { messageMs: 200 } });
   const slow = await client(t, endpoint.port);

@@ -1,7 +1,7 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Counters, LimitedLog } from '#firmware/core/counters.ts';
 import type { Message } from '../message/message.ts';
-import { type BrokenRequest, parseMessage } from '../message/parse.ts';
+import { type BrokenRequest, defaultMessageLimits, type MessageLimits, parseMessage } from '../message/parse.ts';
 import { type Flow, targetOf } from './flow.ts';
 import type { Destination } from './sip-core.ts';
 
@@ -23,18 +23,20 @@ const lineFeed = 10;
 export class TransportLayer {
   readonly #counters: Counters;
   readonly #log: LimitedLog;
+  readonly #limits: MessageLimits;
   #tokens = refusalsAtOnce;
   #tokensAt: Milliseconds = 0;
 
-  constructor(counters: Counters, log: LimitedLog) {
+  constructor(counters: Counters, log: LimitedLog, limits: Partial<MessageLimits> = {}) {
     this.#counters = counters;
     this.#log = log;
+    this.#limits = { ...defaultMessageLimits, ...limits };
   }
 
   /** One datagram or one framed message; `undefined` when there is nothing to do about it. */
   receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): Message | Refusal | undefined {
     if (isKeepAlive(bytes)) return undefined;
-    const result = parseMessage(bytes);
+    const result = parseMessage(bytes, this.#limits);
     if (result.ok) return result.message;
     const { reason, statusCode, broken } = result;
     this.#counters.add(`malformed-${reason}`);
