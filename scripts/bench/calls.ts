@@ -1,33 +1,38 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { freePorts } from '../free-ports.ts';
-import type { BenchRow } from './row.ts';
+import { CallTaker } from './call-taker.ts';
+import { ringingTimesOf } from './ringing-time.ts';
+import { type BenchRow, median, percentile } from './row.ts';
 
-const rates = [200, 400, 800, 1200, 1600, 2000, 2400, 3200];
+const rates = [50, 100, 200, 400, 800, 1200, 1600, 2000, 2400, 3200];
 const secondsEach = 5;
 
 /**
- * Calls per second on loopback: SIPp calls the SIP stack in a process of its own (INVITE → 180 → 200 → ACK, BYE), faster and faster, until
- * a call fails. A retransmission is no failure, a call without its 200 is.
+ * Calls per second on loopback, and how soon a caller hears that it rings: the SIP stack in a process of its own, media stubbed at its port,
+ * and Debian's baresip, with the same callers in the same run. Rates go up until a call fails; a retransmission is no failure, a call
+ * without its 200 is.
  */
 export async function callRows(): Promise<BenchRow[]> {
   const folder = mkdtempSync(join(tmpdir(), 'hookswitch-bench-'));
   try {
     writeFileSync(join(folder, 'caller.xml'), callerScenario);
-    let best: Step | undefined;
-    for (const rate of rates) {
-      const step = await runStep(folder, rate);
-      if (step.failed > 0 || step.successful < 0.98 * rate * secondsEach) break;
-      best = step;
-    }
-    if (!best) throw new Error(`SIPp made no call without failure at ${rates[0]} calls/s`);
+    const row = (name: string, value: number, unit: string): BenchRow => ({ area: 'calls', name, value, unit });
+    const ours = await fastest(folder, rates.slice(3), CallTaker.start);
+    const baresip = await fastest(folder, rates, (port) => CallTaker.startBaresip(port, folder));
+    const [ownRinging, theirRinging] = await ringingTimes(folder);
     return [
-      { area: 'calls', name: 'most calls per second without failure', value: best.rate, unit: '1/s' },
-      { area: 'calls', name: `CPU of the stack at ${best.rate} calls/s`, value: best.cpuMs / best.successful, unit: 'ms a call' },
+      row('most calls per second without failure', ours.rate, '1/s'),
+      row(`CPU of the stack at ${ours.rate} calls/s`, ours.cpuMs / ours.successful, 'ms a call'),
+      row("baresip's most calls per second without failure", baresip.rate, '1/s'),
+      row('ahead of baresip', ours.rate / baresip.rate, '×'),
+      row(`INVITE → 180 at ${ringingRate} calls/s, p50`, median(ownRinging), 'ms'),
+      row(`INVITE → 180 at ${ringingRate} calls/s, p99`, percentile(ownRinging, 0.99), 'ms'),
+      row("baresip's INVITE → 180, p50", median(theirRinging), 'ms'),
+      row("baresip's INVITE → 180, p99", percentile(theirRinging, 0.99), 'ms'),
     ];
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -41,13 +46,19 @@ interface Step {
   readonly cpuMs: number;
 }
 
-async function runStep(folder: string, rate: number): Promise<Step> {
+async function fastest(folder: string, steps: readonly number[], start: (port: number) => Promise<CallTaker>): Promise<Step> {
+  let best: Step = { rate: 0, successful: 1, failed: 0, cpuMs: Number.NaN };
+  for (const rate of steps) {
+    const step = await runStep(folder, rate, start);
+    if (step.failed > 0 || step.successful < 0.98 * rate * secondsEach) break;
+    best = step;
+  }
+  return best;
+}
+
+async function runStep(folder: string, rate: number, start: (port: number) => Promise<CallTaker>): Promise<Step> {
   const [port, ownPort] = [await freePorts(1), await freePorts(1)];
-  const responder = spawn(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'responder.ts'), String(port)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const lines = createInterface({ input: responder.stdout });
-  await once(lines, 'line');
+  const taker = await start(port);
   const calls = rate * secondsEach;
   const words = ['-sf', 'caller.xml', '-i', '127.0.0.1', '-p', String(ownPort), '-r', String(rate), '-m', String(calls)];
   const limits = ['-l', '20000', '-timeout', `${secondsEach + 20}s`, '-nostdin', '-trace_stat', '-stf', `stat-${rate}.csv`, '-fd', '1'];
@@ -56,15 +67,35 @@ async function runStep(folder: string, rate: number): Promise<Step> {
     stdio: ['ignore', 'ignore', 'ignore'],
     env: { ...process.env, TERM: 'dumb' },
   });
-  await ended(sipp);
-  const farewell = once(lines, 'line');
-  responder.kill('SIGTERM');
-  const [text] = (await farewell) as [string];
-  return { rate, ...totalsOf(folder, rate), cpuMs: Number(/cpu (\d+) ms/.exec(text)?.[1]) };
+  await once(sipp, 'close');
+  const farewell = await taker.stop();
+  const totals = totalsOf(folder, rate);
+  rmSync(join(folder, `stat-${rate}.csv`));
+  return { rate, ...totals, cpuMs: Number(/cpu (\d+) ms/.exec(farewell)?.[1] ?? Number.NaN) };
 }
 
-async function ended(child: ChildProcess): Promise<void> {
-  await once(child, 'close');
+const ringingRounds = 3;
+/** Far less than either can take, and how many calls of it make a round. */
+const ringingRate = 100;
+const callsPerRound = 400;
+
+/** Ours and baresip's, ms, in turns. */
+async function ringingTimes(folder: string): Promise<[ours: number[], theirs: number[]]> {
+  const ports = [await freePorts(1), await freePorts(1)] as const;
+  const takers = [await CallTaker.start(ports[0]), await CallTaker.startBaresip(ports[1], folder)] as const;
+  const figures: [number[], number[]] = [[], []];
+  try {
+    for (let round = 0; round <= ringingRounds; round++) {
+      for (const side of [0, 1] as const) {
+        const times = await ringingTimesOf(ports[side], callsPerRound, ringingRate);
+        // The first round warms both up.
+        if (round > 0) figures[side].push(...times);
+      }
+    }
+  } finally {
+    for (const taker of takers) await taker.stop();
+  }
+  return figures;
 }
 
 /** The last line of SIPp's statistics; columns end in (P)eriodic and (C)umulated. */

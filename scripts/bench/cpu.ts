@@ -1,13 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { RivalBaresip } from './baresip.ts';
 import { inCallBesideBaresip } from './call-beside-baresip.ts';
 import { type CallProfile, plainG711 } from './call-profile.ts';
-import { familyOf, nameOf } from './processes.ts';
+import { familyOf, nameOf, ticksOf, ticksPerSecond } from './processes.ts';
 import { type BenchRow, type BenchScope, skipped } from './row.ts';
 
 const profiles: readonly CallProfile[] = [plainG711];
-/** USER_HZ of every Linux that matters. */
-const ticksPerSecond = 100;
 
 /** Processor time of one call by all our daemons, and by baresip at its other end, per cent of a core. */
 export async function cpuRows({ seconds }: BenchScope): Promise<BenchRow[]> {
@@ -41,11 +38,4 @@ async function rowsOf(profile: CallProfile, seconds: number): Promise<BenchRow[]
       row('all daemons beside baresip', ours / rivalShare, 'times'),
     ];
   });
-}
-
-/** utime + stime; the name in parentheses before them may hold anything. */
-function ticksOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return Number(fields[11]) + Number(fields[12]);
 }

@@ -3,6 +3,7 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { callRows } from './calls.ts';
+import { capacityRows } from './capacity.ts';
 import { cpuRows } from './cpu.ts';
 import { deviceRows } from './device.ts';
 import { latencyRows } from './latency.ts';
@@ -23,6 +24,7 @@ const areas: Readonly<Record<string, (scope: BenchScope) => Promise<readonly Ben
   device: deviceRows,
   rtp: rtpPacingRows,
   cpu: cpuRows,
+  capacity: capacityRows,
   latency: latencyRows,
 };
 

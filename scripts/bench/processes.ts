@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
+/** USER_HZ of every Linux that matters. */
+export const ticksPerSecond = 100;
+
 /** A process and all that it started, and those. */
 export function familyOf(pid: number): number[] {
   return [pid, ...descendantsOf(pid)];
@@ -32,4 +35,11 @@ export function nameOf(pid: number): string {
     .find((word) => word.endsWith('main.js'));
   const name = main === undefined ? String(pid) : basename(dirname(main));
   return name === 'cli' ? 'supervisor' : name;
+}
+
+/** Processor time so far, in ticks: utime + stime; the name in parentheses before them may hold anything. */
+export function ticksOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return Number(fields[11]) + Number(fields[12]);
 }
