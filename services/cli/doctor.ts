@@ -167,8 +167,11 @@ function storageFindings({ status, damaged, option }: Examination): Finding[] {
   return [...found, ...damaged.map((path) => hint('database-was-damaged', `a damaged database was put aside as ${path}`, mend))];
 }
 
-function boardFindings({ status }: Examination): Finding[] {
-  return (status?.board?.faults ?? []).map(({ element, reason }) => {
+function boardFindings({ status, option }: Examination): Finding[] {
+  const gpio = status?.board?.gpio ?? '';
+  // Where the profile wants it so, somebody knows.
+  const slow = gpio.startsWith('sysfs') && !gpio.includes('wants') ? [sysfsHint(gpio, option)] : [];
+  const faults = (status?.board?.faults ?? []).map(({ element, reason }) => {
     if (/group (gpio|input|plugdev)/.test(reason)) {
       const mend = 'sudo usermod -aG gpio,input,plugdev THE_USER, then log in again; services have the groups by themselves';
       return trouble('group-missing', `${element}: ${reason}`, mend);
@@ -183,6 +186,13 @@ function boardFindings({ status }: Examination): Finding[] {
       'look at the wiring and at the board profile (hookswitch config get board.profile)',
     );
   });
+  return [...slow, ...faults];
+}
+
+/** It works, but without pulls and without counting edges. */
+function sysfsHint(gpio: string, option: string): Finding {
+  const mend = `a kernel of 5.10 or later has the character device; without it set pulls in config.txt (gpio=17=pu); hookswitch${option} status --json shows what is used`;
+  return hint('gpio-by-sysfs', `GPIO is reached by ${gpio}`, mend);
 }
 
 function soundFindings({ sound, option }: Examination): Finding[] {

@@ -18,6 +18,7 @@ import { NotRunningError } from './contract-call.ts';
 import { diagnose, findingLines } from './doctor.ts';
 import { examine } from './examination.ts';
 import { exchangeStatus, forwardUser, listUsers, removeUser, setUser } from './exchange-commands.ts';
+import { learnBoard } from './learn-command.ts';
 import * as phone from './phone-commands.ts';
 import { findPlace, type Place } from './place.ts';
 import { run } from './run.ts';
@@ -225,6 +226,7 @@ function addBoardCommands(): void {
       `
 Examples:
   hookswitch board check my-phone.json                 exit code 0: it can work, 1: it cannot
+  hookswitch board learn my-phone.json                 find out what is wired where
   hookswitch board wiring desk-phone > wiring.svg      what to solder
   hookswitch config set board.profile desk-phone       the phone uses it from now on
 A profile is one that comes with the firmware, or the path of a JSON file.`,
@@ -247,6 +249,21 @@ A profile is one that comes with the firmware, or the path of a JSON file.`,
         return lines;
       }),
     );
+  board
+    .command('learn <file>')
+    .description('asks you to lift the handset and press each key, shows every edge, and writes the profile')
+    .option('--rotary', 'it has a dial instead of keys', false)
+    .option('--no-hook', 'it has no hook switch')
+    .option('--keys <keys>', 'keys in the order you press them', list, [...'123456789*0#'])
+    .option('--inputs <names>', 'contacts and sensors to find too: button,contact,pir', list, [])
+    .option('--pins <pins>', 'GPIO numbers to look at; otherwise every free one', pinList, [])
+    .option('--virtual', 'wires of the virtual board, for trying it out', false)
+    .action(async (file, { rotary, hook, keys, inputs, pins, virtual }, command: Command) => {
+      const keypad = rotary ? 'rotary' : keys.length > 0 ? 'keys' : 'none';
+      const plan = { driver: virtual ? 'virtual' : 'gpio', pins, hook, keypad, keys, inputs } as const;
+      const lines = await learnBoard(placeOf(command), { plan, file, input: process.stdin, output: process.stdout });
+      for (const line of lines) process.stdout.write(`${line}\n`);
+    });
   board
     .command('wiring <profile>')
     .description('drawing of the wires, as SVG')
@@ -369,6 +386,17 @@ function placeOf(command: Command): Place {
 
 function onOff(): Argument {
   return new Argument('<on|off>').choices(['on', 'off']);
+}
+
+/** Words with commas between; none for an empty text. */
+function list(text: string): string[] {
+  return text.split(',').filter((word) => word !== '');
+}
+
+function pinList(text: string): number[] {
+  const pins = list(text).map(Number);
+  if (pins.some((pin) => !Number.isInteger(pin) || pin < 0)) throw new InvalidArgumentError('It must be GPIO numbers, as 5,6,13.');
+  return pins;
 }
 
 function count(text: string): number {

@@ -43,9 +43,18 @@ const healthy: Examination = {
 const down = (name: string, more: Partial<UnitState>): Partial<Examination> => ({
   daemons: [{ name, answers: false, forbidden: false, unit: unit(more) }],
 });
-const board = (element: string, reason: string): Partial<Examination> => ({
+const board = (element: string, reason: string, gpio: string | null = null): Partial<Examination> => ({
   status: status({
-    board: { profile: 'x', hook: null, leds: {}, relays: {}, inputs: {}, keysDown: [], faults: [{ element, reason }] },
+    board: {
+      profile: 'x',
+      hook: null,
+      leds: {},
+      relays: {},
+      inputs: {},
+      keysDown: [],
+      gpio,
+      faults: element === '' ? [] : [{ element, reason }],
+    },
   }),
 });
 const registration = (fields: Parameters<typeof line>[0], answer: 'response' | 'silence' | 'unreachable' | 'unknown name' = 'silence') => ({
@@ -98,6 +107,7 @@ const ailments: readonly (readonly [Partial<Examination>, string, RegExp, RegExp
   ],
   [{ damaged: ['/x/phone.db.damaged'] }, 'database-was-damaged', /\/x\/phone\.db\.damaged/, /worn out/],
   [board('led call', 'GPIO 17 may not be used by us: add the user to the group gpio'), 'group-missing', /GPIO 17/, /usermod -aG gpio/],
+  [board('', '', 'sysfs by onoff, because this kernel has no /dev/gpiochip0'), 'gpio-by-sysfs', /reached by sysfs by onoff/, /config\.txt/],
   [board('hook', 'GPIO 4 is used by another program or by a kernel driver'), 'pin-busy', /hook: GPIO 4/, /debug\/gpio/],
   [board('keypad', 'no device 1234:5678'), 'board-fault', /keypad: no device/, /wiring/],
   [
@@ -138,7 +148,7 @@ const ailments: readonly (readonly [Partial<Examination>, string, RegExp, RegExp
 t.test('what the doctor finds', async (t) => {
   t.strictSame(diagnose(healthy), []);
   t.strictSame(findingLines([]), ['nothing is wrong']);
-  const hints = ['disk-low', 'database-was-damaged', 'no-line', 'sip-alg'];
+  const hints = ['disk-low', 'database-was-damaged', 'no-line', 'sip-alg', 'gpio-by-sysfs'];
   for (const [found, kind, what, mend] of ailments) {
     const findings = diagnose({ ...healthy, ...found });
     t.match(findings, [{ kind, what, mend, trouble: !hints.includes(kind) }], `${kind}: ${findings[0]?.what}`);

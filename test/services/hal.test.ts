@@ -163,6 +163,36 @@ t.test('hal serves its board', async (t) => {
     t.match(await page.link.command('learn', { action: 'stop', learner: again.learner }), { step: 'lift' });
     await page.until(() => page.board?.profile === 'virtual');
   });
+  await t.test('the command line teaches: it asks, shows every edge, and writes the profile', async (t) => {
+    const file = join(runtimeDirectory, 'learnt.json');
+    const env = { ...process.env, HOOKSWITCH_RUNTIME_DIR: runtimeDirectory };
+    const words = ['board', 'learn', file, '--virtual', '--pins', '5,6,17', '--keys', '1,2'];
+    const cli = new ForeignProgram(process.execPath, ['--import=tsx', join(import.meta.dirname, '../../services/cli/main.ts'), ...words], {
+      env,
+    });
+    t.teardown(() => cli.stop());
+    const touch = (pin: number, other: number | null, closed: boolean) =>
+      page.link.command('actuate', { element: 'wire', pin, other, closed });
+    await cli.saw(/Lift the handset/);
+    await touch(17, null, true);
+    await cli.saw(/GPIO 17 closes/);
+    await cli.saw(/3\/5\] Lay the handset down/);
+    await touch(17, null, false);
+    await cli.saw(/Press 1/);
+    await touch(5, 6, true);
+    await cli.saw(/found: key 1 at GPIO 5–6/);
+    await touch(5, 6, false);
+    await cli.saw(/Press 2/);
+    await touch(5, null, true);
+    await touch(5, null, false);
+    await touch(6, null, true);
+    await cli.saw(/found: key 2 at GPIO 6/);
+    await touch(6, null, false);
+    t.equal(await cli.exited, 0, cli.output);
+    t.match(cli.output, /! Left out, since they are no part of the matrix: 2/);
+    t.match(parse(boardProfileSchema, JSON.parse(readFileSync(file, 'utf8'))), { hook: { pin: 17 }, keypad: { rows: [5], columns: [6] } });
+    await page.until(() => page.board?.profile === 'virtual');
+  });
   await page.link.stop();
 });
 
