@@ -24,6 +24,12 @@ export class EventDesk {
     else if (!this.watches.take(event) && event.type !== 'publication') this.completion.take(now, event);
   }
 
+  /** A call of ours was not accepted: who was busy may say when they are free. */
+  callFailed(now: Milliseconds, { session, completion }: Extract<UserAgentEvent, { type: 'failed' }>): void {
+    const call = this.#ports.desk.ofSession(session);
+    if (call && completion) this.completion.offer(now, call, completion);
+  }
+
   settle(now: Milliseconds): void {
     this.watches.settle(now);
     if (!this.#restarts || this.#ports.desk.all.length > 0) return;

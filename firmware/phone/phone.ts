@@ -1,5 +1,5 @@
 import type { Digit } from '#firmware/contract/media.ts';
-import type { PhoneStatus, TextEntry } from '#firmware/contract/phone.ts';
+import type { PhoneStatus } from '#firmware/contract/phone.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { Counters, LimitedLog } from '#firmware/core/counters.ts';
 import { TimerTable } from '#firmware/core/timer-table.ts';
@@ -16,7 +16,7 @@ import type { CallNews } from './call-plan.ts';
 import { securityNotices } from './call-security.ts';
 import { DoorDesk } from './door-desk.ts';
 import { EventDesk } from './event-desk.ts';
-import { Handset, handsetDevice } from './handset.ts';
+import { Handset } from './handset.ts';
 import { type KeyPorts, pressKey } from './key-press.ts';
 import { LineDesk } from './line-desk.ts';
 import type { Alarm } from './machine.ts';
@@ -24,16 +24,15 @@ import { type MediaContractEvent, MediaDesk, type MediaNews } from './media-desk
 import { Outbox, type PhoneEvent, type PhoneOutput, type Reply } from './outbox.ts';
 import type { PhoneMemory, PhonePorts } from './phone-ports.ts';
 import type { PhoneSettings } from './phone-settings.ts';
+import { present } from './presentation.ts';
 import { Reception } from './reception.ts';
-import { lampsOf, soundsOf } from './ringing.ts';
 import { showState } from './shown-state.ts';
 import { isWaiting, statusOf } from './status.ts';
-import { TextDesk, type TextWish } from './text-desk.ts';
+import { TextDesk } from './text-desk.ts';
 import { TransferDesk, type TransferWish } from './transfer-desk.ts';
 
 /** At most ten snapshots a second. */
 const statusIntervalMs = 100;
-const bellDevice = 'ringer';
 
 /**
  * The phone: one user agent, one board, one media daemon, and the people who use them. Every input is fed in, then all parts settle, then
@@ -44,6 +43,9 @@ const bellDevice = 'ringer';
  *   commands of page and CLI, timers ─┘
  */
 export class Phone implements SipCore<PhoneEvent> {
+  /** What is asked of these two goes through `act`. */
+  readonly texts: TextDesk;
+  readonly events: EventDesk;
   readonly #ports: PhonePorts;
   readonly #alarms = new TimerTable<Alarm>();
   readonly #counters = new Counters();
@@ -59,8 +61,6 @@ export class Phone implements SipCore<PhoneEvent> {
   readonly #reception: Reception;
   readonly #transfers: TransferDesk;
   readonly #keyPorts: KeyPorts;
-  readonly #texts: TextDesk;
-  readonly #events: EventDesk;
   readonly #statusTimer: Alarm = { fire: (now) => this.#tellStatus(now) };
   #settings: PhoneSettings;
   #startedAt = 0;
@@ -118,9 +118,9 @@ export class Phone implements SipCore<PhoneEvent> {
       room: () => handset.room,
       replace: (replaced, successor) => handset.expectSuccessor(replaced, successor),
     });
-    this.#texts = new TextDesk({ userAgent, outbox, alarms, settings: current }, memory);
+    this.texts = new TextDesk({ userAgent, outbox, alarms, settings: current }, memory);
     const { readXml } = ports;
-    this.#events = new EventDesk({
+    this.events = new EventDesk({
       userAgent,
       desk,
       handset,
@@ -132,7 +132,7 @@ export class Phone implements SipCore<PhoneEvent> {
       lines: () => lines.all,
     });
     this.#transfers = new TransferDesk({ userAgent, desk, handset, outbox, settings: current });
-    this.#keyPorts = { handset, media, transfers: this.#transfers, events: this.#events, logger };
+    this.#keyPorts = { handset, media, transfers: this.#transfers, events: this.events, logger };
   }
 
   /** Registers the lines, takes up alerts that were not over, and the calls of a process that died. Comes before hal and media connect. */
@@ -141,7 +141,7 @@ export class Phone implements SipCore<PhoneEvent> {
     if (inheritance) this.#lines.remember(inheritance.journal.contactUsers);
     this.#lines.change(now, this.#settings.lines);
     if (inheritance) adoptCalls(now, inheritance, this.#heirs);
-    this.#events.watches.change(now);
+    this.events.watches.change(now);
     this.#settle(now);
   }
 
@@ -161,7 +161,7 @@ export class Phone implements SipCore<PhoneEvent> {
   changeSettings(now: Milliseconds, settings: PhoneSettings): void {
     this.#settings = settings;
     this.#lines.change(now, settings.lines);
-    this.#events.watches.change(now);
+    this.events.watches.change(now);
     this.#media.changeSettings(settings.sound);
     this.#board.changeProfile(settings.board);
     this.#doors.change(now, settings.doors);
@@ -172,124 +172,108 @@ export class Phone implements SipCore<PhoneEvent> {
   // ── SIP ──
 
   receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): void {
-    this.#settled(now, () => this.#userAgent.receive(now, flow, bytes));
+    this.act(now, () => this.#userAgent.receive(now, flow, bytes));
   }
 
   transportFailed(now: Milliseconds, destination: Destination, reason: string): void {
-    this.#settled(now, () => this.#userAgent.transportFailed(now, destination, reason));
+    this.act(now, () => this.#userAgent.transportFailed(now, destination, reason));
   }
 
   named(now: Milliseconds, question: NameQuestion, answer: NameAnswer): void {
-    this.#settled(now, () => this.#userAgent.named(now, question, answer));
+    this.act(now, () => this.#userAgent.named(now, question, answer));
   }
 
   networkChanged(now: Milliseconds): void {
-    this.#settled(now, () => {
+    this.act(now, () => {
       this.#userAgent.networkChanged(now);
       this.#desk.relocate(undefined);
     });
   }
 
-  // ── hal and media ──
-
   halConnected(now: Milliseconds): void {
-    this.#settled(now, () => this.#board.connected());
+    this.act(now, () => this.#board.connected());
   }
 
   halLost(now: Milliseconds): void {
-    this.#settled(now, () => this.#board.lost(now));
+    this.act(now, () => this.#board.lost(now));
   }
 
   halReply(now: Milliseconds, id: number, reply: Reply): void {
-    this.#settled(now, () => this.#board.reply(now, id, reply));
+    this.act(now, () => this.#board.reply(now, id, reply));
   }
 
   halEvent(now: Milliseconds, event: HalContractEvent): void {
-    this.#settled(now, () => this.#board.event(event));
+    this.act(now, () => this.#board.event(event));
   }
 
   mediaConnected(now: Milliseconds): void {
-    this.#settled(now, () => this.#media.connected());
+    this.act(now, () => this.#media.connected());
   }
 
   mediaLost(now: Milliseconds): void {
-    this.#settled(now, () => this.#media.lost());
+    this.act(now, () => this.#media.lost());
   }
 
   mediaReply(now: Milliseconds, id: number, reply: Reply): void {
-    this.#settled(now, () => this.#media.reply(now, id, reply));
+    this.act(now, () => this.#media.reply(now, id, reply));
   }
 
   mediaEvent(now: Milliseconds, event: MediaContractEvent): void {
-    this.#settled(now, () => this.#media.event(now, event));
+    this.act(now, () => this.#media.event(now, event));
   }
 
   // ── commands; each throws UsageError when it cannot be ──
 
   call(now: Milliseconds, target: string, line?: string): string {
-    return this.#settled(now, () => this.#handset.call(now, target, line).plan.id);
+    return this.act(now, () => this.#handset.call(now, target, line).plan.id);
   }
 
   redial(now: Milliseconds): string {
-    return this.#settled(now, () => this.#handset.redial(now).plan.id);
+    return this.act(now, () => this.#handset.redial(now).plan.id);
   }
 
   accept(now: Milliseconds, call?: string): void {
-    this.#settled(now, () => this.#handset.accept(now, call));
+    this.act(now, () => this.#handset.accept(now, call));
   }
 
   hangUp(now: Milliseconds, call?: string): void {
-    this.#settled(now, () => this.#handset.hangUp(now, call));
+    this.act(now, () => this.#handset.hangUp(now, call));
   }
 
   digit(now: Milliseconds, digit: Digit): void {
-    this.#settled(now, () => this.#handset.digit(now, digit));
+    this.act(now, () => this.#handset.digit(now, digit));
   }
 
   hold(now: Milliseconds, call?: string): void {
-    this.#settled(now, () => this.#handset.hold(now, call));
+    this.act(now, () => this.#handset.hold(now, call));
   }
 
   resume(now: Milliseconds, call?: string): void {
-    this.#settled(now, () => this.#handset.resume(now, call));
+    this.act(now, () => this.#handset.resume(now, call));
   }
 
   transfer(now: Milliseconds, wish: TransferWish): void {
-    this.#settled(now, () => this.#transfers.transfer(now, wish));
+    this.act(now, () => this.#transfers.transfer(now, wish));
   }
 
-  /** Gives the name of the message among `texts`. */
-  message(now: Milliseconds, wish: TextWish): string {
-    return this.#settled(now, () => this.#texts.send(now, wish));
-  }
-
-  /** What a person asks of watched lines, completed calls and conversations. */
-  withEvents<T>(now: Milliseconds, work: (events: EventDesk, texts: TextDesk) => T): T {
-    return this.#settled(now, () => work(this.#events, this.#texts));
-  }
-
-  /** The last text messages, oldest first. */
-  get texts(): readonly TextEntry[] {
-    return this.#texts.all;
-  }
-
-  markTextsRead(now: Milliseconds): void {
-    this.#settled(now, () => this.#texts.markRead());
+  /** Asks one of the desks for something, and lets all parts follow. */
+  act<T>(now: Milliseconds, work: (phone: this) => T): T {
+    const result = work(this);
+    this.#settle(now);
+    return result;
   }
 
   setDoNotDisturb(now: Milliseconds, on: boolean, line?: string): void {
-    this.#settled(now, () => this.#lines.setDoNotDisturb(on, line));
+    this.act(now, () => this.#lines.setDoNotDisturb(on, line));
   }
 
   alert(now: Milliseconds, name: string, token?: string): string {
-    return this.#settled(now, () => this.#alerts.trigger(now, name, token));
+    return this.act(now, () => this.#alerts.trigger(now, name, token));
   }
 
   clearMissed(now: Milliseconds): void {
-    this.#settled(now, () => this.#countMissed(0));
+    this.act(now, () => this.#countMissed(0));
   }
-
-  // ── time and outputs ──
 
   handleTimeout(now: Milliseconds): void {
     const sip = this.#userAgent.deadline;
@@ -324,8 +308,8 @@ export class Phone implements SipCore<PhoneEvent> {
       lines: this.#lines.all,
       alerts: this.#alerts,
       transfers: this.#transfers,
-      texts: this.#texts,
-      events: this.#events,
+      texts: this.texts,
+      events: this.events,
       missedCalls: this.#missedCalls,
       notices: [
         ...(this.#ports.notices?.() ?? []),
@@ -357,12 +341,6 @@ export class Phone implements SipCore<PhoneEvent> {
     return { ...parts, alerts: this.#alerts, board: this.#board, outbox: this.#outbox, graceMs };
   }
 
-  #settled<T>(now: Milliseconds, work: () => T): T {
-    const result = work();
-    this.#settle(now);
-    return result;
-  }
-
   /** Passes on what each part has to say until nobody has anything more, then makes sounds, lamps and status follow. */
   #settle(now: Milliseconds): void {
     for (let busy = true; busy; ) {
@@ -385,7 +363,7 @@ export class Phone implements SipCore<PhoneEvent> {
         this.#takeCall(now, news);
       }
       if (!busy) busy = this.#alerts.settle(now);
-      this.#events.settle(now);
+      this.events.settle(now);
       if (!busy) busy = showState(now, this.#userAgent, this.#lines.all, this.#desk.all);
     }
     this.#present(now);
@@ -397,14 +375,12 @@ export class Phone implements SipCore<PhoneEvent> {
     else if (event.type === 'message') {
       this.#outbox.fact('sip.message', { direction: event.direction, peer: event.peer, summary: event.summary });
     } else if (event.type === 'incoming') {
-      const missed = this.#reception.take(now, event);
-      if (missed) this.#countMissed(this.#missedCalls + 1);
+      if (this.#reception.take(now, event)) this.#countMissed(this.#missedCalls + 1);
     } else if (event.type === 'referred' || event.type === 'referProgress') this.#transfers.take(now, event);
-    else if (event.type === 'textReceived' || event.type === 'textAnswered' || event.type === 'composing') this.#texts.take(now, event);
-    else if (!('session' in event)) this.#events.take(now, event);
+    else if (event.type === 'textReceived' || event.type === 'textAnswered' || event.type === 'composing') this.texts.take(now, event);
+    else if (!('session' in event)) this.events.take(now, event);
     else {
-      const call = this.#desk.ofSession(event.session);
-      if (call && event.type === 'failed' && event.completion) this.#events.completion.offer(now, call, event.completion);
+      if (event.type === 'failed') this.events.callFailed(now, event);
       this.#desk.take(now, event.session, event);
     }
   }
@@ -420,7 +396,7 @@ export class Phone implements SipCore<PhoneEvent> {
   #takeBoard(now: Milliseconds, news: BoardNews): void {
     if (news.kind === 'hook') {
       this.#handset.hook(now, news.position);
-      if (this.#handset.state === 'dialTone') this.#events.completion.callBack(now);
+      if (this.#handset.state === 'dialTone') this.events.completion.callBack(now);
     } else if (news.kind === 'key') pressKey(now, news.key, this.#keyPorts);
     else if (news.kind === 'relay') this.#doors.relayDone(now, news.purpose, news.problem);
     else if (news.active) {
@@ -450,18 +426,13 @@ export class Phone implements SipCore<PhoneEvent> {
 
   /** Tones, bell, lamps and snapshot follow from the state; only what changed is told. */
   #present(now: Milliseconds): void {
-    const lines = this.#lines.all;
-    const { ear, bell } = soundsOf(
-      this.#handset,
-      lines.some((line) => line.messageWaiting),
-      this.#events.completion.ready,
-    );
-    if (this.#handset.state === 'idle') this.#media.mute(handsetDevice, false);
-    this.#media.toneOn(handsetDevice, ear ?? this.#doors.toneOn(handsetDevice));
-    this.#media.toneOn(bellDevice, bell ?? this.#doors.toneOn(bellDevice));
-    this.#tone = bell ?? ear;
-    for (const [led, pattern] of this.#events.watches.lamps()) this.#board.showLed(led, pattern);
-    for (const [led, pattern] of Object.entries(lampsOf(this.#handset, lines, this.#missedCalls))) this.#board.showLed(led, pattern);
+    this.#tone = present({
+      ...this.#heirs,
+      events: this.events,
+      lines: this.#lines.all,
+      missedCalls: this.#missedCalls,
+      media: this.#media,
+    });
     this.#desk.settle(now, (call) => isWaiting(this.#handset, call));
     if (!this.#alarms.has(this.#statusTimer)) this.#alarms.set(this.#statusTimer, now + statusIntervalMs);
     this.#outbox.journal(journalOf(this.#heirs));

@@ -152,9 +152,7 @@ export class UserAgent implements SipCore<UserAgentEvent> {
   invite(now: Milliseconds, { account, target, body, headers }: InviteOptions): SessionId {
     const core = this.#core;
     const id = randomToken(core.entropy, 16);
-    const identity = account === undefined ? this.#nobody : this.#service(account).identity;
-    const way = identity.outgoing ?? destinationOf(target);
-    const destination = way && securedFor(target, way);
+    const { identity, way, destination } = this.#wayTo(target, account);
     const fits = core.calls.size < core.settings.maximumSessions;
     const plain = target.kind === 'sip' ? target.with({ headers: [] }) : target;
     if (destination && fits) new OutgoingInvite({ core, id, identity, target: plain, destination, body, headers }).start(now);
@@ -249,29 +247,22 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     this.#core.referrals.get(session)?.tellReferred(now, statusCode);
   }
 
-  /**
-   * Sends an instant message (RFC 3428); its outcome comes as `textAnswered` with the name that this gives. Throws UsageError for a text that
-   * is too long, and for an address that can not be reached.
-   */
+  /** Sends an instant message (RFC 3428); its outcome comes as `textAnswered` with the name this gives. Throws UsageError: too long, no way. */
   sendText(now: Milliseconds, { account, target, text }: TextMessage): string {
-    const identity = account === undefined ? this.#nobody : this.#service(account).identity;
-    const way = identity.outgoing ?? destinationOf(target);
-    const destination = way && securedFor(target, way);
+    const { identity, destination } = this.#wayTo(target, account);
     if (!destination) throw new UsageError('no-way', 'the address can not be reached');
     return sendText(this.#core, now, identity, { target, text, destination });
   }
 
   /** RFC 3994: tells who is written to that a person writes, or has stopped to. Nobody waits for an answer. */
   sendComposing(now: Milliseconds, { account, target }: Omit<TextMessage, 'text'>, active: boolean): void {
-    const identity = account === undefined ? this.#nobody : this.#service(account).identity;
-    const way = identity.outgoing ?? destinationOf(target);
-    const destination = way && securedFor(target, way);
+    const { identity, destination } = this.#wayTo(target, account);
     if (destination) sendComposing(this.#core, now, identity, { target, active, destination });
   }
 
   /** How an account stands, for those who watch it (RFC 4235, 3856, 6910); true if that is news. */
   show(now: Milliseconds, account: AccountId, state: ShownState): boolean {
-    return this.#watchers.show(now, account, this.#withNames(state));
+    return this.#watchers.show(now, account, state);
   }
 
   receive(now: Milliseconds, flow: Flow, bytes: Uint8Array): void {
@@ -330,12 +321,6 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     const subscriptions = this.subscriptions.describe();
     const calls = [...this.#core.calls].map(([id, call]) => ({ id, ...call.describe() }));
     return { accounts, calls, subscriptions, watchers: this.#watchers.describe(), ...this.#core.describe() };
-  }
-
-  /** Whoever sees a call ring may take it by the names of its dialog. */
-  #withNames(state: ShownState): ShownState {
-    const dialogs = state.dialogs.map((shown) => ({ ...shown, names: this.#core.calls.get(shown.session ?? '')?.names }));
-    return { ...state, dialogs };
   }
 
   /** A call found its server silent and went by another one: so does the registration, so that calls find us there. */
@@ -402,6 +387,12 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     const user = this.#core.userOf(transaction);
     if (type === 'timeout') user?.failed(now, 'timeout', undefined);
     else user?.failed(now, 'transport', this.#obstacle);
+  }
+
+  #wayTo(target: Uri, account: AccountId | undefined) {
+    const identity = account === undefined ? this.#nobody : this.#service(account).identity;
+    const way = identity.outgoing ?? destinationOf(target);
+    return { identity, way, destination: way && securedFor(target, way) };
   }
 
   #service(id: AccountId): Service {

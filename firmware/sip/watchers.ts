@@ -72,7 +72,10 @@ export class Watchers {
   /** True if that is news; those who watch are told then. */
   show(now: Milliseconds, account: AccountId, state: ShownState): boolean {
     if (notifiedPackages(this.#core.settings).length === 0) return false;
-    const next = { ...state, dialogs: state.dialogs.slice(0, shownAtMost) };
+    const { calls } = this.#core;
+    // Whoever sees a call ring may take it by the names of its dialog (RFC 3891).
+    const dialogs = state.dialogs.slice(0, shownAtMost).map((shown) => ({ ...shown, names: calls.get(shown.session ?? '')?.names }));
+    const next = { ...state, dialogs };
     if (JSON.stringify(next) === JSON.stringify(this.#shown.get(account) ?? nothing)) return false;
     this.#shown.set(account, next);
     for (const [watcher, watched] of this.#watchers) if (watched.account === account) watcher.changed(now);

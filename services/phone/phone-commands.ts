@@ -37,16 +37,15 @@ export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof 
     resume: ({ call }) => drive((phone, now) => phone.resume(now, call)) ?? nothing,
     transfer: (wish) => drive((phone, now) => phone.transfer(now, wish)) ?? nothing,
     setDoNotDisturb: ({ on, line }) => drive((phone, now) => phone.setDoNotDisturb(now, on, line)) ?? nothing,
-    message: (wish) => ({ message: drive((phone, now) => phone.message(now, wish)) }),
-    composing: ({ active, ...wish }) =>
-      drive((phone, now) => phone.withEvents(now, (_, texts) => texts.composing(now, wish, active))) ?? nothing,
-    pickUp: ({ name }) => ({ call: drive((phone, now) => phone.withEvents(now, ({ watches }) => watches.pickUp(now, name).plan.id)) }),
+    message: (wish) => ({ message: drive((phone, now) => phone.act(now, ({ texts }) => texts.send(now, wish))) }),
+    composing: ({ active, ...wish }) => drive((phone, now) => phone.act(now, ({ texts }) => texts.composing(now, wish, active))) ?? nothing,
+    pickUp: ({ name }) => ({ call: drive((phone, now) => phone.act(now, ({ events }) => events.watches.pickUp(now, name).plan.id)) }),
     completeCall: ({ on }) => {
-      drive((phone, now) => phone.withEvents(now, ({ completion }) => (on ? completion.ask(now) : completion.cancel(now))));
+      drive((phone, now) => phone.act(now, ({ events }) => (on ? events.completion.ask(now) : events.completion.cancel(now))));
       return nothing;
     },
-    texts: () => ({ texts: [...drive((phone) => phone.texts)] }),
-    markTextsRead: () => drive((phone, now) => phone.markTextsRead(now)) ?? nothing,
+    texts: () => ({ texts: [...drive((phone) => phone.texts.all)] }),
+    markTextsRead: () => drive((phone, now) => phone.act(now, ({ texts }) => texts.markRead())) ?? nothing,
     clearMissed: () => drive((phone, now) => phone.clearMissed(now)) ?? nothing,
     alert: ({ alert, token }) => ({ state: drive((phone, now) => phone.alert(now, alert, token)) }),
     actuate: async (actuation) => {

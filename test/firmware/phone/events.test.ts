@@ -36,10 +36,10 @@ t.test('RFC 5359 §2.16, 3891 a call that rings at a watched line is picked up; 
   const bert = house.phone('bert', watchable);
   const anna = house.phone('anna', { settings: { 'line.1.watch': 'bert' } });
   const carl = house.phone('carl');
-  t.throws(() => anna.do((phone, now) => phone.withEvents(now, ({ watches }) => watches.pickUp(now))), { code: 'no-call' });
+  t.throws(() => anna.do((phone, now) => phone.act(now, ({ events }) => events.watches.pickUp(now))), { code: 'no-call' });
   carl.do((phone, now) => phone.call(now, 'bert'));
   house.run(2_000);
-  anna.do((phone, now) => phone.withEvents(now, ({ watches }) => watches.pickUp(now, 'bert')));
+  anna.do((phone, now) => phone.act(now, ({ events }) => events.watches.pickUp(now, 'bert')));
   house.run(3_000);
   t.same(anna.callStates, ['active']);
   t.same(carl.callStates, ['active']);
@@ -100,7 +100,7 @@ t.test('RFC 6910 who was busy calls back: asked for after the busy tone, the bel
   t.match(anna.status.completion, { remote: 'bert', state: 'offered' });
   anna.hangUp();
   t.match(anna.status.display, ['bert was busy', 'Call back when free?']);
-  anna.do((phone, now) => phone.withEvents(now, ({ completion }) => completion.ask(now)));
+  anna.do((phone, now) => phone.act(now, ({ events }) => events.completion.ask(now)));
   house.run(1_000);
   t.match(anna.status.completion, { state: 'waiting' });
   bert.hangUp();
@@ -114,7 +114,7 @@ t.test('RFC 6910 who was busy calls back: asked for after the busy tone, the bel
   bert.lift();
   house.run(1_000);
   t.same(anna.callStates, ['active']);
-  t.throws(() => anna.do((phone, now) => phone.withEvents(now, ({ completion }) => completion.ask(now))), { code: 'nothing-to-complete' });
+  t.throws(() => anna.do((phone, now) => phone.act(now, ({ events }) => events.completion.ask(now))), { code: 'nothing-to-complete' });
 });
 
 t.test('RFC 6910 nobody lifts, or the person no longer wants to: the queue is left', async (t) => {
@@ -125,10 +125,10 @@ t.test('RFC 6910 nobody lifts, or the person no longer wants to: the queue is le
   bert.lift();
   anna.do((phone, now) => phone.call(now, 'bert'));
   house.run(1_000);
-  anna.do((phone, now) => phone.withEvents(now, ({ completion }) => completion.ask(now)));
+  anna.do((phone, now) => phone.act(now, ({ events }) => events.completion.ask(now)));
   house.run(1_000);
   t.equal(watchers(), 1);
-  anna.do((phone, now) => phone.withEvents(now, ({ completion }) => completion.cancel(now)));
+  anna.do((phone, now) => phone.act(now, ({ events }) => events.completion.cancel(now)));
   house.run(1_000);
   t.equal(watchers(), 0);
   t.equal(anna.status.completion, null);
@@ -138,25 +138,25 @@ t.test('RFC 3428, 3994 messages outlive a restart, and who writes to whom we kno
   const house = new SimulatedHouse();
   const bert = house.phone('bert');
   const anna = house.phone('anna');
-  anna.do((phone, now) => phone.message(now, { target: 'bert', text: 'hello' }));
+  anna.do((phone, now) => phone.act(now, ({ texts }) => texts.send(now, { target: 'bert', text: 'hello' })));
   house.run(1_000);
   t.match([...anna.textsOnDisk.values()], [{ direction: 'outgoing', text: 'hello', statusCode: 200 }]);
-  bert.do((phone, now) => phone.withEvents(now, (_, texts) => texts.composing(now, { target: 'anna' }, true)));
+  bert.do((phone, now) => phone.act(now, ({ texts }) => texts.composing(now, { target: 'anna' }, true)));
   house.run(500);
   t.same(anna.status.writing, ['sip:bert@house.example']);
-  bert.do((phone, now) => phone.message(now, { target: 'anna', text: 'hi' }));
+  bert.do((phone, now) => phone.act(now, ({ texts }) => texts.send(now, { target: 'anna', text: 'hi' })));
   house.run(500);
   t.same(anna.status.writing, [], 'the message ends it');
   t.equal(anna.status.unreadTexts, 1);
   anna.powerCut();
   house.run(2_000);
   t.same(
-    anna.phone.texts.map(({ text }) => text),
+    anna.phone.texts.all.map(({ text }) => text),
     ['hello', 'hi'],
   );
   t.equal(anna.status.unreadTexts, 1);
   const stranger = house.phone('carl');
-  stranger.do((phone, now) => phone.withEvents(now, (_, texts) => texts.composing(now, { target: 'anna' }, true)));
+  stranger.do((phone, now) => phone.act(now, ({ texts }) => texts.composing(now, { target: 'anna' }, true)));
   house.run(500);
   t.same(anna.status.writing, [], 'who has never written is not told, and not shown');
 });

@@ -2,7 +2,7 @@ import t from 'tap';
 import type { Account } from '#firmware/sip/account.ts';
 import { digestResponse } from '#firmware/sip/digest.ts';
 import type { Request } from '#firmware/sip/message/message.ts';
-import { parseUri } from '#firmware/sip/message/uri.ts';
+import { SipUri } from '#firmware/sip/message/uri.ts';
 import type { UserAgentSettings } from '#firmware/sip/user-agent-settings.ts';
 import { ScriptedRegistrar } from '#test/support/scripted-registrar.ts';
 import { SimulatedNetwork } from '#test/support/simulated-network.ts';
@@ -10,8 +10,7 @@ import { accountAt, ScriptedPeer, TestAgent } from '#test/support/sip-agents.ts'
 
 const seconds = 1_000;
 const minutes = 60 * seconds;
-const target = parseUri('sip:bob@example.org');
-if (!target) throw new Error('no URI');
+const target = new SipUri({ user: 'bob', host: 'example.org' });
 
 interface Notified {
   readonly state: string;

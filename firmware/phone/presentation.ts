@@ -1,0 +1,33 @@
+import type { ToneName } from '#firmware/contract/media.ts';
+import type { Board } from './board.ts';
+import type { DoorDesk } from './door-desk.ts';
+import type { EventDesk } from './event-desk.ts';
+import { type Handset, handsetDevice } from './handset.ts';
+import type { Line } from './line.ts';
+import type { MediaDesk } from './media-desk.ts';
+import { lampsOf, soundsOf } from './ringing.ts';
+
+/** The parts that say what is to be heard and seen, and those that make it so. */
+export interface Presented {
+  readonly handset: Handset;
+  readonly lines: readonly Line[];
+  readonly events: EventDesk;
+  readonly doors: DoorDesk;
+  readonly missedCalls: number;
+  readonly media: MediaDesk;
+  readonly board: Board;
+}
+
+const bellDevice = 'ringer';
+
+/** Makes tones, bell and lamps follow from the state; gives what sounds now, the bell before the ear. */
+export function present({ handset, lines, events, doors, missedCalls, media, board }: Presented): ToneName | null {
+  const messageWaiting = lines.some((line) => line.messageWaiting);
+  const { ear, bell } = soundsOf(handset, messageWaiting, events.completion.ready);
+  if (handset.state === 'idle') media.mute(handsetDevice, false);
+  media.toneOn(handsetDevice, ear ?? doors.toneOn(handsetDevice));
+  media.toneOn(bellDevice, bell ?? doors.toneOn(bellDevice));
+  for (const [led, pattern] of events.watches.lamps()) board.showLed(led, pattern);
+  for (const [led, pattern] of Object.entries(lampsOf(handset, lines, missedCalls))) board.showLed(led, pattern);
+  return bell ?? ear;
+}
