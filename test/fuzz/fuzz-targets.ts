@@ -16,8 +16,8 @@ import { UserAgent } from '#firmware/sip/user-agent.ts';
 import { seededEntropy } from '#test/support/seeded-entropy.ts';
 import { messageVectors, octets } from '#test/vectors/sip-messages.ts';
 import { dialogTarget } from './dialog-target.ts';
-import { documentTarget, subscriptionTarget } from './event-targets.ts';
 import type { FuzzTarget } from './fuzz-target.ts';
+import { multipartTarget } from './multipart-target.ts';
 
 /** The messages that are valid, 20 and more. */
 export const validMessages: readonly Uint8Array[] = messageVectors
@@ -135,10 +135,9 @@ export const fuzzTargets: readonly FuzzTarget[] = [
     run: runSdp,
     read: readSdp,
   },
+  multipartTarget,
   { name: 'agent', seeds: validMessages, words: [...words, ...sipWords], run: runAgent, read: readByAgent },
   dialogTarget,
-  subscriptionTarget,
-  documentTarget,
 ];
 
 function latin1s(...texts: readonly string[]): Uint8Array[] {
