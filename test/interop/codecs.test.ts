@@ -8,7 +8,7 @@ import { readSpeech } from '../../scripts/speech.ts';
 
 const sampleRate = 8000;
 const seconds = 5;
-const house = await startHouse(t, { 'rtp.codecs': 'G722,L16,PCMU', 'jitterBuffer.minimumMs': '120' });
+const house = await startHouse(t, { 'line.main.codecs': 'opus,G722,L16,PCMU', 'jitterBuffer.minimumMs': '120' });
 const { phone, heard } = house;
 
 /** How like `speech` the last seconds of a recording are, but for its very end. */
@@ -25,11 +25,12 @@ function narrowed(recording: Int16Array, rate: number): Int16Array {
 }
 
 for (const [user, codec, rate] of [
-  ['201', 'g722', 16_000],
+  ['201', 'g722/16000/1', 16_000],
   ['202', 'l16/8000/1', 8000],
+  ['203', 'opus/48000/2', 48_000],
 ] as const) {
   t.test(`a call in ${codec}: speech arrives at both ends`, async (t) => {
-    const baresip = await addBaresip(t, house, user, 'auto', codec);
+    const baresip = await addBaresip(t, house, user, 'auto', codec, { modules: ['opus'] });
     await phone.hook('offHook');
     await phone.press(user);
     await baresip.saw('CALL_ESTABLISHED');

@@ -128,6 +128,7 @@ async function writeConfiguration(options: BaresipOptions): Promise<void> {
     'audio_alert aufile,/dev/null',
     // The files have this rate whatever the codec's.
     'ausrc_srate 8000',
+    'ausrc_channels 1',
     `module_path ${modules.find((path) => existsSync(path)) ?? modules[0]}`,
     ...['g711', 'g722', 'l16', 'aufile', 'sndfile', ...(options.modules ?? [])].map((name) => `module ${name}.so`),
     `snd_path ${folder}`,
