@@ -1,8 +1,8 @@
 import { createConnection, createServer, isIP, isIPv6, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { messageOf, ResourceError } from '../core/errors.ts';
-import { defaultMessageLimits, type MessageLimits } from '../sip/message/parse.ts';
-import { type Flow, isSecure, isWebSocket, type Transport } from '../sip/transport/flow.ts';
+import { defaultMessageLimits, type MessageLimits, parseMessage } from '../sip/message/parse.ts';
+import { defaultPortOf, type Flow, isSecure, isWebSocket, type Transport } from '../sip/transport/flow.ts';
 import type { Destination } from '../sip/transport/sip-core.ts';
 import type { SipStream, SipStreamParts } from './sip-stream.ts';
 import { StreamSocket } from './stream-socket.ts';
@@ -70,9 +70,10 @@ export interface StreamPoolParts {
 }
 
 /**
- * All TCP, TLS and WebSocket connections of an endpoint, those that came in and those it opened. A connection that we opened is used again for the same
- * address. With TLS it must also be for the same domain (RFC 5922 §7.4); a peer that its Record-Route or Contact names by its address alone is
- * the domain that was proven there last.
+ * All TCP, TLS and WebSocket connections of an endpoint, those that came in and those it opened. A connection that we opened is used again
+ * for the same address. With TLS it must also be for the same domain (RFC 5922 §7.4); a peer that its Record-Route or Contact names by its
+ * address alone is the domain that was proven there last. One that came in is used for requests of ours when its far end asks for it and may
+ * (RFC 5923).
  */
 export class StreamPool {
   readonly #parts: StreamPoolParts;
@@ -150,13 +151,14 @@ export class StreamPool {
       return;
     }
     try {
-      const secured = isSecure(transport) ? this.#parts.tls.accept(socket) : undefined;
+      // A browser would ask its person for a certificate.
+      const secured = isSecure(transport) ? this.#parts.tls.accept(socket, transport === 'tls') : undefined;
       const remote = { address, port: socket.remotePort ?? 0 };
       this.#adopt(
         transport,
         secured ?? socket,
         { remote, local: localOf(socket), domain: '', authority: '' },
-        secured && { opening: 'secure' },
+        { ...(secured && { opening: 'secure' }), ...(transport === 'tls' && { secured }) },
       );
     } catch (thrown) {
       refuse(messageOf(thrown));
@@ -203,7 +205,10 @@ export class StreamPool {
     transport: StreamTransport,
     socket: Socket,
     { remote, local, domain, authority }: Ends,
-    opening: Partial<Pick<SipStreamParts, 'opened' | 'opening' | 'judge'>> = {},
+    {
+      secured,
+      ...opening
+    }: Partial<Pick<SipStreamParts, 'opened' | 'opening' | 'judge'>> & { readonly secured?: TLSSocket | undefined } = {},
   ): SipStream {
     const { limits, onMessage, webSocketPath } = this.#parts;
     const flow: Flow = { id: `${transport}-${++this.#flows}`, transport, reliable: true, local, remote };
@@ -218,8 +223,8 @@ export class StreamPool {
       messageLimits: { ...defaultMessageLimits, ...limits.message },
       pingMs: limits.pingMs,
       pongMs: limits.pongMs,
-      onMessage,
-      onClosed: (closed, reason) => this.#forget(closed, key, reason),
+      onMessage: secured ? this.#aliasing(secured, onMessage) : onMessage,
+      onClosed: (closed, reason) => this.#forget(closed, reason),
     };
     const resource = `${hostOf(authority)}:${remote.port}${webSocketPath}`;
     const stream = isWebSocket(transport) ? new WebSocketStream({ ...parts, resource, door: this.#door }) : new StreamSocket(parts);
@@ -229,10 +234,30 @@ export class StreamPool {
     return stream;
   }
 
-  #forget(stream: SipStream, key: string, reason: string | undefined): void {
+  /**
+   * RFC 5923 §5: who connected to us by TLS and says `alias` in the Via of its first request, with a certificate for the name that stands there,
+   * is reached by that connection when a request is for that name.
+   */
+  #aliasing(socket: TLSSocket, onMessage: StreamPoolParts['onMessage']): StreamPoolParts['onMessage'] {
+    let looked = false;
+    return (flow, bytes) => {
+      const parsed = looked ? undefined : parseMessage(bytes);
+      looked = true;
+      const stream = this.#byFlow.get(flow.id);
+      if (stream && parsed?.ok && parsed.message.kind === 'request') {
+        const { params, host, port = defaultPortOf(flow.transport) } = parsed.message.topVia;
+        const domain = host.startsWith('[') ? host.slice(1, -1) : host;
+        const key = streamKey('tls', domain, flow.remote.address, port);
+        if (params.has('alias') && !this.#byRemote.has(key) && this.#parts.tls.proves(socket, domain)) this.#byRemote.set(key, stream);
+      }
+      onMessage(flow, bytes);
+    };
+  }
+
+  #forget(stream: SipStream, reason: string | undefined): void {
     const { remote, transport } = stream.flow;
     this.#byFlow.delete(stream.flow.id);
-    if (this.#byRemote.get(key) === stream) this.#byRemote.delete(key);
+    for (const [name, one] of this.#byRemote) if (one === stream) this.#byRemote.delete(name);
     stream.names.add(remoteKey(remote.address, remote.port));
     for (const name of stream.names) {
       const colon = name.lastIndexOf(':');

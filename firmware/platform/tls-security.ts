@@ -55,9 +55,16 @@ export class TlsSecurity {
     });
   }
 
-  /** Throws ResourceError when a file can't be read. */
-  accept(socket: Socket): TLSSocket {
-    return new TLSSocket(socket, { isServer: true, secureContext: this.#context() });
+  /** `asks` for a certificate of the far end, which need not have one. Throws ResourceError when a file can't be read. */
+  accept(socket: Socket, asks: boolean): TLSSocket {
+    return new TLSSocket(socket, { isServer: true, secureContext: this.#context(), requestCert: asks, rejectUnauthorized: false });
+  }
+
+  /** Whether who connected to us has shown a certificate for `domain` of an authority that is trusted, whatever else is verified. */
+  proves(socket: TLSSocket, domain: string): boolean {
+    if (!this.#options.verify || !isTrusted(socket)) return false;
+    const { subjectAltName } = socket.getPeerX509Certificate() ?? {};
+    return certifies(parseAlternativeNames(subjectAltName ?? ''), domain);
   }
 
   /** What is wrong with the far end of a secured connection to `domain`, in words for people; nothing if it is who we meant. */
@@ -92,6 +99,17 @@ export class TlsSecurity {
       throw new ResourceError(`TLS certificate files: ${messageOf(thrown)}`);
     }
   }
+}
+
+/**
+ * Whether OpenSSL trusts the certificate of who connected to us. Node.js says so of sockets that its own server has taken; of others it has to be
+ * asked through its handle, and what can't be asked is not trusted.
+ */
+function isTrusted(socket: TLSSocket): boolean {
+  const handle: unknown = 'ssl' in socket ? socket.ssl : undefined;
+  if (typeof handle !== 'object' || handle === null || !('verifyError' in handle)) return false;
+  const { verifyError } = handle;
+  return typeof verifyError === 'function' && socket.getPeerX509Certificate() !== undefined && verifyError.call(handle) === null;
 }
 
 /** Another stamp, another content: also a file replaced within a second has another inode or size. */

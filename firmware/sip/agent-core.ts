@@ -322,6 +322,8 @@ export class AgentCore {
     const params = new Map([
       ['branch', newBranch(this.entropy)],
       ['rport', ''],
+      // RFC 5923 §5: who has a certificate of ours may use the connection for requests to us.
+      ...(destination.transport === 'tls' && port !== 0 ? [['alias', ''] as const] : []),
     ]);
     const via = new Via({
       transport: destination.transport.toUpperCase(),

@@ -260,6 +260,42 @@ t.test('with a certificate we listen; plain text, half a handshake and missing f
   t.ok(await until(() => core.received.length === 2));
 });
 
+t.test(
+  'RFC 5923 §5 a connection that came in carries our requests when its far end asks for it and proves the name, not else',
+  async (t) => {
+    const mine = await authority.issue('alias-listener', { names: 'DNS:phone.example' });
+    const theirs = await authority.issue('alias-peer', { names: 'DNS:pbx.example' });
+    const ca = readFileSync(authority.certificate);
+    const request = (host: string, params: string): string =>
+      `OPTIONS sip:x@phone.example SIP/2.0\r\nVia: SIP/2.0/TLS ${host}:5999;branch=z9hG4bK1${params}\r\nFrom: <sip:a@b>;tag=1\r\n` +
+      'To: <sip:c@d>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n';
+    const shown = { cert: readFileSync(theirs.certificate), key: readFileSync(theirs.key) };
+    const cases = [
+      ['asked for and proven', request('pbx.example', ';alias'), shown, true],
+      ['not asked for', request('pbx.example', ''), shown, false],
+      ['for a name that the certificate is not for', request('other.example', ';alias'), shown, false],
+      ['without a certificate', request('pbx.example', ';alias'), {}, false],
+    ] as const;
+    for (const [what, text, certificate, isReused] of cases) {
+      const { core, endpoint, send, until } = await muteEndpoint(t, { caFile: authority.certificate, ...mine });
+      const { port } = endpoint.towards(loopback, 'tls');
+      const peer = connect({ host: loopback, port, ca, servername: 'phone.example', ...certificate });
+      t.teardown(() => void peer.destroy());
+      let heard = 0;
+      peer.on('data', (chunk: Uint8Array) => {
+        heard += chunk.length;
+      });
+      peer.on('error', () => undefined);
+      await new Promise<void>((resolve) => peer.once('secureConnect', resolve));
+      peer.write(text);
+      t.ok(await until(() => core.received.length === 1), what);
+      send(text.includes('other.example') ? 'other.example' : 'pbx.example', 5999);
+      t.ok(await eventually(() => heard === bytes.length || core.failures.length > 0), what);
+      t.equal(heard === bytes.length, isReused, what);
+    }
+  },
+);
+
 t.test('RFC 5630 two user agents call each other at sips: addresses', async (t) => {
   const agent = async (user: string, onEvent: (event: UserAgentEvent, ua: UserAgent, endpoint: SipEndpoint) => void) => {
     const issued = await authority.issue(user, { names: `IP:${loopback}` });
