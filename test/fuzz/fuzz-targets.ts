@@ -16,6 +16,7 @@ import { UserAgent } from '#firmware/sip/user-agent.ts';
 import { seededEntropy } from '#test/support/seeded-entropy.ts';
 import { messageVectors, octets } from '#test/vectors/sip-messages.ts';
 import { dialogTarget } from './dialog-target.ts';
+import { documentTarget, subscriptionTarget } from './event-targets.ts';
 import type { FuzzTarget } from './fuzz-target.ts';
 import { multipartTarget } from './multipart-target.ts';
 
@@ -138,6 +139,8 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   multipartTarget,
   { name: 'agent', seeds: validMessages, words: [...words, ...sipWords], run: runAgent, read: readByAgent },
   dialogTarget,
+  subscriptionTarget,
+  documentTarget,
 ];
 
 function latin1s(...texts: readonly string[]): Uint8Array[] {
