@@ -1,5 +1,5 @@
-import { srtpSuite } from './checks.ts';
-import { choice, flag, list } from './setting.ts';
+import { hostAndPort, srtpSuite } from './checks.ts';
+import { choice, flag, list, secret, text } from './setting.ts';
 
 /** Settings of how sound travels: protected or not, and through which network. */
 export const mediaSettings = {
@@ -28,6 +28,28 @@ export const mediaSettings = {
     owner: 'phone',
     default: false,
   }),
+  'line.*.ice': flag({
+    title: 'Ways through NATs',
+    description:
+      'Search with the far end for a way that sound can take (ICE), with the help of the servers below. For a phone and far ends behind ' +
+      'routers without a server that relays sound anyway.',
+    owner: 'phone',
+    default: false,
+  }),
+  'line.*.stunServer': text({
+    title: 'STUN server',
+    description: 'Tells the phone its address outside, such as stun.example.org or 192.0.2.1:3478.',
+    owner: 'phone',
+    check: hostAndPort,
+  }),
+  'line.*.turnServer': text({
+    title: 'TURN server',
+    description: 'Relays sound where there is no direct way, such as turn.example.org or 192.0.2.1:3478.',
+    owner: 'phone',
+    check: hostAndPort,
+  }),
+  'line.*.turnUsername': text({ title: 'TURN user name', description: 'For the TURN server.', owner: 'phone' }),
+  'line.*.turnPassword': secret({ title: 'TURN password', description: 'For the TURN server.', owner: 'phone' }),
   'rtp.cipherSuites': list({
     title: 'Cipher suites',
     description: 'Ways of encryption with keys in the SIP message, the best first.',

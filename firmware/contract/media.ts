@@ -193,7 +193,7 @@ export const mediaContract = defineContract({
     },
     /** Binds an even RTP port and the RTCP port above it on `address`; `rtpPort` if it is free, when the far end knows it already. */
     openSession: {
-      args: v.object({ session: name, address: name, rtpPort: v.optional(port), ice: v.nullable(iceServersSchema) }),
+      args: v.object({ session: name, address: name, rtpPort: v.optional(port), ice: v.optional(iceServersSchema) }),
       result: v.object({ rtpPort: port, rtcpPort: port, ice: v.nullable(ownIceSchema) }),
     },
     /** Starts or changes what a session sends and receives. */

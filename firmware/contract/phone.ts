@@ -71,6 +71,8 @@ const callStatusSchema = v.object({
   heldByRemote: v.boolean(),
   /** How the sound is encrypted: the suite of SRTP, or `DTLS` where the media ports agree on it; `null` = not, or not yet known. */
   encryption: v.nullable(v.string()),
+  /** By which kinds of ICE candidates sound travels, ours and theirs, such as `host–relay`; `null` = straight, or not yet known. */
+  way: v.nullable(v.string()),
   /** Whether its far end has been asked to call somebody else; `null` when not. */
   transfer: v.nullable(v.picklist(['underWay', 'failed'])),
   /** Digits we sent and digits that came in, the last 64 of each. */

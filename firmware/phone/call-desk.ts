@@ -171,7 +171,9 @@ export class CallDesk {
   takeMedia(now: Milliseconds, news: MediaNews): void {
     const call = this.#calls.get(news.leg);
     if (!call) return;
-    if (news.kind === 'legOpen') call.portReady(now, news.rtpPort, news.rtcpPort);
+    if (news.kind === 'legOpen') call.portReady(now, news);
+    else if (news.kind === 'connected') call.connected(news.way);
+    else if (news.kind === 'notConnected') call.notConnected(now, news.reason);
     else if (news.kind === 'legFailed') call.portFailed(now, news.reason);
     else if (news.kind === 'digit') call.takeMediaDigit(now, news.digit, news.way);
     else if (news.kind === 'secured') call.secured(news.suite);

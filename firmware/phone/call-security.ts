@@ -5,7 +5,7 @@ import type { LocalSecurity } from '#firmware/sdp/media-security.ts';
 import type { LineMediaSettings, LineSettings, SoundSettings } from './phone-settings.ts';
 
 /** For calls that come straight to our address: nobody has said anything about them. */
-const withoutLine: LineMediaSettings = { encryption: 'optional', keyExchange: 'sdes', nat: false };
+const withoutLine: LineMediaSettings = { encryption: 'optional', keyExchange: 'sdes', nat: false, ice: null };
 
 /** What a call that comes in wants of protection, with keys that no other call has; `undefined` = none. */
 export function securityOfIncoming(line: LineSettings | undefined, sound: SoundSettings, entropy: Entropy): LocalSecurity | undefined {

@@ -1,5 +1,5 @@
 import type { CallRecord } from '#firmware/contract/journal.ts';
-import type { Digit } from '#firmware/contract/media.ts';
+import type { Digit, OwnIce } from '#firmware/contract/media.ts';
 import type { CallState } from '#firmware/contract/phone.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Entropy } from '#firmware/core/entropy.ts';
@@ -35,6 +35,13 @@ export interface CallPorts {
   hasLine(name: string): boolean;
 }
 
+/** What media has for the call. */
+interface LegPorts {
+  readonly rtpPort: number;
+  readonly rtcpPort: number;
+  readonly ice: OwnIce | null;
+}
+
 /** How long media may take to come back before a call without a port is given up. */
 const portPatienceMs = 4_000;
 /** Beyond the user agent's own 64·T1 for a BYE or a CANCEL that nobody answers. */
@@ -51,8 +58,9 @@ export class Call {
   readonly #createdAt: Milliseconds;
   #session: SessionId | undefined;
   #remoteName: string;
-  #rtp: { readonly rtpPort: number; readonly rtcpPort: number } | undefined;
+  #rtp: LegPorts | undefined;
   #onHold = false;
+  #way: string | null = null;
   /** What the handshake of the media ports has agreed on. */
   #suite: string | undefined;
   /** Where the person listens, `null` = nowhere. */
@@ -71,7 +79,8 @@ export class Call {
     this.#ports = ports;
     this.#createdAt = record?.createdAt ?? now;
     this.#acceptedAt = record?.acceptedAt;
-    this.#rtp = record && { rtpPort: record.rtpPort, rtcpPort: record.rtcpPort };
+    const told = (record?.offers as NegotiationRecord | undefined)?.told;
+    this.#rtp = record && { rtpPort: record.rtpPort, rtcpPort: record.rtcpPort, ice: told?.ice ?? null };
     this.#onHold = record?.onHold ?? false;
     this.#session = record?.session.session ?? (way.direction === 'incoming' ? way.session : undefined);
     this.#redirection = way.direction === 'outgoing' ? new Redirection(way.target) : undefined;
@@ -117,13 +126,13 @@ export class Call {
   /** Asks media for a port; everything else follows. */
   start(now: Milliseconds): void {
     this.#machine.restart(now, 'port');
-    this.#ports.media.openLeg(this.plan.id, this.plan.localAddress);
+    this.#ports.media.openLeg(this.plan.id, this.plan.localAddress, this.plan.line?.media.ice ?? null);
   }
 
   /** Goes on with a call of a process that died: media may have kept its sound. */
   resume(now: Milliseconds): void {
     if (!this.#rtp) return;
-    this.#ports.media.adoptLeg(this.plan.id, this.plan.localAddress, this.#rtp.rtpPort);
+    this.#ports.media.adoptLeg(this.plan.id, this.plan.localAddress, this.#rtp.rtpPort, this.plan.line?.media.ice ?? null);
     if (this.#negotiation.agreed) this.#agreed(this.#negotiation.agreed);
     this.#negotiation.wish(now, this.#wish(this.#rtp));
   }
@@ -141,7 +150,8 @@ export class Call {
       remote: this.remote,
       dialString,
       localAddress,
-      ...this.#rtp,
+      rtpPort: this.#rtp.rtpPort,
+      rtcpPort: this.#rtp.rtcpPort,
       createdAt: this.#createdAt,
       acceptedAt: this.#acceptedAt,
       onHold: this.#onHold,
@@ -272,8 +282,8 @@ export class Call {
 
   // ── what media says ──
 
-  portReady(now: Milliseconds, rtpPort: number, rtcpPort: number): void {
-    this.#rtp = { rtpPort, rtcpPort };
+  portReady(now: Milliseconds, { rtpPort, rtcpPort, ice }: LegPorts): void {
+    this.#rtp = { rtpPort, rtcpPort, ice };
     // Beyond the first time media has been away: the far end has to learn the new port.
     if (!this.#machine.input(now, 'portReady')) this.#negotiation.wish(now, this.#wish(this.#rtp));
   }
@@ -285,6 +295,22 @@ export class Call {
 
   takeMediaDigit(now: Milliseconds, digit: Digit, way: 'event' | 'sound'): void {
     this.#digits.takeFromMedia(now, digit, way);
+  }
+
+  /** A way through NATs was found: kinds of candidates. */
+  connected(way: string): void {
+    this.#way = way;
+  }
+
+  /** There is none: nobody would hear anything. */
+  notConnected(now: Milliseconds, reason: string): void {
+    if (this.alive) this.#note('lost', null, reason);
+    this.#machine.input(now, 'hangUp');
+  }
+
+  /** By which kinds of candidates sound travels; `null` = straight, or not yet known. */
+  get way(): string | null {
+    return this.#way;
   }
 
   /** The media ports have agreed on keys. */
@@ -475,7 +501,7 @@ export class Call {
     this.#ports.media.connectLeg(this.plan.id, audible ? this.#device : null);
   }
 
-  #wish(rtp: { readonly rtpPort: number; readonly rtcpPort: number }): LocalWish {
+  #wish(rtp: LegPorts): LocalWish {
     return { address: this.plan.localAddress, ...rtp, onHold: this.#onHold };
   }
 

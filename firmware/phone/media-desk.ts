@@ -1,10 +1,18 @@
 import type { EventName, EventOf, ResultOf } from '#firmware/contract/contract.ts';
-import type { AudioTarget, Digit, mediaContract, SessionParameters, SessionStatistics, ToneName } from '#firmware/contract/media.ts';
+import type {
+  AudioTarget,
+  Digit,
+  mediaContract,
+  OwnIce,
+  SessionParameters,
+  SessionStatistics,
+  ToneName,
+} from '#firmware/contract/media.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Counters, LimitedLog } from '#firmware/core/counters.ts';
 import { type CodecName, codecsThere } from './codec-choice.ts';
 import type { MediaCommand, Outbox, Reply } from './outbox.ts';
-import type { SoundSettings } from './phone-settings.ts';
+import type { IceServers, SoundSettings } from './phone-settings.ts';
 
 type Media = typeof mediaContract;
 /** One event of the media contract with its name. */
@@ -13,9 +21,12 @@ export type MediaContractEvent = { [N in EventName<Media>]: { readonly name: N; 
 /** What the rest of the phone has to know of media. */
 export type MediaNews =
   /** The leg has its ports: for the first time, or others than before. */
-  | { readonly kind: 'legOpen'; readonly leg: string; readonly rtpPort: number; readonly rtcpPort: number }
+  | { readonly kind: 'legOpen'; readonly leg: string; readonly rtpPort: number; readonly rtcpPort: number; readonly ice: OwnIce | null }
   | { readonly kind: 'legFailed'; readonly leg: string; readonly reason: string }
   | { readonly kind: 'digit'; readonly leg: string; readonly digit: Digit; readonly way: 'event' | 'sound' }
+  /** The search for a way through NATs has come to an end, or to an obstacle. */
+  | { readonly kind: 'connected'; readonly leg: string; readonly way: string }
+  | { readonly kind: 'notConnected'; readonly leg: string; readonly reason: string }
   /** What became of the handshake that the media ports agree on keys by. */
   | { readonly kind: 'secured'; readonly leg: string; readonly suite: string }
   | { readonly kind: 'securityFailed'; readonly leg: string; readonly reason: string }
@@ -32,6 +43,8 @@ interface Playback {
 /** What is wanted of one RTP session; all of it is told again to a media daemon that comes back. */
 interface Leg {
   address: string;
+  /** Servers for the search for a way through NATs. */
+  readonly ice: IceServers | null;
   /** Told to media, and which ports it has. */
   state: 'wanted' | 'opening' | 'open';
   rtpPort: number;
@@ -67,6 +80,8 @@ export class MediaDesk {
   readonly #muted = new Set<string>();
   readonly #pending = new Map<number, Pending>();
   #news: MediaNews[] = [];
+  /** Why a server does not help in the search for ways. */
+  #obstacle: string | undefined;
   /** As media said last. */
   #opus: ResultOf<Media, 'configure'>['opus'] = { ok: false };
 
@@ -88,8 +103,9 @@ export class MediaDesk {
 
   /** What people should know and mend. */
   get notices(): string[] {
-    if (!this.#settings.usesOpus || this.#opus.ok || !this.up) return [];
-    return ['Opus is left out of calls: its library is missing (sudo apt-get install libopus0)'];
+    const obstacles = this.#obstacle === undefined ? [] : [this.#obstacle];
+    if (!this.#settings.usesOpus || this.#opus.ok || !this.up) return obstacles;
+    return ['Opus is left out of calls: its library is missing (sudo apt-get install libopus0)', ...obstacles];
   }
 
   takeNews(): MediaNews[] {
@@ -116,6 +132,7 @@ export class MediaDesk {
   }
 
   changeSettings(settings: SoundSettings): void {
+    this.#obstacle = undefined;
     const same = JSON.stringify(settings) === JSON.stringify(this.#settings);
     this.#settings = settings;
     if (!same && this.#link !== 'down') this.#configure();
@@ -151,6 +168,14 @@ export class MediaDesk {
           this.#news.push({ kind: 'silence', leg: event.fields.session, seconds: event.fields.seconds });
         }
         return;
+      case 'connected': {
+        const { session, local, remote } = event.fields;
+        if (this.#legs.has(session)) this.#news.push({ kind: 'connected', leg: session, way: `${local}–${remote}` });
+        return;
+      }
+      case 'notConnected':
+        this.#notConnected(event.fields);
+        return;
       case 'secured':
         if (this.#legs.has(event.fields.session))
           this.#news.push({ kind: 'secured', leg: event.fields.session, suite: event.fields.suite });
@@ -174,15 +199,15 @@ export class MediaDesk {
   // ── RTP sessions ──
 
   /** `legOpen` or `legFailed` follows; while media is away, once it has come back. */
-  openLeg(name: string, address: string): void {
-    const leg = emptyLeg(address);
+  openLeg(name: string, address: string, ice: IceServers | null): void {
+    const leg = emptyLeg(address, ice);
     this.#legs.set(name, leg);
     if (this.up) this.#open(name, leg);
   }
 
   /** A leg of a process that died, on that port; if media has it no longer, it is opened anew. */
-  adoptLeg(name: string, address: string, rtpPort: number): void {
-    this.#legs.set(name, { ...emptyLeg(address), state: 'open', rtpPort });
+  adoptLeg(name: string, address: string, rtpPort: number, ice: IceServers | null): void {
+    this.#legs.set(name, { ...emptyLeg(address, ice), state: 'open', rtpPort });
   }
 
   updateLeg(name: string, parameters: SessionParameters): void {
@@ -311,6 +336,13 @@ export class MediaDesk {
     if (this.#link === 'asking') this.#send({ name: 'sessions', args: {} }, { kind: 'sessions' });
   }
 
+  #notConnected({ session, reason, final }: EventOf<Media, 'notConnected'>): void {
+    if (!this.#legs.has(session)) return;
+    this.#outbox.fact('call.way', { call: session, reason, final });
+    if (final) this.#news.push({ kind: 'notConnected', leg: session, reason });
+    else this.#obstacle = reason;
+  }
+
   #deviceState(now: Milliseconds, device: string, ok: boolean, reason: string | undefined): void {
     this.#outbox.fact('media.device', { device, ok, reason: reason ?? null });
     if (!ok) this.#log.warn(now, 'sound-device-failed', { device, reason });
@@ -337,7 +369,10 @@ export class MediaDesk {
     leg.state = 'opening';
     // One that was open before asks for the port that its far end sends to.
     const wish = leg.rtpPort === 0 ? {} : { rtpPort: leg.rtpPort };
-    this.#send({ name: 'openSession', args: { session: name, address: leg.address, ...wish } }, { kind: 'open', leg: name });
+    this.#send(
+      { name: 'openSession', args: { session: name, address: leg.address, ...wish, ...(leg.ice && { ice: leg.ice }) } },
+      { kind: 'open', leg: name },
+    );
   }
 
   #opened(name: string, ports: ResultOf<Media, 'openSession'>): void {
@@ -401,9 +436,10 @@ export class MediaDesk {
   }
 }
 
-function emptyLeg(address: string): Leg {
+function emptyLeg(address: string, ice: IceServers | null): Leg {
   return {
     address,
+    ice,
     state: 'wanted',
     rtpPort: 0,
     parameters: undefined,

@@ -81,6 +81,7 @@ function callStatusOf(now: Milliseconds, call: Call, { media, transfers }: Obser
     seconds: talkedMs === undefined ? null : Math.floor(talkedMs / 1000),
     heldByRemote: call.heldByRemote,
     encryption: call.encryption,
+    way: call.way,
     transfer: transfers.stageOf(call) ?? null,
     digitsSent: call.digits.sent,
     digitsReceived: call.digits.received,

@@ -91,12 +91,14 @@ function reasonOf(statusCode: number | null, reason: string | null): string {
   return words.length > 0 ? ` (${words.join(' ')})` : '';
 }
 
-function callLine({ call, direction, state, remote, seconds, owner, digitsReceived, media }: CallStatus): string {
+function callLine({ call, direction, state, remote, seconds, owner, digitsReceived, encryption, way, media }: CallStatus): string {
   const who = remote.displayName ? `${remote.displayName} <${remote.uri}>` : remote.uri;
   const parts = [
     `call ${call} ${direction === 'incoming' ? 'from' : 'to'} ${who}: ${state}`,
     ...(seconds === null ? [] : [length(seconds)]),
     ...(owner === 'handset' ? [] : [owner]),
+    ...(encryption ? [`encrypted (${encryption})`] : []),
+    ...(way ? [`by ICE (${way})`] : []),
     ...(digitsReceived ? [`digits ${digitsReceived}`] : []),
     ...(media ? [`packets ${media.packetsSent} out, ${media.packetsReceived} in, ${media.packetsLost} lost`] : []),
     ...(media && media.opinionScore !== null ? [`sounds ${media.opinionScore.toFixed(1)} of 4.5`] : []),

@@ -7,9 +7,16 @@ import type { Logger } from '#firmware/core/logger.ts';
 import type { MediaEngine, MediaEvent } from '#firmware/media/media-engine.ts';
 import type { LegStatistics, MediaSession } from '#firmware/media/media-session.ts';
 import { blockMs } from '#firmware/media/sound-format.ts';
-import { openRtpSocketPair, type PortRange, type RtpSocketPair } from '#firmware/platform/rtp-socket.ts';
+import type { PortRange, RtpSocketPair } from '#firmware/platform/rtp-socket.ts';
 import type { OwnCertificate } from './dtls-handshake.ts';
+import type { IceListener, IceServers } from './ice-path.ts';
+import { LegPath } from './leg-path.ts';
 import { type HandshakeOutcome, isHandshake, LegProtection } from './leg-protection.ts';
+
+/** What became of the search for a way: kinds of candidates, or why there is none (`final`), or which server does not help. */
+export type WayOutcome =
+  | { readonly kind: 'connected'; readonly local: string; readonly remote: string }
+  | { readonly kind: 'notConnected'; readonly reason: string; readonly final: boolean };
 
 /** What a media engine needs to run in a process. */
 export interface EngineSurroundings {
@@ -19,6 +26,8 @@ export interface EngineSurroundings {
   readonly onEvent: (event: MediaEvent) => void;
   /** A handshake between the media ports of a session is over. */
   readonly onHandshake: (session: string, outcome: HandshakeOutcome) => void;
+  /** The search for a way through NATs has come to something. */
+  readonly onWay: (session: string, outcome: WayOutcome) => void;
   /** Called every second while sessions run. */
   readonly onStatistics: (statistics: readonly (LegStatistics & { readonly session: string })[]) => void;
 }
@@ -35,7 +44,7 @@ export class EngineDriver {
   readonly #engine: MediaEngine;
   readonly #surroundings: EngineSurroundings;
   readonly #log: LimitedLog;
-  readonly #sockets = new Map<string, RtpSocketPair>();
+  readonly #sockets = new Map<string, LegPath>();
   /** Packets refused when last looked, by session. */
   readonly #refused = new Map<string, number>();
   readonly #opening = new Set<string>();
@@ -60,35 +69,36 @@ export class EngineDriver {
   }
 
   /** Binds ports and opens a session on them. */
-  async openSession(name: string, address: string, range: PortRange): Promise<{ rtpPort: number; rtcpPort: number }> {
+  async openSession(name: string, address: string, range: PortRange, servers: IceServers | null) {
     if (this.#opening.has(name) || this.#sockets.has(name)) throw new UsageError('session-exists', `media session ${name} exists`);
     this.#opening.add(name);
     try {
       const { clock, entropy } = this.#surroundings;
       let session: MediaSession | undefined;
-      const pair = await openRtpSocketPair(
-        address,
-        range,
+      const pair = await LegPath.open(address, range, servers, {
         entropy,
-        (rtcp, bytes, from, port) => {
+        onDatagram: (rtcp, bytes, from, port) => {
           if (!rtcp && isHandshake(bytes)) this.#protections.get(name)?.receiveHandshake(bytes, from, port);
           else if (rtcp) session?.receiveRtcp(clock.now(), bytes, from, port);
           else session?.receiveRtp(clock.now(), bytes, from, port);
         },
-        (error) => this.#log.warn(clock.now(), 'rtp-socket-error', { session: name, reason: error.message }),
-      );
+        onError: (error) => this.#log.warn(clock.now(), 'rtp-socket-error', { session: name, reason: error.message }),
+        listener: this.#iceListener(name),
+      });
       session = this.#engine.openSession(name);
       this.#sockets.set(name, pair);
       this.#protections.set(name, this.#newProtection(name, session, pair));
-      return { rtpPort: pair.rtpPort, rtcpPort: pair.rtcpPort };
+      return { rtpPort: pair.rtpPort, rtcpPort: pair.rtcpPort, ice: pair.ice };
     } finally {
       this.#opening.delete(name);
     }
   }
 
-  /** Protects the packets of a session from now on. */
-  protect(name: string, { security, remote, symmetric }: SessionParameters): void {
-    this.#protections.get(name)?.update(security, { address: remote.address, port: remote.rtpPort }, symmetric);
+  /** The way of a session's packets, and how they are protected, from now on. */
+  follow(name: string, { ice, security, remote, symmetric }: SessionParameters): void {
+    const target = { address: remote.address, port: remote.rtpPort };
+    this.#sockets.get(name)?.follow(ice, target);
+    this.#protections.get(name)?.update(security, target, symmetric);
   }
 
   /** Says goodbye, closes the ports; `undefined` when there is no such session. */
@@ -136,6 +146,19 @@ export class EngineDriver {
         this.#surroundings.onHandshake(name, outcome);
       },
     });
+  }
+
+  #iceListener(session: string): IceListener {
+    const { clock, onWay } = this.#surroundings;
+    const failed = (reason: string, final: boolean) => {
+      this.#log.warn(clock.now(), 'no-way-by-ice', { session, reason });
+      onWay(session, { kind: 'notConnected', reason, final });
+    };
+    return {
+      connected: (local, remote) => onWay(session, { kind: 'connected', local, remote }),
+      failed: (reason) => failed(reason, true),
+      problem: (reason) => failed(reason, false),
+    };
   }
 
   #flush(session: MediaSession, pair: RtpSocketPair): void {

@@ -34,6 +34,10 @@ await runDaemon('media', async (daemon) => {
       if (outcome.kind === 'secured') served?.emit('secured', { session, suite: outcome.suite });
       else served?.emit('securityFailed', { session, reason: outcome.reason });
     },
+    onWay: (session, outcome) => {
+      if (outcome.kind === 'connected') served?.emit('connected', { session, local: outcome.local, remote: outcome.remote });
+      else served?.emit('notConnected', { session, reason: outcome.reason, final: outcome.final });
+    },
     onStatistics: (sessions) => served?.emit('statistics', { sessions: [...sessions] }),
   });
   const soundProgram = fileURLToPath(new URL(`../sound/main${extname(import.meta.url)}`, import.meta.url));

@@ -49,10 +49,11 @@ export class MediaService {
     const { engine, driver } = parts;
     this.commands = {
       configure: (args) => this.#configure(args),
-      openSession: ({ session, address, rtpPort }) => driver.openSession(session, address, { ...this.#ports, first: rtpPort }),
+      openSession: ({ session, address, rtpPort, ice }) =>
+        driver.openSession(session, address, { ...this.#ports, first: rtpPort }, ice ?? null),
       updateSession: ({ session, parameters }) => {
         engine.updateSession(parts.clock.now(), session, legParametersOf(parameters));
-        driver.protect(session, parameters);
+        driver.follow(session, parameters);
         return {};
       },
       closeSession: ({ session }) => this.#closeSession(session),

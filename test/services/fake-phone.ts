@@ -113,6 +113,7 @@ export const sampleStatus: PhoneStatus = {
       seconds: 5,
       heldByRemote: false,
       encryption: null,
+      way: null,
       transfer: null,
       digitsSent: '12',
       digitsReceived: '3*',

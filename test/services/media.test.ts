@@ -112,6 +112,7 @@ function towards(ports: { rtpPort: number; rtcpPort: number }): ArgsOf<typeof me
     direction: 'sendrecv',
     symmetric: false,
     rtcpMux: false,
+    ice: null,
     security: null,
   };
 }

@@ -216,7 +216,7 @@ export class SimulatedMedia {
     this.#rtp.set(`${address}:${port}`, receive);
     this.#rtp.set(`${address}:${port + 1}`, receive);
     this.#frameAt ??= now + frameMs;
-    return { rtpPort: port, rtcpPort: this.#lastPort + 1 };
+    return { rtpPort: port, rtcpPort: this.#lastPort + 1, ice: null };
   }
 
   #protect(session: string, { security, remote, symmetric }: SessionParameters): void {

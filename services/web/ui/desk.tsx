@@ -105,6 +105,11 @@ function CallLine({ call }: { call: CallStatus }) {
       <span>{call.remote.displayName || call.remote.uri}</span>
       <span>{call.heldByRemote && call.state === 'active' ? 'held by them' : callStateTexts[call.state]}</span>
       {seconds !== null && <time data-timer>{durationText(seconds)}</time>}
+      {call.encryption !== null && (
+        <span class="encrypted" data-encryption={call.encryption} title={`encrypted: ${call.encryption}`}>
+          🔒 {call.encryption}
+        </span>
+      )}
       <Quality call={call} />
     </p>
   );
