@@ -160,3 +160,120 @@ t.test('RFC 3428, 3994 messages outlive a restart, and who writes to whom we kno
   house.run(500);
   t.same(anna.status.writing, [], 'who has never written is not told, and not shown');
 });
+
+t.test('RFC 6665 §4.4.1 two phones of one person: the lamp shows what either does', async (t) => {
+  const house = new SimulatedHouse();
+  const desk = house.phone('bert', watchable);
+  const kitchen = house.phone('bert', { ...watchable, address: '10.0.0.30' });
+  const anna = house.phone('anna', { settings: { 'line.1.watch': 'bert' } });
+  const carl = house.phone('carl');
+  const state = () => anna.status.watched[0]?.state;
+  t.equal(state(), 'idle');
+  carl.do((phone, now) => phone.call(now, 'bert'));
+  house.run(2_000);
+  t.equal(state(), 'ringing');
+  kitchen.lift();
+  house.run(3_000);
+  t.equal(state(), 'busy');
+  desk.lift();
+  desk.do((phone, now) => phone.call(now, 'dora'));
+  house.run(3_000);
+  kitchen.hangUp();
+  house.run(3_000);
+  desk.hangUp();
+  house.run(3_000);
+  t.equal(state(), 'idle');
+  const [watch] = (anna.phone.describe(house.network.now) as { userAgent: { subscriptions: { legs: object[] }[] } }).userAgent
+    .subscriptions;
+  t.equal(watch?.legs.length, 2);
+});
+
+t.test('check-sync: settings are taken up at once, a restart waits until nobody talks', async (t) => {
+  const house = new SimulatedHouse();
+  const anna = house.phone('anna', { userAgentSettings: { acceptCheckSync: 'server' } });
+  let sent = 0;
+  const command = (event: string) => {
+    const lines = [
+      'NOTIFY sip:anna@10.0.0.10 SIP/2.0',
+      `Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKsync${++sent}`,
+      'Max-Forwards: 70',
+      'From: <sip:anna@house.example>;tag=x',
+      'To: <sip:anna@house.example>',
+      `Call-ID: sync${sent}`,
+      'CSeq: 1 NOTIFY',
+      `Event: ${event}`,
+      'Subscription-State: terminated',
+      'Content-Length: 0',
+    ];
+    house.exchangeHost.sendText(anna.host, `${lines.join('\r\n')}\r\n\r\n`);
+    house.run(500);
+  };
+  command('check-sync;reboot=false');
+  t.same(anna.maintained, ['reload']);
+  const bert = house.phone('bert');
+  anna.do((phone, now) => phone.call(now, 'bert'));
+  house.run(500);
+  bert.lift();
+  house.run(500);
+  command('check-sync;reboot=true');
+  t.same(anna.maintained, ['reload'], 'not in a call');
+  anna.do((phone, now) => phone.hangUp(now));
+  house.run(1_000);
+  t.same(anna.maintained, ['reload', 'restart']);
+});
+
+t.test('documents that are none, and floods of them, change nothing but a counter', async (t) => {
+  const house = new SimulatedHouse();
+  const peer = house.network.host('10.0.0.77');
+  let subscribe = '';
+  peer.listen((text) => {
+    if (!text.startsWith('SUBSCRIBE')) return;
+    subscribe = text;
+    const copied = ['Via', 'From', 'Call-ID', 'CSeq'].map((name) => new RegExp(`^${name}: .*$`, 'm').exec(text)?.[0].trim());
+    const more = ['To: <sip:bob@10.0.0.77>;tag=n', 'Contact: <sip:bob@10.0.0.77>', 'Expires: 600', 'Content-Length: 0'];
+    peer.sendText({ address: '10.0.0.50', port: 5060 }, `SIP/2.0 200 OK\r\n${[...copied, ...more].join('\r\n')}\r\n\r\n`);
+  });
+  const settings = { 'line.1.aor': 'sip:anna@10.0.0.50', 'line.1.register': 'false', 'line.1.watch': 'sip:bob@10.0.0.77' };
+  const phone = house.barePhone({ settings });
+  house.run(500);
+  const header = (name: string) => new RegExp(`^${name}: (.*?)\r?$`, 'm').exec(subscribe)?.[1] ?? '';
+  const tell = (sequence: number, body: string) => {
+    const lines = [
+      'NOTIFY sip:anna@10.0.0.50 SIP/2.0',
+      `Via: SIP/2.0/UDP 10.0.0.77;branch=z9hG4bKd${sequence}`,
+      'Max-Forwards: 70',
+      'From: <sip:bob@10.0.0.77>;tag=n',
+      `To: ${header('From')}`,
+      `Call-ID: ${header('Call-ID')}`,
+      `CSeq: ${sequence} NOTIFY`,
+      'Contact: <sip:bob@10.0.0.77>',
+      'Event: dialog',
+      'Subscription-State: active;expires=600',
+      'Content-Type: application/dialog-info+xml',
+      `Content-Length: ${body.length}`,
+    ];
+    peer.sendText(phone.host, `${lines.join('\r\n')}\r\n\r\n${body}`);
+  };
+  const dialogs = (count: number) =>
+    `<dialog-info version="1" state="full">${Array.from({ length: count }, (_, id) => `<dialog id="${id}"><state>early</state></dialog>`).join('')}</dialog-info>`;
+  const bad = [
+    'junk',
+    '<dialog-info',
+    '<presence/>',
+    '<a>'.repeat(100),
+    '<!DOCTYPE a [<!ENTITY b "c">]><dialog-info>&b;</dialog-info>',
+    dialogs(1_000),
+  ];
+  for (const [index, body] of bad.entries()) {
+    tell(index + 1, body);
+    house.run(20);
+  }
+  t.equal(phone.status.counters['event-document-unreadable'], bad.length);
+  t.equal(phone.status.watched[0]?.state, 'unknown');
+  for (let count = 0; count < 500; count++) tell(100 + count, dialogs(100).replace('version="1"', `version="${count + 1}"`));
+  house.run(1_000);
+  t.equal(phone.status.watched[0]?.state, 'ringing');
+  tell(1_000, dialogs(0).replace('version="1"', 'version="7"'));
+  house.run(100);
+  t.equal(phone.status.watched[0]?.state, 'ringing', 'RFC 4235 §3.8 what is older is passed over');
+});
