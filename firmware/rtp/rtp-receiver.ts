@@ -174,7 +174,10 @@ export class RtpReceiver {
     this.#adopt(candidate);
     // The kept packet is late by its probation: the one that is here sets the playout clock.
     this.#deliver(now, candidate.reception, view, bytes);
+    const noise = this.#noiseLevel;
     this.#deliver(candidate.keptAt, candidate.reception, candidate.kept, candidate.bytes);
+    // Whether the peer is silent now is for the newer one to say.
+    this.#noiseLevel = noise;
   }
 
   #adopt(candidate: Candidate): void {

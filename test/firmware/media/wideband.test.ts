@@ -165,3 +165,52 @@ t.test('RFC 3389 a far end that falls silent with comfort noise: the noise is he
   t.ok(at(2300) > -30, 'and then the voice again');
   t.equal(b.session.statistics().concealedMs, 0);
 });
+
+t.test('L16 at 16 and 44.1 kHz: packets that fit into a datagram, and the static payload type 11 without agreement', async (t) => {
+  for (const [codec, ptime, sent] of [
+    [{ name: 'L16/16000', send: 97, receive: 97 }, 60, 30],
+    [{ name: 'L16/44100', send: 11, receive: 11 }, 20, 10],
+  ] as const) {
+    const said = noise(5, 3, 16_000);
+    const ear = new SimulatedHandset(new Int16Array(0), 16_000);
+    const call = callBetween(new SimulatedHandset(said, 16_000), ear);
+    call.connect({ codecs: [codec], ptime }).run(2400);
+    t.equal(call.a.session.statistics().packetsSent, 2400 / sent, codec.name);
+    const { correlation } = align(said.subarray(8000, 24_000), ear.recording.subarray(8000, 30_000), 4000);
+    // The delay of 44100 Hz ends between two samples of the other.
+    t.ok(correlation > 0.92, `${codec.name}: ${correlation.toFixed(3)}`);
+    t.match(call.b.session.statistics(), { packetsRefused: 0, packetsLost: 0, concealedMs: 0 });
+  }
+});
+
+t.test('RFC 3389 silence is described, not sent, where both agree: fewer packets, the room is heard, words are whole', async (t) => {
+  const room = noise(9, 6, 8000).map((sample) => Math.round(sample / 100));
+  const words = noise(10, 1, 8000);
+  const said = Int16Array.from(room, (sample, index) => (index >= 24_000 && index < 32_000 ? (words[index - 24_000] ?? 0) : sample));
+  const ear = new SimulatedHandset();
+  const call = callBetween(new SimulatedHandset(said), ear);
+  call.connect({ codecs: [pcmu], comfortNoise: true }).run(6000);
+  const { packetsSent } = call.a.session.statistics();
+  t.ok(packetsSent < 110, `${packetsSent} of 300 packets`);
+  t.match(call.b.session.statistics(), { packetsLost: 0, packetsRefused: 0, concealedMs: 0 });
+  const level = levelOf(ear.recording.subarray(12_000, 20_000));
+  t.ok(Math.abs(level - levelOf(room)) < 4, `the room at ${level} dBFS`);
+  const { correlation } = align(words, ear.recording.subarray(22_000, 36_000), 6000);
+  t.ok(correlation > 0.97, `the words: ${correlation.toFixed(3)}`);
+});
+
+t.test('digits in the sound: sent in its place, heard at the far end once, at every rate', async (t) => {
+  for (const codec of [pcmu, g722, { name: 'L16/44100', send: 11, receive: 11 } as const]) {
+    const call = callBetween(new SimulatedHandset(noise(3, 4, 8000)), new SimulatedHandset());
+    call.connect({ codecs: [codec], detectDigits: true }).run(300);
+    for (const digit of ['1', '#', '#', 'D'] as const) call.a.engine.sendDigit('call', digit, 100, 'sound');
+    call.run(1500);
+    t.match(
+      call.b.events,
+      ['1', '#', '#', 'D'].map((digit) => ({ kind: 'digit', digit, way: 'sound' })),
+      codec.name,
+    );
+    t.equal(call.b.events.length, 4);
+    t.throws(() => call.a.engine.sendDigit('call', 'flash', 100, 'sound'), { code: 'digit-not-sent' });
+  }
+});

@@ -140,3 +140,38 @@ t.test('blocks that are too short or mean no key are refused, of several blocks 
   t.ok(receiver.receive(0, 2, long, 0, long.length));
   t.strictSame(receiver.drain(), [{ digit: '5', duration: 100 }]);
 });
+
+t.test('RFC 4733 §2.5.1.3 at 48 kHz a long press goes on in segments, and is one press at the other end whatever is lost', async (t) => {
+  for (const lost of [-1, 68, 69, 70, 150]) {
+    const sender = new TelephoneEventSender(48_000);
+    const receiver = new TelephoneEventReceiver(48_000);
+    sender.press('7', 3000);
+    let full = 0;
+    for (let packet = 0; packet < 170; packet++) {
+      const event = sender.next(packet * 960, 960);
+      if (!event) continue;
+      t.equal(event.marker, packet === 0);
+      if (event.duration === 65_535) {
+        full++;
+        t.notOk(event.end, 'a full segment is not the end');
+      }
+      if (packet === lost) continue;
+      const block = new Uint8Array(4);
+      writeEventBlock(block, 0, event);
+      receiver.receive(packet * 20, event.timestamp, block, 0, 4);
+    }
+    t.equal(full, 2);
+    t.strictSame(receiver.drain(), [{ digit: '7', duration: 3000 }], `without packet ${lost}`);
+  }
+});
+
+t.test('a peer that knows digits at 8000 Hz only gets their durations on that clock, their timestamps on the audio', async (t) => {
+  const sender = new TelephoneEventSender(48_000);
+  sender.retune(8000, 48_000);
+  sender.press('1', 100);
+  const packets = Array.from({ length: 5 }, (_, packet) => sender.next(1000 + packet * 960, 960));
+  t.strictSame(
+    packets.map((packet) => [packet?.timestamp, packet?.duration]),
+    [160, 320, 480, 640, 800].map((duration) => [1000, duration]),
+  );
+});

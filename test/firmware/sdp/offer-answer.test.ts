@@ -1,6 +1,7 @@
 import t from 'tap';
-import { pcma, pcmu } from '#firmware/sdp/audio-format.ts';
+import { g722, l16, l16Music, opus, pcma, pcmu, telephoneEventsFor } from '#firmware/sdp/audio-format.ts';
 import { type AnswerOutcome, type LocalAudio, type NegotiatedAudio, OfferAnswer, startOfferAnswer } from '#firmware/sdp/offer-answer.ts';
+import { opusParametersOf } from '#firmware/sdp/opus-parameters.ts';
 import { formatSessionDescription, type SessionDescription } from '#firmware/sdp/session-description.ts';
 import { localAudio, remote } from './sdp-fixtures.ts';
 
@@ -179,4 +180,77 @@ t.test('IPv6, addresses of sections, and a snapshot that continues as JSON', asy
   const second = new OfferAnswer(JSON.parse(JSON.stringify(first.snapshot())));
   t.strictSame(JSON.parse(JSON.stringify(second.negotiated)), JSON.parse(JSON.stringify(first.negotiated)));
   t.equal(second.offer(local).origin.version, first.offer(local).origin.version);
+});
+
+const opusAudio: LocalAudio = {
+  ...localAudio,
+  codecs: [{ ...opus, parameters: 'stereo=0;useinbandfec=1;usedtx=0' }, l16, pcmu],
+  telephoneEvents: telephoneEventsFor([opus, l16, pcmu]),
+};
+
+t.test('RFC 7587 §7 Opus is offered with two channels and its parameters, digits with the clock of each codec', async (t) => {
+  const text = formatSessionDescription(fresh().offer(opusAudio));
+  t.match(text, /m=audio 30000 RTP\/AVP 96 98 0 101 100\r\n/);
+  t.match(text, /a=rtpmap:96 opus\/48000\/2\r\na=fmtp:96 stereo=0;useinbandfec=1;usedtx=0\r\n/);
+  t.match(text, /a=rtpmap:100 telephone-event\/48000\r\n/);
+  const offer = remote(
+    'm=audio 4000 RTP/AVP 111 0 126 101',
+    'a=rtpmap:111 OPUS/48000',
+    'a=fmtp:111 MaxAverageBitrate=20000; cbr=1;;=x;useinbandfec',
+    'a=rtpmap:126 telephone-event/8000',
+    'a=rtpmap:101 Telephone-Event/48000',
+  );
+  const { answer, audio } = answered(offer, opusAudio);
+  t.match(audio.codecs[0], { name: 'opus', channels: 2, sendPayloadType: 111 }, 'also without case and channels');
+  t.strictSame(audio.telephoneEvents, [
+    { sendPayloadType: 101, receivePayloadType: 101, clockRate: 48_000 },
+    { sendPayloadType: 126, receivePayloadType: 126, clockRate: 8000 },
+  ]);
+  t.match(
+    formatSessionDescription(answer),
+    /a=fmtp:111 stereo=0;useinbandfec=1;usedtx=0\r\n/,
+    'the answer says what we want, not what they do',
+  );
+  t.match(opusParametersOf(audio.codecs[0]?.parameters), {
+    maxAverageBitrate: 20_000,
+    constantBitrate: true,
+    inBandFec: false,
+    maxPlaybackRate: 48_000,
+  });
+  t.match(opusParametersOf('maxplaybackrate=99999999999;maxaveragebitrate=1;usedtx=1'), {
+    maxPlaybackRate: 48_000,
+    maxAverageBitrate: undefined,
+    discontinuous: true,
+  });
+});
+
+t.test(
+  'RFC 3551 §6 static types mean something without rtpmap; L16 in stereo is none of ours; G.722 is known by its rate too',
+  async (t) => {
+    const music = { ...localAudio, codecs: [l16Music, g722] };
+    t.match(answered(remote('m=audio 4000 RTP/AVP 10 11'), music).audio.codecs, [{ name: 'L16', clockRate: 44_100, sendPayloadType: 11 }]);
+    t.match(fresh().answer(remote('m=audio 4000 RTP/AVP 10'), music), { reason: 'no-common-codec' });
+    t.match(answered(remote('m=audio 4000 RTP/AVP 99', 'a=rtpmap:99 G722/16000'), music).audio.codecs[0], {
+      name: 'G722',
+      sendPayloadType: 99,
+    });
+  },
+);
+
+t.test('RFC 3264 §8.3.2 in a later offer no format gets the number that means another', async (t) => {
+  const offers = fresh();
+  agreed(offers.answer(remote('m=audio 4000 RTP/AVP 98 0', 'a=rtpmap:98 opus/48000/2'), opusAudio));
+  const text = formatSessionDescription(offers.offer(opusAudio));
+  t.match(text, /a=rtpmap:98 opus\/48000\/2\r\n/);
+  t.notMatch(text, /a=rtpmap:98 L16/);
+  t.match(text, /a=rtpmap:96 L16\/8000\r\n/);
+});
+
+t.test('RFC 3389 comfort noise is agreed on only where both name it', async (t) => {
+  const quiet = { ...localAudio, comfortNoise: true };
+  const both = answered(remote('m=audio 4000 RTP/AVP 0 13'), quiet);
+  t.equal(both.audio.comfortNoise, true);
+  t.match(formatSessionDescription(both.answer), /RTP\/AVP 0 13\r\n/);
+  t.equal(answered(remote('m=audio 4000 RTP/AVP 0'), quiet).audio.comfortNoise, false);
+  t.equal(answered(remote('m=audio 4000 RTP/AVP 0 13')).audio.comfortNoise, false);
 });
