@@ -6,6 +6,8 @@ import type { Rig } from './rig.ts';
 
 export interface HookSwitchRig extends Rig<HookSwitch> {
   readonly reports: readonly { readonly change: HookPosition | 'flash'; readonly at: Milliseconds }[];
+  /** How far the times told may be from those of the edges, ms; 1 when it is not said. */
+  readonly tolerance?: Milliseconds;
   lift(): void;
   lay(): void;
   /** What a person does for a flash on this kind of phone. */
@@ -34,7 +36,7 @@ export function hookSwitchSuite(name: string, make: () => Promise<HookSwitchRig>
     await rig.pass(longMs);
     t.same(changes(), ['offHook', 'flash', 'onHook']);
     t.equal(rig.element.position, 'onHook');
-    t.ok(Math.abs((rig.reports.at(-1)?.at ?? 0) - laidAt) <= 1, 'the time told is that of the edge');
+    t.ok(Math.abs((rig.reports.at(-1)?.at ?? 0) - laidAt) <= (rig.tolerance ?? 1), 'the time told is that of the edge');
     rig.lay();
     await rig.pass(longMs);
     t.equal(rig.reports.length, 3, 'what lies already is not told again');

@@ -46,7 +46,7 @@ async function testInMachine(): Promise<void> {
     await machine.run('mkdir /usr/lib/hookswitch/lab && tar -x -C /usr/lib/hookswitch/lab -f /dev/vdb', print);
     for (const name of names) {
       const tap = new TapReader();
-      const status = await machine.run(`cd /usr/lib/hookswitch/lab && node ${name}`, (line) => tap.read(line));
+      const status = await machine.run(`cd /usr/lib/hookswitch/lab && TAP_TIMEOUT=300 node ${name}`, (line) => tap.read(line));
       count(`arm64 ${name}`, tap.outcome(status));
     }
   } finally {
@@ -63,6 +63,7 @@ async function testSmallPrograms(): Promise<void> {
     const tap = new TapReader();
     const child = spawn('qemu-arm-static', ['-L', root, join(root, 'usr/lib/hookswitch/bin/node'), join(lab, name)], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, TAP_TIMEOUT: '300' },
     });
     for await (const line of createInterface(child.stdout)) tap.read(line);
     const status = child.exitCode ?? (await new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1))));
