@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { callRows } from './calls.ts';
 import { capacityRows } from './capacity.ts';
+import { codecRows } from './codecs.ts';
 import { cpuRows } from './cpu.ts';
 import { deviceRows } from './device.ts';
 import { latencyRows } from './latency.ts';
+import { leakRows } from './leaks.ts';
 import { liveStateRows } from './live-state.ts';
 import type { BenchRow, BenchScope } from './row.ts';
 import { rtpPacingRows } from './rtp-pacing.ts';
@@ -22,10 +24,12 @@ const areas: Readonly<Record<string, (scope: BenchScope) => Promise<readonly Ben
   state: liveStateRows,
   calls: callRows,
   device: deviceRows,
+  codecs: codecRows,
   rtp: rtpPacingRows,
   cpu: cpuRows,
   capacity: capacityRows,
   latency: latencyRows,
+  leaks: leakRows,
 };
 
 const { values, positionals } = parseArgs({
