@@ -255,7 +255,9 @@ export class AgentCore {
     if (received?.kind === 'refusal') this.#transactions.sendError(received.broken, received.statusCode, flow);
     else if (received) {
       this.#trace('received', received, flow.transport, flow.remote.address, flow.remote.port);
-      this.#transactions.receive(now, received, flow);
+      // RFC 3261 §8.1.3.3: our requests have one Via, so a response with more of them went astray.
+      if (received.kind === 'response' && received.vias.length > 1) this.counters.add('responses-with-several-vias');
+      else this.#transactions.receive(now, received, flow);
     }
   }
 

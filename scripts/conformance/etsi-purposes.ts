@@ -70,7 +70,7 @@ export const purposeGroups: readonly PurposeGroup[] = [
   { purposes: 'SIP_CC_OE_CE_V 8', sections: '13.2.1', open: 'INVITE is sent without Expires' },
   { purposes: 'SIP_CC_OE_CE_V 9-12', sections: '8.1.3.2, 13.2.2.1', tests: [wholeCall, provisionalEnds] },
   { purposes: 'SIP_CC_OE_CE_V 13-14', sections: '12.2.1.1, 13.2.2.4', tests: [wholeCall, ackAgain] },
-  { purposes: 'SIP_CC_OE_CE_V 15', sections: '8.1.3.3', open: 'a response with several Vias is taken, not discarded' },
+  { purposes: 'SIP_CC_OE_CE_V 15', sections: '8.1.3.3', tests: ['§8.1.3.3 a response with several Vias is not ours and is discarded'] },
   { purposes: 'SIP_CC_OE_CE_V 16-23', sections: '12.2.1.1, 13.2.2.4', tests: [wholeCall, looseRoutes, strictRoutes, ackAgain] },
   { purposes: 'SIP_CC_OE_CE_V 24-28', sections: '13.2.2.2, 17.1.1.2, 17.1.1.3', tests: [ackOfRefusal, redirection] },
   {
@@ -159,7 +159,11 @@ export const purposeGroups: readonly PurposeGroup[] = [
   { purposes: 'SIP_MG_RT_V 1-8', sections: '19.1.1, 7.2, 7.3.1, 25.1, 7.3.3, 7.5', tests: [uriParts, ownVectors, compactForms] },
   { purposes: 'SIP_MG_TE_I 1-8', sections: '7.1, 19.1.1, 21.4.1, 7.3.2, 18.3', tests: [ownVectors, torture] },
   { purposes: 'SIP_MG_TE_V 1-5', sections: '19.1.1', tests: [uriParts] },
-  { purposes: 'SIP_MG_TE_V 6-7', sections: '8.2.1, 8.2.2', tests: ['§8.2.1 an unknown method: 405 with Allow'] },
+  {
+    purposes: 'SIP_MG_TE_V 6-7',
+    sections: '8.2.1, 8.2.2',
+    tests: ['§21.5.2 a method that nobody knows: 501, with Allow', '§8.2.1 REGISTER to a phone: 405'],
+  },
   { purposes: 'SIP_MG_TE_V 8-13, 15', sections: '7.3.1, 7.3.3, 7.5', tests: [compactForms, ownVectors] },
   { purposes: 'SIP_MG_TE_V 14', sections: '18.1.1', tests: [viaStamp] },
   { purposes: 'SIP_QC_OE_TI 1-7', sections: '17.1.2.2, 17.1.3', absent: 'the phone sends no OPTIONS' },

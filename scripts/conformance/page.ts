@@ -78,22 +78,35 @@ function sectionTables(entries: ReadonlyMap<string, Entry>): string {
     .join('\n');
 }
 
+function shareOf({ covered, applying }: { readonly covered: number; readonly applying: number }): string {
+  return ((100 * covered) / applying).toFixed(1);
+}
+
+/** OE, TE and RT in the identifier. */
+function roleOf({ purposes }: PurposeGroup): string {
+  return purposes.includes('_OE_') ? 'originating' : purposes.includes('_TE_') ? 'terminating' : 'registering';
+}
+
 function purposeTable(titles: ReadonlySet<string>): string {
   const counted = { all: 0, applying: 0, covered: 0 };
+  const byRole = new Map(['originating', 'terminating', 'registering'].map((role) => [role, { applying: 0, covered: 0 }]));
   const rows = purposeGroups.map((group) => {
     const count = idsOf(group).length;
     counted.all += count;
-    if (group.absent === undefined) counted.applying += count;
-    if (isCovered(group)) counted.covered += count;
+    for (const sum of [counted, byRole.get(roleOf(group))]) {
+      if (sum && group.absent === undefined) sum.applying += count;
+      if (sum && isCovered(group)) sum.covered += count;
+    }
     for (const title of group.tests ?? []) if (!titles.has(title)) throw new Error(`${group.purposes}: there is no test ${title}`);
     return `| ${group.purposes.replaceAll('_', '\\_')} | ${group.sections} | ${verdictOf(group)} |`;
   });
-  const share = ((100 * counted.covered) / counted.applying).toFixed(1);
+  const share = shareOf(counted);
+  const roles = [...byRole].map(([role, sum]) => `${role} ${sum.covered} of ${sum.applying} (${shareOf(sum)} %)`).join(', ');
   return `## ETSI TS 102 027-2
 
 The ${counted.all} purposes for originating, terminating and registering ends, by the section of RFC 3261 that each cites (the text of the purposes is not free, so
 they were laid beside our tests by section and not word by word: a purpose counts as covered when tests of ours show what its section asks of that role).
-${counted.applying} of them apply to a phone; ${counted.covered} are covered (${share} %). Proxies, redirect servers and registrars are other devices.
+${counted.applying} of them apply to a phone; ${counted.covered} are covered (${share} %): ${roles}. Proxies, redirect servers and registrars are other devices.
 
 | purposes | sections | covered by |
 |---|---|---|

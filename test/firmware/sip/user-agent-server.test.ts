@@ -1,4 +1,5 @@
 import t from 'tap';
+import { SipUri } from '#firmware/sip/message/uri.ts';
 import type { UserAgentSettings } from '#firmware/sip/user-agent-settings.ts';
 import { ScriptedRegistrar } from '#test/support/scripted-registrar.ts';
 import { seededRandom } from '#test/support/seeded-entropy.ts';
@@ -225,6 +226,29 @@ t.test('RFC 2543 an INVITE without From tag, branch and Contact is a call, which
   bob.userAgent.end(network.now, session);
   network.run(10);
   t.match(network.packets[0]?.text, /^BYE sip:old@192\.0\.2\.66 SIP\/2\.0/);
+});
+
+t.test('§8.1.3.3 a response with several Vias is not ours and is discarded', async (t) => {
+  const { network, alice, stranger } = scene();
+  let invite = '';
+  stranger.listen((text) => {
+    if (text.startsWith('INVITE')) invite = text;
+  });
+  alice.userAgent.invite(network.now, { account: 'alice', target: new SipUri({ user: 'x', host: '192.0.2.66' }), body: offer });
+  network.run(100);
+  const line = (name: string): string => new RegExp(`^${name}: .*$`, 'm').exec(invite)?.[0].trim() ?? '';
+  const ringing = (vias: readonly string[]): string =>
+    ['SIP/2.0 180 Ringing', ...vias, line('From'), `${line('To')};tag=x1`, line('Call-ID'), line('CSeq'), 'Content-Length: 0', '', ''].join(
+      '\r\n',
+    );
+  const before = alice.events.length;
+  stranger.sendText(alice.host, ringing([line('Via'), 'Via: SIP/2.0/UDP 192.0.2.99;branch=z9hG4bKother']));
+  network.run(100);
+  t.equal(alice.events.length, before, 'it rings for nobody');
+  t.match(alice.userAgent.describe(), { counters: { 'responses-with-several-vias': 1 } });
+  stranger.sendText(alice.host, ringing([line('Via')]));
+  network.run(100);
+  t.ok(alice.events.length > before, 'with one Via it does');
 });
 
 t.test('the setting product is told as Server and User-Agent', async (t) => {
