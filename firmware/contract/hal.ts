@@ -34,8 +34,8 @@ const hidLampSchema = v.strictObject({
 });
 const ledSchema = v.variant('driver', [gpioLineSchema, virtualLineSchema, hidLampSchema]);
 
-/** `0`–`9`, `*`, `#`, and named keys such as `redial`, `hold`, `mute`. */
-const keySchema = v.pipe(v.string(), v.regex(/^(?:[0-9*#A-D]|[a-z][a-z-]{1,15})$/, 'not a key'));
+/** `0`–`9`, `*`, `#`, and named keys such as `redial`, `hold`, `mute`, `watch1`. */
+const keySchema = v.pipe(v.string(), v.regex(/^(?:[0-9*#A-D]|[a-z][a-z0-9-]{1,15})$/, 'not a key'));
 
 /** `vendor:product[:serial]`, hexadecimal; for evdev the last part may be where it is plugged in, as the kernel's `phys` says. */
 const identitySchema = v.pipe(
