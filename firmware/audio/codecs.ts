@@ -3,11 +3,8 @@ import { pcmaCodec, pcmuCodec } from './g711.ts';
 import { g722Codec } from './g722.ts';
 import { l16MusicCodec, l16NarrowCodec, l16WideCodec } from './l16.ts';
 
-/** Codecs that are part of the firmware. */
+/** Codecs that are part of the firmware; Opus is a library of the machine. */
 export type PlainCodecName = 'PCMU' | 'PCMA' | 'G722' | 'L16' | 'L16/16000' | 'L16/44100';
-
-/** What a leg can speak. */
-export type CodecName = PlainCodecName | 'opus';
 
 export const audioCodecs: Readonly<Record<PlainCodecName, AudioCodec>> = {
   PCMU: pcmuCodec,

@@ -3,8 +3,8 @@ export const blockMs = 10;
 
 /** Samples a second of telephones, of what sounds better than they do, and of all that can be heard. */
 export const narrowRate = 8000;
-export const wideRate = 16_000;
-export const fullRate = 48_000;
+const wideRate = 16_000;
+const fullRate = 48_000;
 
 /** The rate at which sound is mixed that loses nothing of what a device, a codec or a file of this rate has. */
 export function mixingRate(rate: number): number {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { callRows } from './calls.ts';
 import { capacityRows } from './capacity.ts';
+import { codecRows } from './codecs.ts';
 import { cpuRows } from './cpu.ts';
 import { deviceRows } from './device.ts';
 import { latencyRows } from './latency.ts';
@@ -23,6 +24,7 @@ const areas: Readonly<Record<string, (scope: BenchScope) => Promise<readonly Ben
   state: liveStateRows,
   calls: callRows,
   device: deviceRows,
+  codecs: codecRows,
   rtp: rtpPacingRows,
   cpu: cpuRows,
   capacity: capacityRows,
