@@ -154,15 +154,13 @@ export class WatchDesk {
   }
 
   #watch(now: Milliseconds, watched: WatchedLine): void {
-    const { userAgent, settings, outbox } = this.#ports;
-    try {
-      const { uri } = resolveTarget(watched.name, settings(), watched.line);
-      const event = watched.kind === 'calls' ? 'dialog' : 'presence';
-      this.#watched.set(userAgent.subscriptions.watch(now, watched.line, { event, target: uri }), watched);
-    } catch (thrown) {
-      if (!(thrown instanceof UsageError)) throw thrown;
-      outbox.fact('watched', { line: watched.line, name: watched.name, kind: watched.kind, state: thrown.message });
-    }
+    const { userAgent, settings } = this.#ports;
+    const { line, name, kind } = watched;
+    this.#attempt(line, name, () => {
+      const { uri } = resolveTarget(name, settings(), line);
+      const event = kind === 'calls' ? 'dialog' : 'presence';
+      this.#watched.set(userAgent.subscriptions.watch(now, line, { event, target: uri }), watched);
+    });
   }
 
   #notified(watched: WatchedLine, { branch, body }: Extract<WatchEvent, { type: 'notified' }>): void {
@@ -186,8 +184,21 @@ export class WatchDesk {
       }
       if (!events.publishPresence || this.#published.has(name)) continue;
       const presence = presenceOf(line, desk.all);
-      const publication = userAgent.subscriptions.publish(now, name, { event: 'presence', body: bodyOf(line, presence) });
-      this.#published.set(name, { publication, presence });
+      this.#attempt(name, 'presence', () => {
+        const publication = userAgent.subscriptions.publish(now, name, { event: 'presence', body: bodyOf(line, presence) });
+        this.#published.set(name, { publication, presence });
+      });
+    }
+  }
+
+  /** A wish of the settings that can't be is told, and keeps no other from coming true. */
+  #attempt(line: string, name: string, work: () => void): void {
+    try {
+      work();
+    } catch (thrown) {
+      if (!(thrown instanceof UsageError)) throw thrown;
+      this.#ports.counters.add('watch-impossible');
+      this.#ports.outbox.fact('watched', { line, name, state: thrown.message });
     }
   }
 

@@ -56,6 +56,7 @@ export class Subscriptions {
   /** RFC 6665 §4.1: what is told comes as `notified`, how it stands as `subscription`. Throws UsageError when there are too many. */
   watch(now: Milliseconds, account: AccountId, { event, target, seconds = usualSeconds }: WatchWish): SubscriptionId {
     const core = this.#core;
+    this.#admit();
     const subscription = randomToken(core.entropy, 8);
     this.#add(now, subscription, account, {
       target,
@@ -182,12 +183,12 @@ export class Subscriptions {
   }
 
   #add(now: Milliseconds, name: SubscriptionId, account: AccountId, parts: Omit<SubscriptionParts, 'core' | 'identity'>): void {
-    this.#admit();
     const subscription = new Subscription({ core: this.#core, identity: this.#identityOf(account), ...parts });
     this.#open.set(name, { account, subscription });
     subscription.start(now);
   }
 
+  /** What accounts need for themselves is not counted out: there is one of each. */
   #admit(): void {
     const most = this.#core.settings.maximumSubscriptions;
     if (this.#open.size >= most) throw new UsageError('too-many-subscriptions', `there are ${most} subscriptions already`);
