@@ -91,7 +91,19 @@ function reasonOf(statusCode: number | null, reason: string | null): string {
   return words.length > 0 ? ` (${words.join(' ')})` : '';
 }
 
-function callLine({ call, direction, state, remote, seconds, owner, digitsReceived, encryption, way, media }: CallStatus): string {
+function callLine({
+  call,
+  direction,
+  state,
+  remote,
+  seconds,
+  owner,
+  digitsReceived,
+  digitWay,
+  encryption,
+  way,
+  media,
+}: CallStatus): string {
   const who = remote.displayName ? `${remote.displayName} <${remote.uri}>` : remote.uri;
   const parts = [
     `call ${call} ${direction === 'incoming' ? 'from' : 'to'} ${who}: ${state}`,
@@ -100,6 +112,7 @@ function callLine({ call, direction, state, remote, seconds, owner, digitsReceiv
     ...(encryption ? [`encrypted (${encryption})`] : []),
     ...(way ? [`by ICE (${way})`] : []),
     ...(digitsReceived ? [`digits ${digitsReceived}`] : []),
+    ...(digitWay.evidence.length > 0 ? [`far end ${digitWay.evidence.join(', ')}`] : []),
     ...(media ? [`packets ${media.packetsSent} out, ${media.packetsReceived} in, ${media.packetsLost} lost`] : []),
     ...(media && media.opinionScore !== null ? [`sounds ${media.opinionScore.toFixed(1)} of 4.5`] : []),
   ];

@@ -192,7 +192,7 @@ t.test('with a daemon', async (t) => {
     t.match(shown, 'does not answer: media\n');
     t.match(shown, 'line 1 sip:alice@pbx: rejected (403 Forbidden), next try in 60 s, do not disturb, 2 new messages\n');
     t.match(shown, 'hook offHook, tone dial, dialed 60\n');
-    t.match(shown, 'call c7 to Echo <sip:600@pbx>: active, 0:05, digits 3*\n');
+    t.match(shown, 'call c7 to Echo <sip:600@pbx>: active, 0:05, digits 3*, far end took INFO application/dtmf-relay\n');
     t.match(shown, '3 missed calls\n');
     t.match(shown, 'alert flood: calling, round 2, sip:bob@b\n');
     t.match(JSON.parse(programs?.out ?? ''), { hook: 'offHook', calls: [{ call: 'c7' }] });
