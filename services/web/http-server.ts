@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import fastifyStatic from '@fastify/static';
 import fastifyWebsocket from '@fastify/websocket';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import type { PhoneStatus } from '#firmware/contract/phone.ts';
+import type { ResultOf } from '#firmware/contract/contract.ts';
+import type { PhoneStatus, phoneContract } from '#firmware/contract/phone.ts';
 import type { Clock } from '#firmware/core/clock.ts';
 import { LimitedLog } from '#firmware/core/counters.ts';
 import { messageOf, UsageError } from '#firmware/core/errors.ts';
@@ -36,7 +37,7 @@ export interface HttpServer {
 }
 
 /** Commands a page may read with GET and give with POST. Secrets stay masked: `reveal` is not to be had from here. */
-const readable = new Set(['status', 'callLog', 'doorLog', 'texts', 'listSettings']);
+const readable = new Set(['status', 'callLog', 'doorLog', 'texts', 'listSettings', 'board']);
 const writable = new Set([
   ...[
     'call',
@@ -49,6 +50,8 @@ const writable = new Set([
     'redial',
     'setDoNotDisturb',
     'actuate',
+    'learn',
+    'keepBoard',
     'clearMissed',
     'message',
     'composing',
@@ -89,6 +92,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   addLogIn(app, access, options.clock);
   addCommands(app, options.phone);
   addAlerts(app, options);
+  addWiring(app, options.phone);
   app.get('/api/feed', { websocket: true }, (socket) => feed.add(socket));
 
   const stopBeat = feed.startBeat();
@@ -131,6 +135,16 @@ function addCommands(app: FastifyInstance, phone: PhoneCommands): void {
     const { command } = request.params;
     if (!writable.has(command)) return await refuse(reply, 404, `there is no command ${command}`);
     return await phone.command(command, objectOf(request.body));
+  });
+}
+
+/** `GET /api/wiring`: the board of this phone as a drawing. What draws it is loaded only now. */
+function addWiring(app: FastifyInstance, phone: PhoneCommands): void {
+  app.get('/api/wiring', async (_request, reply) => {
+    const answer = await phone.command('board', {});
+    const { wiringDiagram } = await import('#hal/wiring/wiring-diagram.ts');
+    const { profile } = answer as ResultOf<typeof phoneContract, 'board'>;
+    return await reply.type('image/svg+xml').send(wiringDiagram(profile));
   });
 }
 

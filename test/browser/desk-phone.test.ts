@@ -102,6 +102,43 @@ t.test('do not disturb, and an input of the board', async (t) => {
   t.equal(phone.status?.board?.inputs.button, true);
 });
 
+t.test('the workbench: what is wired where is asked for, shown as it moves, used and drawn', async (t) => {
+  await page.getByText('Wiring, and finding out').click();
+  await page.getByLabel('practise, without hardware').check();
+  await page.locator('select').selectOption('none');
+  await page.getByPlaceholder('button contact pir').fill('button');
+  await page.getByRole('button', { name: 'Begin' }).click();
+  const asked = (words: string) => page.locator('.lesson-ask', { hasText: words }).waitFor();
+  const pin = page.getByLabel('pin', { exact: true });
+  const join = page.getByRole('button', { name: 'Join' });
+  const part = page.getByRole('button', { name: 'Part' });
+  await asked('Lift the handset.');
+  await join.click();
+  await asked('Lay the handset down.');
+  await page.locator('[data-signal="GPIO 17"] path.closed').waitFor();
+  await part.click();
+  await asked('Make button active');
+  await pin.fill('22');
+  await join.click();
+  await asked('Let button go back');
+  await part.click();
+  await asked('Done.');
+  await page.getByRole('button', { name: 'Use it' }).click();
+  await page.locator('.desk').waitFor();
+  const read = async (path: string) => await page.evaluate(async (from) => await (await fetch(from)).text(), path);
+  t.match(JSON.parse(await read('/api/board')), {
+    profile: { name: 'learnt', hook: { pin: 17 }, inputs: { button: { pin: 22 } }, relays: { door: {} } },
+  });
+  const drawing = await read('/api/wiring');
+  t.match(drawing, /^<svg .*GPIO 22.*<\/svg>\n$/s);
+  const set = { set: { 'board.profile': 'virtual' } };
+  await page.evaluate(
+    async (body) => await fetch('/api/changeSettings', { method: 'POST', headers: { 'content-type': 'application/json' }, body }),
+    JSON.stringify(set),
+  );
+  await page.locator('[data-input=button]').waitFor();
+});
+
 t.test('a refusal is shown in words', async (t) => {
   const refused = await page.evaluate(
     async () => (await fetch('/api/hangup', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })).status,

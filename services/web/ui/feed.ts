@@ -36,6 +36,11 @@ export function openFeed(): void {
 
 /** Sends one command of the phone's contract. Gives whether it was done; a refusal is shown to the person. */
 export async function ask(command: string, body: object = {}): Promise<boolean> {
+  return (await order(command, body)) !== undefined;
+}
+
+/** As `ask`, and gives the answer; `undefined` when it was refused. */
+export async function order<Answer>(command: string, body: object): Promise<Answer | undefined> {
   try {
     const response = await fetch(`/api/${command}`, {
       method: 'POST',
@@ -43,11 +48,12 @@ export async function ask(command: string, body: object = {}): Promise<boolean> 
       body: JSON.stringify(body),
     });
     if (response.status === 401) feedState.value = 'locked';
-    refusal.value = response.ok ? '' : ((await response.json()) as { message: string }).message;
-    return response.ok;
+    const answer: unknown = await response.json();
+    refusal.value = response.ok ? '' : (answer as { message: string }).message;
+    return response.ok ? (answer as Answer) : undefined;
   } catch {
     refusal.value = 'The phone does not answer.';
-    return false;
+    return undefined;
   }
 }
 

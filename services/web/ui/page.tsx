@@ -6,6 +6,7 @@ import { feedState, logIn, phone, recentCalls, refusal } from './feed.ts';
 import { Surroundings } from './surroundings.tsx';
 import { outcomeTexts, registrationTexts, timeText } from './texts.ts';
 import { Watched } from './watched.tsx';
+import { atWorkbench, Workbench } from './workbench.tsx';
 
 /** The whole page: the telephone, its lines, what stands around it, and the last calls. */
 export function Page() {
@@ -22,7 +23,9 @@ export function Page() {
           {refusal.value}
         </p>
       )}
-      {status ? (
+      {status && atWorkbench.value ? (
+        <Workbench profile={status.board?.profile ?? null} />
+      ) : status ? (
         <div class="columns">
           <Desk status={status} />
           <aside>

@@ -21,6 +21,9 @@ export function Surroundings({ status }: { status: PhoneStatus }) {
           </button>
         ))}
       </div>
+      <p>
+        <a href="#hardware">Wiring, and finding out what is wired where</a>
+      </p>
       <ul class="relays">
         {relays.map(([name, closed]) => (
           <li key={name} data-relay={name}>
