@@ -230,8 +230,7 @@ export class MediaDesk {
     const leg = this.#legs.get(name);
     if (!leg) return;
     const told = leg.state !== 'wanted';
-    leg.address = address;
-    leg.state = 'wanted';
+    Object.assign(leg, { address, state: 'wanted' });
     if (!this.up) return;
     if (told) this.#tellClosed(name);
     this.#open(name, leg);
