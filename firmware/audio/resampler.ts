@@ -1,7 +1,7 @@
 import { clamp } from './pcm.ts';
 
-/** Taps of the filter at the lower of the two rates: 3.4 kHz passes and 4 kHz is 60 dB down at 8 kHz, for 2.5 ms of delay. */
-const tapsAtLowerRate = 40;
+/** Taps of the filter at the lower of the two rates: 3.4 kHz passes and 4 kHz is 60 dB down at 8 kHz, for 2.8 ms of delay. */
+const tapsAtLowerRate = 44;
 /** Kaiser's β: side lobes some 60 dB down. */
 const beta = 5.65;
 /** Middle of the transition, as a share of the lower rate's half. */
@@ -30,7 +30,8 @@ export class Resampler {
     if (phases > phasesAtMost) throw new RangeError(`no resampling from ${inputRate} to ${outputRate} Hz`);
     this.#phases = phases;
     this.#step = inputRate / divisor;
-    this.#taps = Math.ceil(tapsAtLowerRate * Math.max(1, inputRate / outputRate));
+    // An even number, so that the delay is a whole number of samples.
+    this.#taps = 2 * Math.ceil((tapsAtLowerRate / 2) * Math.max(1, inputRate / outputRate));
     this.#filter = designFilter(phases, this.#taps, cutoff * Math.min(1, outputRate / inputRate));
     this.#history = new Float32Array(2 * this.#taps);
   }

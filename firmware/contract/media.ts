@@ -158,6 +158,8 @@ export const sessionStatisticsSchema = v.object({
   /** Round trip by RTCP, ms, once known. */
   roundTripMs: v.nullable(v.number()),
   concealedMs: v.number(),
+  /** Times that nothing was there to be played in time, in the middle of sound. */
+  underruns: v.number(),
   /** How good the far end sounds: mean opinion score by the E-model (G.107), 1 to 4.5; `null` before it was heard. */
   opinionScore: v.nullable(v.number()),
   /** Levels of the last second, dBFS. */

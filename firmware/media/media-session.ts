@@ -48,6 +48,8 @@ export interface LegParameters {
 /** Counts and levels of one leg. */
 export interface LegStatistics extends RtpStatistics {
   readonly concealedMs: number;
+  /** Gaps in the sound that began. */
+  readonly underruns: number;
   /** How good the far end sounds, 1 to 4.5 (G.107); `null` before it was heard. */
   readonly opinionScore: number | null;
   /** From the far end and to it, since the last call, dBFS. */
@@ -218,6 +220,7 @@ export class MediaSession implements AudioSource, AudioSink {
       ...rtp,
       opinionScore: this.#opinionScore(rtp),
       concealedMs: this.#playout.concealedMs,
+      underruns: this.#playout.underruns,
       levelIn: this.#meterIn.take(),
       levelOut: this.#meterOut.take(),
       digitsReceived: this.#digits,

@@ -56,6 +56,7 @@ export class Playout {
   /** Blocks since the last real one. */
   #gapBlocks = Number.POSITIVE_INFINITY;
   #concealed: Milliseconds = 0;
+  #underruns = 0;
   /** What the far end said of its silence, −dBov, until it speaks again. */
   #noiseLevel: number | undefined;
   /** The packet decoded last, and what its decoder has made up since, ms. */
@@ -74,6 +75,11 @@ export class Playout {
   /** Sound made up in all, ms. */
   get concealedMs(): Milliseconds {
     return this.#concealed;
+  }
+
+  /** Times that there was nothing in time to play, in the middle of sound. */
+  get underruns(): number {
+    return this.#underruns;
   }
 
   /** Goes on at another rate; what is decoded is still played. */
@@ -195,7 +201,10 @@ export class Playout {
     if (this.#noiseLevel !== undefined) return this.#fillWithNoise(block, this.#noiseLevel);
     // While a digit is on the wire there is no voice to make up for.
     const audible = !this.#rtp.digitUnderWay && this.#concealment.fill(block);
-    if (audible) this.#concealed += blockMs;
+    if (audible) {
+      this.#concealed += blockMs;
+      if (this.#gapBlocks === 0) this.#underruns++;
+    }
     this.#gapBlocks++;
     return audible;
   }

@@ -84,7 +84,7 @@ function Display({ status }: { status: PhoneStatus }) {
 /** How the far end sounds and what the network loses of it. */
 function Quality({ call: { media, state } }: { call: CallStatus }) {
   if (state !== 'active' || !media || media.opinionScore === null) return null;
-  const title = `${media.packetsLost} packets lost, jitter ${Math.round(media.jitterMs)} ms, delay ${media.jitterBufferMs} ms, ${media.concealedMs} ms made up`;
+  const title = `${media.packetsLost} packets lost, jitter ${Math.round(media.jitterMs)} ms, delay ${media.jitterBufferMs} ms, ${media.concealedMs} ms made up in ${media.underruns} gaps`;
   return (
     <span data-quality title={title}>
       sound {media.opinionScore.toFixed(1)}

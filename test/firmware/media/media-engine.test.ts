@@ -64,6 +64,7 @@ t.test('a bad network: speech stays in order and recognisable, what was lost is 
   t.ok(statistics.packetsDuplicate > 5);
   t.ok(statistics.jitterMs > 10 && statistics.jitterMs < 60, `jitter ${statistics.jitterMs} ms`);
   t.ok(statistics.concealedMs > 100 && statistics.concealedMs < 2500, `${statistics.concealedMs} ms made up`);
+  t.ok(statistics.underruns > 5 && statistics.underruns * 10 <= statistics.concealedMs, `in ${statistics.underruns} gaps`);
   t.ok(statistics.jitterBufferMs <= 200);
   t.ok((statistics.opinionScore ?? 5) < 4.3, `sounds ${statistics.opinionScore}`);
   t.ok((statistics.roundTripMs ?? 0) > 80 && (statistics.roundTripMs ?? 0) < 240, `${statistics.roundTripMs} ms round trip`);
