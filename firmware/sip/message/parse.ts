@@ -310,15 +310,18 @@ function readFields(lines: LineReader, codes: Uint8Array, headerEnd: number, fie
   const fields: HeaderField[] = [];
   let fault: Fault | undefined;
   let seen = 0;
+  let nextColon = -1;
   for (;;) {
     const start = lines.at;
     const end = lines.endOfLine();
     if (end < 0) return { fields, fault: fault ?? bad('line-end-missing') };
     if (end === start) return { fields, fault };
     if (end > headerEnd || fields.length === fieldsAtMost) return { fields, fault: largeFault };
-    let colon = text.indexOf(':', start);
+    // Looked for once, however many lines have none.
+    if (nextColon < start) nextColon = colonFrom(text, start);
+    let colon = nextColon;
     let nameEnd = colon;
-    let known = colon < 0 || colon > end ? undefined : knownHeader(codes, start, colon);
+    let known = colon > end ? undefined : knownHeader(codes, start, colon);
     if (!known) {
       // A name that is not known, or white space before the colon.
       nameEnd = classEnd(codes, start, end, charClass.token);
@@ -342,6 +345,11 @@ function readFields(lines: LineReader, codes: Uint8Array, headerEnd: number, fie
       fields.push(new HeaderField(name, key, judgedAs, text, from, trimmedEnd(codes, from, end), codes));
     }
   }
+}
+
+function colonFrom(text: string, start: number): number {
+  const at = text.indexOf(':', start);
+  return at < 0 ? text.length : at;
 }
 
 /** RFC 3261 §7.3.1: a line that begins with white space goes on with the one before it; the break becomes one space. */
