@@ -74,6 +74,11 @@ export class MediaEngine {
     this.#opus = opus;
   }
 
+  /** There is no leg, and nothing plays: until that changes nobody misses a tick. */
+  get idle(): boolean {
+    return this.#sessions.size === 0 && this.#players.size === 0;
+  }
+
   configure(settings: MediaSettings): void {
     this.#settings = settings;
     this.#tones = tonePlanOf(settings.country);

@@ -3,35 +3,43 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { registerLine, startPhoneAndExchange } from '../phone-with-exchange.ts';
 import type { VirtualPhone } from '../virtual-phone.ts';
+import { handsetRows } from './handset.ts';
+import { idleRows } from './idle.ts';
+
 import { memoryRows } from './memory.ts';
-import { type BenchRow, median } from './row.ts';
+import { type BenchRow, type BenchScope, median } from './row.ts';
 
 const calls = 15;
 
-/** The built phone with its exchange: how long registering and being accepted take, and the memory of each process. */
-export async function deviceRows(): Promise<BenchRow[]> {
+/** The built phone with its exchange: what a person waits for, the memory of each process, and what it costs while nobody uses it. */
+export async function deviceRows({ seconds }: BenchScope): Promise<BenchRow[]> {
   const folder = mkdtempSync(join(tmpdir(), 'hookswitch-bench-'));
   try {
-    const begun = performance.now();
-    const phone = await startPhoneAndExchange({ data: folder, settings: { 'log.level': 'warn' } });
-    try {
-      const startMs = performance.now() - begun;
-      await registerLine(phone);
-      const registerMs = phone.status?.lines[0]?.registration.elapsedMs ?? Number.NaN;
-      const acceptedMs = await acceptedTimes(phone);
-      return [
-        { area: 'device', name: 'start of all processes until they answer', value: startMs, unit: 'ms' },
-        { area: 'device', name: 'REGISTER → 200, with digest', value: registerMs, unit: 'ms' },
-        { area: 'device', name: `INVITE → 200, median of ${calls} calls through the proxy`, value: median(acceptedMs), unit: 'ms' },
-        { area: 'device', name: `INVITE → 200, worst of ${calls}`, value: Math.max(...acceptedMs), unit: 'ms' },
-        ...memoryRows(phone, 'idle'),
-        ...(await inCall(phone, () => memoryRows(phone, 'in a call'))),
-      ];
-    } finally {
-      await phone.stop();
-    }
+    return [...(await phoneRows(join(folder, 'phone'), seconds)), ...(await handsetRows(folder))];
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function phoneRows(data: string, seconds: number): Promise<BenchRow[]> {
+  const begun = performance.now();
+  const phone = await startPhoneAndExchange({ data, settings: { 'log.level': 'warn' } });
+  try {
+    const startMs = performance.now() - begun;
+    await registerLine(phone);
+    const registerMs = phone.status?.lines[0]?.registration.elapsedMs ?? Number.NaN;
+    const acceptedMs = await acceptedTimes(phone);
+    return [
+      { area: 'device', name: 'start of all processes until they answer', value: startMs, unit: 'ms' },
+      { area: 'device', name: 'REGISTER → 200, with digest', value: registerMs, unit: 'ms' },
+      { area: 'device', name: `INVITE → 200, median of ${calls} calls through the proxy`, value: median(acceptedMs), unit: 'ms' },
+      { area: 'device', name: `INVITE → 200, worst of ${calls}`, value: Math.max(...acceptedMs), unit: 'ms' },
+      ...(await idleRows(phone, seconds)),
+      ...memoryRows(phone, 'idle'),
+      ...(await inCall(phone, () => memoryRows(phone, 'in a call'))),
+    ];
+  } finally {
+    await phone.stop();
   }
 }
 

@@ -5,7 +5,7 @@ import type { Logger } from '#firmware/core/logger.ts';
 import type { MediaEngine } from '#firmware/media/media-engine.ts';
 import type { PlaybackPort, SoundDevice } from '#firmware/media/sound-device.ts';
 import { type AudioSurroundings, openAudioDevice } from '#hal/audio/audio-devices.ts';
-import type { AudioDevice } from '#hal/audio/audio-port.ts';
+import type { AudioDevice, AudioListener } from '#hal/audio/audio-port.ts';
 import { SilenceDevice } from '#hal/audio/silence-device.ts';
 
 /** Whether the device in a role works. */
@@ -53,6 +53,7 @@ export class DeviceSet {
   /** Changes happen one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #stopped = false;
+  #resting = false;
 
   constructor(engine: MediaEngine, surroundings: DeviceSurroundings) {
     this.#engine = engine;
@@ -73,6 +74,26 @@ export class DeviceSet {
       for (const [role, spec] of Object.entries(specs)) if (!this.#places.has(role)) await this.#open(role, spec);
       return Object.fromEntries([...this.#places].map(([role, { health }]) => [role, health]));
     });
+  }
+
+  /** Nothing sounds: clocks that are kept for that alone stand still until `wake`. A sound card beats on, it has a clock of its own. */
+  rest(): void {
+    this.#resting = true;
+    for (const { spec, device } of this.#places.values()) if (spec.driver === 'silence') void device.stop();
+    this.#choosePace();
+  }
+
+  /** Something is about to sound: the next frame is at most 20 ms away. */
+  wake(): void {
+    if (!this.#resting) return;
+    this.#resting = false;
+    for (const [role, place] of this.#places) if (place.spec.driver === 'silence') void place.device.start(this.#listenerOf(role, place));
+    this.#choosePace();
+  }
+
+  /** No frame need move. */
+  get resting(): boolean {
+    return this.#resting;
   }
 
   stop(): Promise<void> {
@@ -110,15 +131,16 @@ export class DeviceSet {
 
   async #start(role: string, place: Place): Promise<void> {
     try {
-      await place.device.start({
-        frame: (captured) => this.#frame(role, place, captured),
-        failed: (reason) => this.#failed(role, place, reason),
-      });
+      await place.device.start(this.#listenerOf(role, place));
       place.node = this.#engine.addDevice(role, place.device);
       place.health = { ok: true };
     } catch (thrown) {
       this.#giveUp(role, place, messageOf(thrown));
     }
+  }
+
+  #listenerOf(role: string, place: Place): AudioListener {
+    return { frame: (captured) => this.#frame(role, place, captured), failed: (reason) => this.#failed(role, place, reason) };
   }
 
   async #close(role: string, place: Place, roleStays: boolean): Promise<void> {
@@ -170,7 +192,7 @@ export class DeviceSet {
     const running = [...this.#places].filter(([, { health, beating }]) => health.ok && beating);
     const card = running.find(([, { spec }]) => spec.driver === 'portaudio') ?? running[0];
     this.#pacing = card?.[0];
-    if (card) void this.#silence.stop();
+    if (card || this.#resting) void this.#silence.stop();
     else void this.#silence.start({ frame: () => this.#surroundings.onFrame(this.#silence.frameMs), failed: () => undefined });
   }
 }

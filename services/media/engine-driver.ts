@@ -28,10 +28,14 @@ export interface EngineSurroundings {
   readonly onHandshake: (session: string, outcome: HandshakeOutcome) => void;
   /** The search for a way through NATs has come to something. */
   readonly onWay: (session: string, outcome: WayOutcome) => void;
+  /** No leg and no tone needs frames any more; said every two seconds until they stop. */
+  readonly onIdle: () => void;
   /** Called every second while sessions run. */
   readonly onStatistics: (statistics: readonly (LegStatistics & { readonly session: string })[]) => void;
 }
 
+/** Between a tone and the next, and while a call is set up, nothing is put to rest. */
+const restAfterMs = 2_000;
 const reportEveryMs = 1000;
 
 /**
@@ -51,6 +55,7 @@ export class EngineDriver {
   readonly #protections = new Map<string, LegProtection>();
   #sinceReport = 0;
   #framesMoved = 0;
+  #idleMs = 0;
 
   constructor(engine: MediaEngine, surroundings: EngineSurroundings) {
     this.#engine = engine;
@@ -129,6 +134,11 @@ export class EngineDriver {
     }
     for (const event of this.#engine.drain()) this.#surroundings.onEvent(event);
     this.#framesMoved++;
+    this.#idleMs = this.#engine.idle ? this.#idleMs + ms : 0;
+    if (this.#idleMs >= restAfterMs) {
+      this.#idleMs = 0;
+      this.#surroundings.onIdle();
+    }
     this.#sinceReport += ms;
     if (this.#sinceReport < reportEveryMs) return;
     this.#sinceReport = 0;

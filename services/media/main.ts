@@ -38,6 +38,7 @@ await runDaemon('media', async (daemon) => {
       if (outcome.kind === 'connected') served?.emit('connected', { session, local: outcome.local, remote: outcome.remote });
       else served?.emit('notConnected', { session, reason: outcome.reason, final: outcome.final });
     },
+    onIdle: () => devices.rest(),
     onStatistics: (sessions) => served?.emit('statistics', { sessions: [...sessions] }),
   });
   const soundProgram = fileURLToPath(new URL(`../sound/main${extname(import.meta.url)}`, import.meta.url));
@@ -65,7 +66,7 @@ await runDaemon('media', async (daemon) => {
   daemon.addHealthCheck('frames', () => {
     const before = framesBefore;
     framesBefore = driver.framesMoved;
-    if (framesBefore === before) throw new ResourceError('no sound moves');
+    if (framesBefore === before && !devices.resting) throw new ResourceError('no sound moves');
   });
   daemon.addHealthCheck('socket', contractCheck(socketPath, mediaContract, daemon));
 });

@@ -46,11 +46,13 @@ export class MediaService {
 
   constructor(parts: MediaParts) {
     this.#parts = parts;
-    const { engine, driver } = parts;
+    const { engine, driver, devices } = parts;
     this.commands = {
       configure: (args) => this.#configure(args),
-      openSession: ({ session, address, rtpPort, ice }) =>
-        driver.openSession(session, address, { ...this.#ports, first: rtpPort }, ice ?? null),
+      openSession: ({ session, address, rtpPort, ice }) => {
+        devices.wake();
+        return driver.openSession(session, address, { ...this.#ports, first: rtpPort }, ice ?? null);
+      },
       updateSession: ({ session, parameters }) => {
         engine.updateSession(parts.clock.now(), session, legParametersOf(parameters));
         driver.follow(session, parameters);
@@ -62,6 +64,7 @@ export class MediaService {
         return {};
       },
       startTone: ({ target, tone }) => {
+        devices.wake();
         engine.startTone(target, tone);
         return {};
       },
@@ -163,6 +166,7 @@ export class MediaService {
     const bytes = await readWhole(file);
     const parsed = parseWav(bytes);
     if (parsed.outcome === 'unreadable') throw new ResourceError(`${file} cannot be played: ${parsed.reason}`);
+    this.#parts.devices.wake();
     this.#parts.engine.startPlayback(playback, target, new WavReader(bytes, parsed.layout), repeat, gapMs);
     return {};
   }

@@ -254,3 +254,24 @@ t.test('refusals come back with their word, and a peer that falls silent is told
   await media.until(() => media.events.length > 0, 'silence');
   t.strictSame(media.events, [{ name: 'rtpSilence', event: { session: 'only', seconds: 1 } }]);
 });
+
+t.test('while nothing sounds no frame moves; a tone is heard within a frame or two', async (t) => {
+  const phone = await daemon(t).link();
+  await phone.command('configure', configuration);
+  const frames = async () => {
+    const { sound } = (await phone.command('describe', {})) as {
+      sound: { devices: { handset: { framesCaptured: number; framesPlayed: number } } };
+    };
+    return sound.devices.handset;
+  };
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  await pause(2_600);
+  const resting = await frames();
+  await pause(400);
+  t.equal((await frames()).framesCaptured, resting.framesCaptured, 'its clock stands');
+  await phone.command('startTone', { target: { kind: 'device', device: 'handset' }, tone: 'dial' });
+  await pause(500);
+  const { framesCaptured } = await frames();
+  t.ok(framesCaptured - resting.framesCaptured >= 10, `${framesCaptured - resting.framesCaptured} frames in half a second`);
+  await phone.command('stopTone', { target: { kind: 'device', device: 'handset' } });
+});

@@ -8,6 +8,7 @@ import { SipEndpoint } from '#firmware/platform/sip-endpoint.ts';
 import { UserAgent } from '#firmware/sip/user-agent.ts';
 import type { UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
 
+const eventPayload = 101;
 const silence = new Uint8Array(160).fill(0xff);
 
 /** A far end on real sockets in the process of a test, which accepts every call, and writes down when each RTP packet came. */
@@ -22,6 +23,8 @@ export class RealPeer {
   readonly events: UserAgentEvent[] = [];
   /** Instants of arrival, ms. */
   arrivals: number[] = [];
+  /** Instants at which a digit began: the first packet of its event (RFC 4733), or its INFO. */
+  readonly digits: number[] = [];
   /** Streams that came (RFC 3550 §3 SSRC). */
   readonly sources = new Set<number>();
 
@@ -59,7 +62,7 @@ export class RealPeer {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#speaking);
+    this.#hush();
     this.#rtp.close();
     await this.#endpoint.stop();
   }
@@ -69,12 +72,20 @@ export class RealPeer {
     // The endpoint drains what this makes as well.
     if (event.type === 'incoming') this.#agent.accept(nodeClock.now(), event.session, this.#sdp());
     else if (event.type === 'reoffered') this.#agent.answerReoffer(nodeClock.now(), event.session, { body: this.#sdp() });
-    else if (event.type === 'ended') clearInterval(this.#speaking);
+    else if (event.type === 'info') this.digits.push(performance.now());
+    else if (event.type === 'ended') this.#hush();
+  }
+
+  #hush(): void {
+    clearInterval(this.#speaking);
+    this.#speaking = undefined;
   }
 
   #hear(bytes: Buffer, port: number): void {
     if ((bytes[1] ?? 0) >= 200 && (bytes[1] ?? 0) <= 207) return;
     this.arrivals.push(performance.now());
+    // The marker is set in the first packet of an event.
+    if (bytes[1] === (0x80 | eventPayload)) this.digits.push(performance.now());
     this.sources.add(bytes.readUInt32BE(8));
     this.#port = port;
     this.#speaking ??= setInterval(() => this.#speak(), 20);
@@ -91,7 +102,7 @@ export class RealPeer {
 
   #sdp() {
     const { port } = this.#rtp.address();
-    const text = `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio ${port} RTP/AVP 0\r\n`;
+    const text = `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio ${port} RTP/AVP 0 ${eventPayload}\r\na=rtpmap:${eventPayload} telephone-event/8000\r\n`;
     return { contentType: 'application/sdp', bytes: new TextEncoder().encode(text) };
   }
 }
