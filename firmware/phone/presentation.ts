@@ -28,6 +28,7 @@ export function present({ handset, lines, events, doors, missedCalls, media, boa
   media.toneOn(handsetDevice, ear ?? doors.toneOn(handsetDevice));
   media.toneOn(bellDevice, bell ?? doors.toneOn(bellDevice));
   for (const [led, pattern] of events.watches.lamps()) board.showLed(led, pattern);
-  for (const [led, pattern] of Object.entries(lampsOf(handset, lines, missedCalls))) board.showLed(led, pattern);
+  for (const [led, pattern] of Object.entries(lampsOf(handset, lines, { missedCalls, muted: media.isMuted(handsetDevice) })))
+    board.showLed(led, pattern);
   return bell ?? ear;
 }

@@ -12,7 +12,7 @@ export interface Sounds {
 }
 
 /** LEDs that mean something to the phone, by the name a board profile gives them. */
-export type LampName = 'call' | 'message' | 'registered';
+export type LampName = 'call' | 'message' | 'registered' | 'ring' | 'off-hook' | 'hold' | 'mute';
 
 /** The sounds that follow from what the person is doing, who calls, and whether somebody who was busy is `free` now. */
 export function soundsOf(handset: Handset, messageWaiting: boolean, free: boolean): Sounds {
@@ -43,12 +43,24 @@ function earOf(handset: Handset, messageWaiting: boolean): ToneName | null {
   }
 }
 
-/** The lamps that follow from calls, mailboxes, missed calls and registrations. */
-export function lampsOf(handset: Handset, lines: readonly Line[], missedCalls: number): Record<LampName, LedPattern> {
+/**
+ * The lamps that follow from calls, mailboxes, missed calls and registrations. `ring`, `off-hook`, `hold` and `mute` are those of USB handsets,
+ * which need to be told that they are off hook before their microphone works.
+ */
+export function lampsOf(
+  handset: Handset,
+  lines: readonly Line[],
+  { missedCalls, muted }: { readonly missedCalls: number; readonly muted: boolean },
+): Record<LampName, LedPattern> {
+  const rings = handset.calls.some(({ state }) => state === 'ringing') || handset.recalling;
   return {
     call: callLamp(handset),
     message: lines.some((line) => line.messageWaiting) ? 'on' : missedCalls > 0 ? 'blink' : 'off',
     registered: registeredLamp(lines),
+    ring: rings ? 'fastBlink' : 'off',
+    'off-hook': handset.state === 'idle' ? 'off' : 'on',
+    hold: handset.calls.some((call) => call.onHold) ? 'on' : 'off',
+    mute: muted ? 'on' : 'off',
   };
 }
 

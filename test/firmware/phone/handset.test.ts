@@ -443,6 +443,31 @@ t.test('a board with fewer lamps is sent no commands for those it has not', asyn
   t.notOk(phone.phone.status(house.network.now).counters['hal-led-failed'], 'no command failed');
 });
 
+t.test('lamps of a USB handset follow the call: ringing, off hook, muted, on hold', async (t) => {
+  const names = ['ring', 'off-hook', 'mute', 'hold'];
+  const leds = Object.fromEntries(names.map((name) => [name, { driver: 'virtual', debounceMs: 0 } as const]));
+  const { house, phone, peer } = atHome({}, { ...virtualProfile, leds });
+  const shown = () => names.map((name) => phone.led(name) ?? 'off').join(' ');
+  t.equal(shown(), 'off off off off');
+  peer.call('sip:phone@10.0.0.50');
+  house.run(500);
+  t.equal(shown(), 'fastBlink off off off');
+  phone.lift();
+  house.run(500);
+  t.equal(shown(), 'off on off off');
+  phone.pressKey('mute');
+  t.equal(shown(), 'off on on off');
+  phone.pressKey('mute');
+  phone.pressKey('hold');
+  house.run(500);
+  t.equal(shown(), 'off on off on');
+  phone.pressKey('hold');
+  house.run(500);
+  phone.hangUp();
+  house.run(1_000);
+  t.equal(shown(), 'off off off off');
+});
+
 const silent = (phone: SimulatedPhone) => [phone.ear, phone.bell].filter((tone) => tone !== undefined);
 
 t.test('whatever a person does with hook, keys and callers, hanging up leads back to silence', async (t) => {
