@@ -68,7 +68,7 @@ export class BenchMedia {
 
   /** Binds ports; returns the one for RTP. */
   async openSession(session: string): Promise<number> {
-    const args = { session, address, ice: null };
+    const args = { session, address };
     const { rtpPort } = await this.#link.command('openSession', args);
     return rtpPort;
   }
@@ -86,8 +86,8 @@ export class BenchMedia {
       direction: 'sendrecv' as const,
       symmetric: false,
       rtcpMux: false,
-      security: null,
       ice: null,
+      security: null,
     };
     await this.#link.command('updateSession', { session, parameters });
     if (withDevice) await this.#link.command('connectSession', { session, device: role });
