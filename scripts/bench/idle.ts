@@ -17,6 +17,8 @@ const secondsPerDay = 86_400;
 /** What a registered phone that nobody uses costs: processor, wake-ups, bytes for the card; without the supervisor, which systemd does not need. */
 export async function idleRows(phone: VirtualPhone, seconds: number): Promise<BenchRow[]> {
   const daemons = familyOf(phone.pid).flatMap((pid) => (nameOf(pid) === 'supervisor' ? [] : { pid, name: nameOf(pid) }));
+  // What a call has left behind is over.
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
   const before = daemons.map(({ pid }) => accountOf(pid));
   await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
   const spent = daemons.map(({ pid }, index) => difference(accountOf(pid), before[index]));
