@@ -190,6 +190,7 @@ t.test('RFC 3311 an UPDATE with an offer is answered like a re-INVITE, without A
       .replace(/^INFO/, 'UPDATE')
       .replace(/CSeq: [^\r]*/, `CSeq: ${sequence} UPDATE`)
       .replace(/branch=[^;\r]*/, `branch=z9hG4bKu${sequence}`)
+      .replace(/(?:Info-Package|Content-Disposition): [^\r]*\r\n/g, '')
       .replace(/Content-Type[\s\S]*/, body);
   alice.host.sendText(bob.host, update(10, 'Content-Length: 0\r\n\r\n'));
   network.run(50);
