@@ -70,12 +70,12 @@ const masterKey = v.pipe(base64, v.minLength(40));
 
 const iceText = v.pipe(v.string(), v.minLength(1), v.maxLength(256));
 const candidates = v.pipe(v.array(v.pipe(v.string(), v.maxLength(512))), v.maxLength(32));
-const server = v.pipe(v.string(), v.maxLength(256));
+const serverText = v.pipe(v.string(), v.maxLength(256));
 /** Servers that help to be found from outside: host with or without port, empty = none. */
 const iceServersSchema = v.object({
-  stunServer: server,
-  turnServer: server,
-  turnUsername: server,
+  stunServer: serverText,
+  turnServer: serverText,
+  turnUsername: serverText,
   turnPassword: v.pipe(v.string(), v.maxLength(1024)),
 });
 const ownIceSchema = v.object({ ufrag: iceText, password: iceText, candidates, address: name, port });

@@ -13,6 +13,7 @@ import { liveStateRows } from './live-state.ts';
 import type { BenchRow, BenchScope } from './row.ts';
 import { rtpPacingRows } from './rtp-pacing.ts';
 import { sipMessageRows } from './sip-messages.ts';
+import { srtpRows } from './srtp.ts';
 
 /**
  * `npm run bench [-- --json FILE] [--seconds 60] [AREA …]`: measures this machine and prints a table. Figures of shared machines are
@@ -21,6 +22,7 @@ import { sipMessageRows } from './sip-messages.ts';
 
 const areas: Readonly<Record<string, (scope: BenchScope) => Promise<readonly BenchRow[]> | readonly BenchRow[]>> = {
   messages: sipMessageRows,
+  srtp: srtpRows,
   state: liveStateRows,
   calls: callRows,
   device: deviceRows,

@@ -39,7 +39,7 @@ export interface IceListener {
   problem(reason: string): void;
 }
 
-type Connection = InstanceType<Werift['Connection']>;
+type IceConnection = InstanceType<Werift['Connection']>;
 /** A socket of the library; those of relays have none of their own. */
 interface HostSocket {
   readonly transport?: { onData(data: Buffer, address: readonly [string, number]): void };
@@ -55,7 +55,7 @@ const gatherMs = 1_500;
 export class IcePath implements RtpSocketPair {
   readonly rtpPort: number;
   readonly rtcpPort: number;
-  readonly #connection: Connection;
+  readonly #connection: IceConnection;
   readonly #listener: IceListener;
   readonly #onDatagram: DatagramListener;
   readonly #onError: SocketErrorListener;
@@ -65,7 +65,7 @@ export class IcePath implements RtpSocketPair {
   #begun = false;
   #closed = false;
 
-  private constructor(werift: Werift, connection: Connection, port: number, ports: IcePathPorts) {
+  private constructor(werift: Werift, connection: IceConnection, port: number, ports: IcePathPorts) {
     this.#werift = werift;
     this.#connection = connection;
     this.#listener = ports.listener;
