@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -8,8 +8,14 @@ import { Srtp, type SrtpParameters } from '#firmware/rtp/srtp.ts';
 import { DtlsHandshake } from '#services/media/dtls-handshake.ts';
 import { nodeSrtpCiphers } from '#services/media/srtp-ciphers.ts';
 
+function makeFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'hookswitch-certificate-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
 function certificate(): SelfSignedCertificate {
-  return loadDeviceCertificate(mkdtempSync(join(tmpdir(), 'hookswitch-certificate-')));
+  return loadDeviceCertificate(makeFolder());
 }
 
 const [alice, bob, mallory] = [certificate(), certificate(), certificate()];
@@ -67,13 +73,13 @@ function understand(a: Outcome | undefined, b: Outcome | undefined): boolean {
 const honest = (own: SelfSignedCertificate, other: SelfSignedCertificate): Shown => ({ own, expects: other.fingerprint });
 
 t.test('the certificate of the device is made once, kept, and its fingerprint is that of its bytes', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'hookswitch-certificate-'));
+  const directory = makeFolder();
   const first = loadDeviceCertificate(directory);
   t.same(loadDeviceCertificate(directory), first);
   t.equal(statSync(join(directory, 'media.pem')).mode & 0o777, 0o600);
   const der = Buffer.from(first.certificate.replaceAll(/-----[A-Z ]+-----|\n/g, ''), 'base64');
   t.equal(first.fingerprint.value.replaceAll(':', '').toLowerCase(), createHash('sha256').update(der).digest('hex'));
-  t.notSame(loadDeviceCertificate(mkdtempSync(join(tmpdir(), 'hookswitch-certificate-'))), first, 'another device, another certificate');
+  t.notSame(loadDeviceCertificate(makeFolder()), first, 'another device, another certificate');
   writeFileSync(join(directory, 'media.pem'), readFileSync(join(directory, 'media.pem'), 'utf8').slice(0, 300));
   t.throws(() => loadDeviceCertificate(directory), /media\.pem cannot be used/);
 });
