@@ -7,9 +7,10 @@ import { formatUri, parseUri, type Uri } from '#firmware/sip/message/uri.ts';
 import type { LocalAddresses } from '#firmware/sip/transport/sip-core.ts';
 import type { UserAgent } from '#firmware/sip/user-agent.ts';
 import type { Body, SessionId, UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
-import { Call, type CallPorts } from './call.ts';
+import { Call } from './call.ts';
 import { entryOf } from './call-log.ts';
 import type { CallHeader, CallNews, CallOwner, CallPlan, RemoteParty } from './call-plan.ts';
+import type { CallPorts } from './call-ports.ts';
 import type { CodecName } from './codec-choice.ts';
 import { resolveTarget } from './dial-target.ts';
 import { DigitMemory } from './digit-memory.ts';
@@ -144,7 +145,7 @@ export class CallDesk {
       if (call.plan.line?.name !== line) continue;
       const uri = parseUri(call.plan.remote.uri);
       const address = this.#localAddress(call.plan.line, uri ? hostOf(uri) : '');
-      const isLost = isLoopback(address) && !isLoopback(call.plan.localAddress);
+      const isLost = isLoopback(address) && !isLoopback(call.leg.localAddress);
       if (!isLost) call.relocate(address);
     }
   }
@@ -172,11 +173,11 @@ export class CallDesk {
     const call = this.#calls.get(news.leg);
     if (!call) return;
     if (news.kind === 'legOpen') call.portReady(now, news);
-    else if (news.kind === 'connected') call.connected(news.way);
+    else if (news.kind === 'connected') call.leg.connected(news.way);
     else if (news.kind === 'notConnected') call.notConnected(now, news.reason);
     else if (news.kind === 'legFailed') call.portFailed(now, news.reason);
     else if (news.kind === 'digit') call.takeMediaDigit(now, news.digit, news.way);
-    else if (news.kind === 'secured') call.secured(news.suite);
+    else if (news.kind === 'secured') call.leg.secured(news.suite);
     else if (news.kind === 'securityFailed') call.securityFailed(now, news.reason);
     else if (news.kind === 'silence') call.silence(now, news.seconds);
   }
@@ -193,8 +194,8 @@ export class CallDesk {
         owner: call.plan.owner.kind,
         direction: call.direction,
         remote: call.plan.remote.uri,
-        reason: call.ending?.reason ?? null,
-        statusCode: call.ending?.statusCode ?? null,
+        reason: call.times.ending?.reason ?? null,
+        statusCode: call.times.ending?.statusCode ?? null,
       });
       if (call.state === 'ended') this.#forget(now, call);
     }
@@ -232,7 +233,7 @@ export class CallDesk {
     this.#calls.delete(call.plan.id);
     this.#reported.delete(call.plan.id);
     if (call.session !== undefined) this.#sessions.delete(call.session);
-    outbox.record({ kind: 'call', entry: entryOf(call, now, outbox.wallTimeAt(now, call.createdAt)) });
+    outbox.record({ kind: 'call', entry: entryOf(call, now, outbox.wallTimeAt(now, call.times.createdAt)) });
   }
 
   /** Our address as the server of the line can reach it or, without a line, whoever is at `host`. */

@@ -10,8 +10,8 @@ type Entry = Omit<CallLogEntry, 'id'>;
 /** What the log says of a call that is over; `startedAt` is the wall time of its beginning. */
 export function entryOf(call: Call, now: Milliseconds, startedAt: number): Entry {
   const { owner, line, remote } = call.plan;
-  const { ending } = call;
-  const talkedMs = call.talkedMs(now);
+  const { ending } = call.times;
+  const talkedMs = call.times.talkedMs(now);
   return {
     at: startedAt,
     direction: call.direction,

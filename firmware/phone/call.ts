@@ -1,46 +1,21 @@
 import type { CallRecord } from '#firmware/contract/journal.ts';
-import type { Digit, OwnIce } from '#firmware/contract/media.ts';
+import type { Digit } from '#firmware/contract/media.ts';
 import type { CallState } from '#firmware/contract/phone.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
-import type { Entropy } from '#firmware/core/entropy.ts';
 import type { NegotiatedAudio } from '#firmware/sdp/offer-answer.ts';
 import { acceptedElsewhereReason } from '#firmware/sip/reason.ts';
-import type { UserAgent } from '#firmware/sip/user-agent.ts';
 import type { Body, SessionId, UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
 import { CallDigits } from './call-digits.ts';
-import type { CallEnding, CallNews, CallPlan, RemoteParty } from './call-plan.ts';
+import { CallLeg, type LegPorts } from './call-leg.ts';
+import type { CallEnding, CallPlan, RemoteParty } from './call-plan.ts';
+import type { CallPorts } from './call-ports.ts';
 import { securityOfIncoming, securityOfOutgoing } from './call-security.ts';
 import { type CallAction, type CallInput, type CallTableState, type CallTimer, callTable } from './call-table.ts';
-import type { DigitMemory } from './digit-memory.ts';
+import { CallTimes } from './call-times.ts';
 import { freshHabits } from './digit-sender.ts';
-import { type Alarms, Machine } from './machine.ts';
-import type { MediaDesk } from './media-desk.ts';
-import { type LocalWish, Negotiation, type NegotiationRecord } from './negotiation.ts';
-import type { CallSettings, SoundSettings } from './phone-settings.ts';
+import { Machine } from './machine.ts';
+import { Negotiation, type NegotiationRecord } from './negotiation.ts';
 import { Redirection } from './redirection.ts';
-import { sessionParametersOf } from './session-parameters.ts';
-
-/** What a call works with. */
-export interface CallPorts {
-  readonly userAgent: UserAgent;
-  readonly media: MediaDesk;
-  readonly alarms: Alarms;
-  readonly entropy: Entropy;
-  readonly calls: CallSettings;
-  readonly sound: SoundSettings;
-  readonly digitMemory: DigitMemory;
-  report(news: CallNews): void;
-  /** Events of that session are this call's. */
-  bind(session: SessionId): void;
-  hasLine(name: string): boolean;
-}
-
-/** What media has for the call. */
-interface LegPorts {
-  readonly rtpPort: number;
-  readonly rtcpPort: number;
-  readonly ice: OwnIce | null;
-}
 
 /** How long media may take to come back before a call without a port is given up. */
 const portPatienceMs = 4_000;
@@ -49,38 +24,30 @@ const lingerMs = 40_000;
 
 /** One conversation: its state, its sound and its digits. */
 export class Call {
-  #plan: CallPlan;
+  readonly plan: CallPlan;
+  readonly times: CallTimes;
+  readonly leg: CallLeg;
   readonly #ports: CallPorts;
   readonly #machine: Machine<CallTableState, CallInput, CallAction, CallTimer>;
   readonly #negotiation: Negotiation;
   readonly #digits: CallDigits;
   readonly #redirection: Redirection | undefined;
-  readonly #createdAt: Milliseconds;
   #session: SessionId | undefined;
   #remoteName: string;
-  #rtp: LegPorts | undefined;
   #onHold = false;
-  #way: string | null = null;
-  /** What the handshake of the media ports has agreed on. */
-  #suite: string | undefined;
-  /** Where the person listens, `null` = nowhere. */
-  #device: string | null = null;
-  #ending: CallEnding | undefined;
   /** The Reason that the far end is told. */
   #farewell: string | undefined;
-  #acceptedAt: Milliseconds | undefined;
-  #endedAt: Milliseconds | undefined;
 
   /** `record`: an accepted call of a process that died, which goes on with `resume`. */
   constructor(now: Milliseconds, plan: CallPlan, ports: CallPorts, record?: CallRecord) {
     const { userAgent, media, alarms } = ports;
     const { way } = plan;
-    this.#plan = plan;
+    const offers = record?.offers as NegotiationRecord | undefined;
+    this.plan = plan;
+    this.times = new CallTimes(now, record);
     this.#ports = ports;
-    this.#createdAt = record?.createdAt ?? now;
-    this.#acceptedAt = record?.acceptedAt;
-    const told = (record?.offers as NegotiationRecord | undefined)?.told;
-    this.#rtp = record && { rtpPort: record.rtpPort, rtcpPort: record.rtcpPort, ice: told?.ice ?? null };
+    const legPorts = record && { rtpPort: record.rtpPort, rtcpPort: record.rtcpPort, ice: offers?.told?.ice ?? null };
+    this.leg = new CallLeg(media, ports.sound, plan, legPorts);
     this.#onHold = record?.onHold ?? false;
     this.#session = record?.session.session ?? (way.direction === 'incoming' ? way.session : undefined);
     this.#redirection = way.direction === 'outgoing' ? new Redirection(way.target) : undefined;
@@ -115,33 +82,31 @@ export class Call {
       sendOffer: (at: Milliseconds, body: Body) => this.#session !== undefined && userAgent.reoffer(at, this.#session, body),
       agreed: (audio: NegotiatedAudio) => this.#agreed(audio),
     };
-    const offers = record?.offers as NegotiationRecord | undefined;
     this.#negotiation = new Negotiation(negotiating, ports.sound, ports.entropy, alarms, offers);
-  }
-
-  get plan(): CallPlan {
-    return this.#plan;
   }
 
   /** Asks media for a port; everything else follows. */
   start(now: Milliseconds): void {
     this.#machine.restart(now, 'port');
-    this.#ports.media.openLeg(this.plan.id, this.plan.localAddress, this.plan.line?.media.ice ?? null);
+    this.leg.open();
   }
 
   /** Goes on with a call of a process that died: media may have kept its sound. */
   resume(now: Milliseconds): void {
-    if (!this.#rtp) return;
-    this.#ports.media.adoptLeg(this.plan.id, this.plan.localAddress, this.#rtp.rtpPort, this.plan.line?.media.ice ?? null);
+    const { ports } = this.leg;
+    if (!ports) return;
+    this.leg.adopt(ports);
     if (this.#negotiation.agreed) this.#agreed(this.#negotiation.agreed);
-    this.#negotiation.wish(now, this.#wish(this.#rtp));
+    this.#negotiation.wish(now, this.leg.wish(ports, this.#onHold));
   }
 
   /** For a successor of this process; `undefined` unless both sides have said yes and agreed on sound. */
   record(): CallRecord | undefined {
-    const { id, owner, line, dialString, localAddress } = this.plan;
+    const { id, owner, line, dialString } = this.plan;
+    const { ports, localAddress } = this.leg;
+    const { createdAt, acceptedAt } = this.times;
     const session = this.talking && this.#session !== undefined ? this.#ports.userAgent.record(this.#session) : undefined;
-    if (!session || !this.#rtp || this.#acceptedAt === undefined || !this.#negotiation.agreed) return undefined;
+    if (!session || !ports || acceptedAt === undefined || !this.#negotiation.agreed) return undefined;
     return {
       call: id,
       owner,
@@ -150,10 +115,10 @@ export class Call {
       remote: this.remote,
       dialString,
       localAddress,
-      rtpPort: this.#rtp.rtpPort,
-      rtcpPort: this.#rtp.rtcpPort,
-      createdAt: this.#createdAt,
-      acceptedAt: this.#acceptedAt,
+      rtpPort: ports.rtpPort,
+      rtcpPort: ports.rtcpPort,
+      createdAt,
+      acceptedAt,
       onHold: this.#onHold,
       offers: { ...this.#negotiation.record() },
       session,
@@ -186,9 +151,7 @@ export class Call {
 
   /** The suite that protects sound, `DTLS` while the media ports see to it, or `null`. */
   get encryption(): string | null {
-    const security = this.#negotiation.agreed?.security;
-    if (!security) return null;
-    return security.kind === 'sdes' ? security.suite : (this.#suite ?? 'DTLS');
+    return this.leg.encryptionOf(this.#negotiation.agreed);
   }
 
   /** The far end sends its own ringback or announcement. */
@@ -198,7 +161,7 @@ export class Call {
 
   /** Not over, and not on its way there. */
   get alive(): boolean {
-    return this.#endedAt === undefined;
+    return !this.times.ended;
   }
 
   /** Both sides have said yes. */
@@ -209,25 +172,6 @@ export class Call {
   /** Rings here, or is about to. */
   get knocking(): boolean {
     return this.state === 'offered' || this.state === 'ringing';
-  }
-
-  /** Why it is over; set once it is not `alive` any more. */
-  get ending(): CallEnding | undefined {
-    return this.#ending;
-  }
-
-  /** Between being accepted and `now`, or the end. */
-  talkedMs(now: Milliseconds): Milliseconds | undefined {
-    return this.#acceptedAt === undefined ? undefined : (this.#endedAt ?? now) - this.#acceptedAt;
-  }
-
-  /** From its beginning to being accepted. */
-  get acceptedInMs(): Milliseconds | undefined {
-    return this.#acceptedAt === undefined ? undefined : this.#acceptedAt - this.#createdAt;
-  }
-
-  get createdAt(): Milliseconds {
-    return this.#createdAt;
   }
 
   get digits(): Pick<CallDigits, 'sent' | 'received' | 'way'> {
@@ -256,22 +200,21 @@ export class Call {
 
   /** Puts the far end on hold, or takes it back. */
   setHold(now: Milliseconds, onHold: boolean): void {
-    if (!this.talking || onHold === this.#onHold || !this.#rtp) return;
+    const { ports } = this.leg;
+    if (!this.talking || onHold === this.#onHold || !ports) return;
     this.#onHold = onHold;
-    this.#negotiation.wish(now, this.#wish(this.#rtp));
+    this.#negotiation.wish(now, this.leg.wish(ports, onHold));
     this.#applyDevice();
   }
 
   /** This machine is at another address: sound moves there, and the far end is told once media has a port. */
   relocate(localAddress: string): void {
-    if (!this.talking || localAddress === this.plan.localAddress) return;
-    this.#plan = { ...this.#plan, localAddress };
-    this.#ports.media.moveLeg(this.plan.id, localAddress);
+    if (this.talking && localAddress !== this.leg.localAddress) this.leg.moveTo(localAddress);
   }
 
   /** The device the person listens at, while there is something to hear. */
   connect(device: string | null): void {
-    this.#device = device;
+    this.leg.listenAt(device);
     this.#applyDevice();
   }
 
@@ -283,13 +226,13 @@ export class Call {
   // ── what media says ──
 
   portReady(now: Milliseconds, { rtpPort, rtcpPort, ice }: LegPorts): void {
-    this.#rtp = { rtpPort, rtcpPort, ice };
+    const ports = this.leg.ready({ rtpPort, rtcpPort, ice });
     // Beyond the first time media has been away: the far end has to learn the new port.
-    if (!this.#machine.input(now, 'portReady')) this.#negotiation.wish(now, this.#wish(this.#rtp));
+    if (!this.#machine.input(now, 'portReady')) this.#negotiation.wish(now, this.leg.wish(ports, this.#onHold));
   }
 
   portFailed(now: Milliseconds, reason: string): void {
-    if (this.alive) this.#note('noPort', 503, `no sound: ${reason}`);
+    if (this.alive) this.times.note('noPort', 503, `no sound: ${reason}`);
     this.#machine.input(now, 'portFailed');
   }
 
@@ -297,37 +240,22 @@ export class Call {
     this.#digits.takeFromMedia(now, digit, way);
   }
 
-  /** A way through NATs was found: kinds of candidates. */
-  connected(way: string): void {
-    this.#way = way;
-  }
-
-  /** There is none: nobody would hear anything. */
+  /** There is no way through NATs: nobody would hear anything. */
   notConnected(now: Milliseconds, reason: string): void {
-    if (this.alive) this.#note('lost', null, reason);
+    if (this.alive) this.times.note('lost', null, reason);
     this.#machine.input(now, 'hangUp');
   }
 
-  /** By which kinds of candidates sound travels; `null` = straight, or not yet known. */
-  get way(): string | null {
-    return this.#way;
-  }
-
-  /** The media ports have agreed on keys. */
-  secured(suite: string): void {
-    this.#suite = suite;
-  }
-
-  /** They have not: what would be heard could be anybody's. */
+  /** The media ports have not agreed on keys: what would be heard could be anybody's. */
   securityFailed(now: Milliseconds, reason: string): void {
-    if (this.alive) this.#note('unusable', null, `sound could not be protected: ${reason}`);
+    if (this.alive) this.times.note('unusable', null, `sound could not be protected: ${reason}`);
     this.#machine.input(now, 'hangUp');
   }
 
   /** No sound came although it was due: the far end went away without a BYE. */
   silence(now: Milliseconds, seconds: number): void {
     if (this.state !== 'active' || this.#onHold || this.heldByRemote) return;
-    this.#note('lost', null, `no sound came for ${seconds} s`);
+    this.times.note('lost', null, `no sound came for ${seconds} s`);
     this.#machine.input(now, 'hangUp');
   }
 
@@ -344,12 +272,12 @@ export class Call {
     else if (event.type === 'info') this.#digits.takeInfo(now, event.body);
     else if (event.type === 'infoAnswered') this.#digits.infoAnswered(now, event.statusCode);
     else if (event.type === 'cancelled') {
-      if (event.acceptedElsewhere) this.#note('acceptedElsewhere', 487, 'accepted on another phone');
-      else this.#note('missed', 487, event.reason ?? 'the caller gave up');
+      if (event.acceptedElsewhere) this.times.note('acceptedElsewhere', 487, 'accepted on another phone');
+      else this.times.note('missed', 487, event.reason ?? 'the caller gave up');
       this.#machine.input(now, 'cancelled');
     } else if (event.type === 'ended') {
-      if (event.by === 'timeout') this.#note('lost', null, event.reason ?? 'the far end is gone');
-      else this.#note('remoteHungUp', null, event.reason ?? 'the far end hung up');
+      if (event.by === 'timeout') this.times.note('lost', null, event.reason ?? 'the far end is gone');
+      else this.times.note('remoteHungUp', null, event.reason ?? 'the far end hung up');
       this.#machine.input(now, 'ended');
     }
   }
@@ -378,7 +306,7 @@ export class Call {
   }
 
   #usable(problem: string | undefined): boolean {
-    if (problem !== undefined) this.#note('unusable', 488, `their sound is of no use: ${problem}`);
+    if (problem !== undefined) this.times.note('unusable', 488, `their sound is of no use: ${problem}`);
     return problem === undefined;
   }
 
@@ -386,20 +314,20 @@ export class Call {
     const goesOn = this.alive && this.#redirection?.follow(event.statusCode, event.contacts);
     if (goesOn && this.#machine.input(now, 'redirected')) return;
     const reason = event.cause === 'response' ? event.reasonPhrase : event.cause === 'timeout' ? 'no answer' : 'not reachable';
-    this.#note('refused', event.statusCode, reason);
+    this.times.note('refused', event.statusCode, reason);
     this.#machine.input(now, 'failed');
   }
 
   #reoffered(now: Milliseconds, body: Body | undefined): void {
     const { userAgent } = this.#ports;
-    const rtp = this.#rtp;
-    if (!rtp || !(this.talking || this.earlyMedia))
+    const { ports } = this.leg;
+    if (!ports || !(this.talking || this.earlyMedia))
       this.#inSession((session) => userAgent.answerReoffer(now, session, { statusCode: 488 }));
     else if (!body) {
-      const offer = this.#negotiation.offer(this.#wish(rtp));
+      const offer = this.#negotiation.offer(this.leg.wish(ports, this.#onHold));
       this.#inSession((session) => userAgent.answerReoffer(now, session, { body: offer }));
     } else {
-      const outcome = this.#negotiation.answer(now, body, this.#wish(rtp));
+      const outcome = this.#negotiation.answer(now, body, this.leg.wish(ports, this.#onHold));
       const answer = outcome.ok ? { body: outcome.body } : { statusCode: 488 };
       this.#inSession((session) => userAgent.answerReoffer(now, session, answer));
     }
@@ -414,7 +342,7 @@ export class Call {
     const over =
       (cause: CallEnding['cause'], statusCode: number | null, reason: string, tell?: (now: Milliseconds) => void) =>
       (now: Milliseconds) => {
-        this.#note(cause, statusCode, reason);
+        this.times.note(cause, statusCode, reason);
         tell?.(now);
         this.#over(now);
       };
@@ -422,7 +350,7 @@ export class Call {
       sendInvite: (now) => this.#sendInvite(now),
       tellProgress: () => this.#changed('progress'),
       begin: (now) => {
-        this.#acceptedAt = now;
+        this.times.accept(now);
         this.#changed('accepted');
       },
       ring: (now) => {
@@ -445,14 +373,15 @@ export class Call {
   }
 
   #sendInvite(now: Milliseconds): void {
-    if (!this.#redirection || !this.#rtp) return;
+    const { ports } = this.leg;
+    if (!this.#redirection || !ports) return;
     const { userAgent } = this.#ports;
-    const body = this.#negotiation.offer(this.#wish(this.#rtp));
+    const body = this.#negotiation.offer(this.leg.wish(ports, this.#onHold));
     const { line, way } = this.plan;
     const headers = way.direction === 'outgoing' ? way.headers : undefined;
     const { target } = this.#redirection;
     if (line && !this.#ports.hasLine(line.name)) {
-      this.#note('refused', 503, 'the line has been taken away');
+      this.times.note('refused', 503, 'the line has been taken away');
       this.#machine.input(now, 'failed');
       return;
     }
@@ -462,13 +391,14 @@ export class Call {
 
   #sendAnswer(now: Milliseconds): void {
     const { way } = this.plan;
-    if (way.direction !== 'incoming' || !this.#rtp) return;
-    const wish = this.#wish(this.#rtp);
+    const { ports } = this.leg;
+    if (way.direction !== 'incoming' || !ports) return;
+    const wish = this.leg.wish(ports, this.#onHold);
     const outcome = way.offer
       ? this.#negotiation.answer(now, way.offer, wish)
       : ({ ok: true, body: this.#negotiation.offer(wish) } as const);
     if (outcome.ok) {
-      this.#acceptedAt = now;
+      this.times.accept(now);
       this.#ports.userAgent.accept(now, way.session, outcome.body);
       this.#applyDevice();
     } else {
@@ -484,30 +414,21 @@ export class Call {
 
   /** For everyone but SIP it is over now. */
   #over(now: Milliseconds): void {
-    if (this.#endedAt !== undefined) return;
-    this.#endedAt = now;
+    if (this.times.ended) return;
+    this.times.end(now);
     this.#negotiation.dispose();
-    this.#ports.media.closeLeg(this.plan.id);
+    this.leg.close();
     this.#ports.report({ kind: 'ended', call: this.plan.id });
   }
 
   #agreed(audio: NegotiatedAudio): void {
-    this.#ports.media.updateLeg(this.plan.id, sessionParametersOf(audio, this.#ports.sound, this.plan.line?.media.nat ?? false));
+    this.leg.agreed(audio);
     this.#applyDevice();
   }
 
   #applyDevice(): void {
     const audible = !this.#onHold && (this.talking || this.earlyMedia);
-    this.#ports.media.connectLeg(this.plan.id, audible ? this.#device : null);
-  }
-
-  #wish(rtp: LegPorts): LocalWish {
-    return { address: this.plan.localAddress, ...rtp, onHold: this.#onHold };
-  }
-
-  /** The first reason is the true one; what follows is its consequence. */
-  #note(cause: CallEnding['cause'], statusCode: number | null, reason: string): void {
-    this.#ending ??= { cause, statusCode, reason };
+    this.leg.connect(audible);
   }
 
   #inSession(use: (session: SessionId) => void): void {

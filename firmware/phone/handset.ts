@@ -216,7 +216,7 @@ export class Handset {
     for (const call of this.#putAside) if (!call.alive) this.#putAside.delete(call);
     const { focus } = this;
     if (!focus || focus.plan.id !== news.call) return;
-    this.#failure = { tone: toneAfter(focus.ending), reason: focus.ending?.reason ?? '' };
+    this.#failure = { tone: toneAfter(focus.times.ending), reason: focus.times.ending?.reason ?? '' };
     this.#leaveFocus();
     this.#machine.input(now, 'lost');
   }

@@ -414,7 +414,7 @@ export class Phone implements SipCore<PhoneEvent> {
     else this.#alerts.take(now, owner.name, news);
     this.#transfers.takeCall(now, call, news);
     if (news.kind === 'digit') this.#outbox.fact('call.digit', { call: news.call, way: news.way });
-    const missed = news.kind === 'ended' && call.direction === 'incoming' && call.ending?.cause === 'missed';
+    const missed = news.kind === 'ended' && call.direction === 'incoming' && call.times.ending?.cause === 'missed';
     if (missed) this.#countMissed(this.#missedCalls + 1);
   }
 

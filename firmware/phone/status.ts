@@ -69,8 +69,8 @@ export function isWaiting(handset: Handset, call: Call): boolean {
 
 function callStatusOf(now: Milliseconds, call: Call, { media, transfers }: Observed, waiting: boolean): CallStatus {
   const { plan } = call;
-  const talkedMs = call.talkedMs(now);
-  const acceptedInMs = call.acceptedInMs;
+  const talkedMs = call.times.talkedMs(now);
+  const acceptedInMs = call.times.acceptedInMs;
   return {
     call: plan.id,
     line: plan.line?.name ?? null,
@@ -81,7 +81,7 @@ function callStatusOf(now: Milliseconds, call: Call, { media, transfers }: Obser
     seconds: talkedMs === undefined ? null : Math.floor(talkedMs / 1000),
     heldByRemote: call.heldByRemote,
     encryption: call.encryption,
-    way: call.way,
+    way: call.leg.way,
     transfer: transfers.stageOf(call) ?? null,
     digitsSent: call.digits.sent,
     digitsReceived: call.digits.received,

@@ -98,7 +98,7 @@ export class TransferDesk {
       userAgent.tellReferred(now, obeyed.session, 200);
     } else if (news.kind === 'ended') {
       this.#obeyed.delete(call);
-      userAgent.tellReferred(now, obeyed.session, call.ending?.statusCode ?? 503);
+      userAgent.tellReferred(now, obeyed.session, call.times.ending?.statusCode ?? 503);
       handset.goBackTo(now, obeyed.asker);
     }
   }
