@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { type Entropy, randomUint32 } from '../core/entropy.ts';
 import { ResourceError } from '../core/errors.ts';
+import type { TrafficMarker } from './traffic-class.ts';
 
 /** The even ports RTP may use, both ends included; RTCP takes the odd port above each. */
 export interface PortRange {
@@ -38,6 +39,7 @@ export async function openRtpSocketPair(
   entropy: Entropy,
   onDatagram: DatagramListener,
   onError: SocketErrorListener,
+  mark?: TrafficMarker,
 ): Promise<RtpSocketPair> {
   const first = range.from + (range.from & 1);
   const pairs = Math.floor((Math.min(range.to, 65_534) - first) / 2) + 1;
@@ -47,6 +49,7 @@ export async function openRtpSocketPair(
   for (let attempt = 0; attempt < Math.min(attempts, pairs); attempt++) {
     const rtpPort = first + 2 * ((start + attempt) % pairs);
     const pair = await bindPair(address, rtpPort);
+    if (pair) markBoth(pair, address.includes(':'), mark, onError);
     if (pair) return new BoundPair(rtpPort, pair.rtp, pair.rtcp, onDatagram, onError);
   }
   throw new ResourceError(`no free pair of RTP ports between ${range.from} and ${range.to}`);
@@ -93,6 +96,20 @@ async function bindPair(address: string, rtpPort: number): Promise<{ rtp: Socket
   if (rtcp) return { rtp, rtcp };
   await closed(rtp);
   return undefined;
+}
+
+/** Packets that are not marked are better than none. */
+function markBoth(
+  { rtp, rtcp }: { rtp: Socket; rtcp: Socket },
+  ipv6: boolean,
+  mark: TrafficMarker | undefined,
+  onError: SocketErrorListener,
+): void {
+  try {
+    for (const socket of [rtp, rtcp]) mark?.(socket, ipv6);
+  } catch (thrown) {
+    onError(thrown instanceof Error ? thrown : new Error(String(thrown)));
+  }
 }
 
 function bind(address: string, port: number): Promise<Socket | undefined> {

@@ -12,6 +12,7 @@ import { type AddressSource, machineAddresses, NetworkWatch } from './network-wa
 import { RefusalProbe } from './refusal-probe.ts';
 import { defaultStreamLimits, type StreamLimits, StreamPool, type StreamTransport } from './stream-pool.ts';
 import { defaultTlsOptions, type TlsOptions, TlsSecurity } from './tls-security.ts';
+import { openTrafficMarker, type TrafficMarker } from './traffic-class.ts';
 import { type SocketAddress, UdpSocket } from './udp-socket.ts';
 
 export interface SipEndpointOptions {
@@ -33,6 +34,8 @@ export interface SipEndpointOptions {
   /** What a WebSocket that we open asks its server for; `/` unless told. */
   readonly webSocketPath?: string;
   readonly limits?: Partial<StreamLimits>;
+  /** Class of all packets (RFC 2474); 0 = none. */
+  readonly dscp?: number;
 }
 
 /** A core without its event type: what the endpoint drives once it is started. */
@@ -80,6 +83,8 @@ export class SipEndpoint implements LocalAddresses, NameService {
   readonly #waiting = new Set<() => void>();
   readonly #watch: NetworkWatch;
   readonly #probe = new RefusalProbe();
+  #mark: TrafficMarker | undefined;
+  #unmarked: string | undefined;
   /** Requests that went out as datagrams, and whether they have been probed for: the same bytes again are a retransmission. */
   readonly #sent = new WeakMap<Uint8Array, 'sent' | 'probed'>();
   #port = 0;
@@ -104,6 +109,7 @@ export class SipEndpoint implements LocalAddresses, NameService {
       onMessage: (flow, bytes) => this.#receive(flow, bytes),
       onFailure: (destination, reason) => this.#fail(destination, reason),
       onRefused: (remote, reason) => this.#warn('sip-connection-refused', { remote, reason }),
+      onOpened: (socket, ipv6) => this.#markSocket(socket, ipv6),
     });
   }
 
@@ -119,6 +125,11 @@ export class SipEndpoint implements LocalAddresses, NameService {
   }
 
   /** The bound port; 0 before `start`. */
+  /** What people should know and mend. */
+  get notices(): string[] {
+    return this.#unmarked === undefined ? [] : [`SIP goes without its class (sip.dscp): ${this.#unmarked}`];
+  }
+
   get port(): number {
     return this.#port;
   }
@@ -195,6 +206,23 @@ export class SipEndpoint implements LocalAddresses, NameService {
   }
 
   async #bind(): Promise<void> {
+  /** Packets without a class are better than none. */
+  async #openMarker(): Promise<void> {
+    try {
+      this.#mark = await openTrafficMarker(this.#options.dscp ?? 0);
+    } catch (thrown) {
+      this.#unmarked = messageOf(thrown);
+    }
+  }
+
+  #markSocket(...socket: Parameters<TrafficMarker>): void {
+    try {
+      this.#mark?.(...socket);
+    } catch (thrown) {
+      this.#unmarked = messageOf(thrown);
+    }
+  }
+
     for (let tries = 1; ; tries++) {
       this.#port = this.#options.port;
       this.#streamPorts.clear();
@@ -227,6 +255,7 @@ export class SipEndpoint implements LocalAddresses, NameService {
       port: this.#port,
       receiveBufferBytes,
       onDatagram: (bytes, remote) => this.#receive(this.#udpFlow(bound, remote), bytes),
+      mark: (...one) => this.#markSocket(...one),
       onFailure: (reason) => this.#warn('sip-socket-failed', { reason }),
     });
     const bound: SocketAddress = await socket.open();

@@ -67,6 +67,8 @@ export interface StreamPoolParts {
   readonly onFailure: (destination: Destination, reason: string | undefined) => void;
   /** A connection was turned away. */
   readonly onRefused: (remote: string, reason: string) => void;
+  /** A socket has its connection. */
+  readonly onOpened?: (socket: Socket, ipv6: boolean) => void;
 }
 
 /**
@@ -150,6 +152,7 @@ export class StreamPool {
       refuse(full ? 'too many connections' : 'too many connections of this source');
       return;
     }
+    this.#parts.onOpened?.(socket, isTrueIpv6(address));
     try {
       // A browser would ask its person for a certificate.
       const secured = isSecure(transport) ? this.#parts.tls.accept(socket, transport === 'tls') : undefined;
@@ -176,7 +179,10 @@ export class StreamPool {
     try {
       const secured = isSecure(transport) ? this.#parts.tls.connect(address, remote.port, domain) : undefined;
       const socket = secured ?? createConnection({ host: address, port: remote.port });
-      socket.once('connect', () => Object.assign(local, localOf(socket)));
+      socket.once('connect', () => {
+        Object.assign(local, localOf(socket));
+        this.#parts.onOpened?.(socket, isTrueIpv6(address));
+      });
       const judged = secured && { opening: 'secureConnect' as const, judge: () => this.#judge(secured, domain, remote) };
       const authority = destination.domain ?? destination.host;
       return this.#adopt(transport, socket, { remote, local, domain, authority }, { opened: true, ...(judged ?? { opening: 'connect' }) });
@@ -278,6 +284,11 @@ function streamKey(transport: StreamTransport, domain: string, address: string, 
 /** An IPv4 address as a socket of both families shows it. */
 function withoutMapping(address: string): string {
   return address.startsWith('::ffff:') ? address.slice(7) : address;
+}
+
+/** Not an IPv4 address as a socket of both families shows it. */
+function isTrueIpv6(address: string): boolean {
+  return isIPv6(address) && !address.startsWith('::ffff:');
 }
 
 /** As it stands in the address of a page. */

@@ -1,6 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { messageOf, ResourceError } from '../core/errors.ts';
+import type { TrafficMarker } from './traffic-class.ts';
 
 /** An IP address (IPv6 without brackets) and a port. */
 export interface SocketAddress {
@@ -19,6 +20,7 @@ export interface UdpSocketOptions {
   readonly onFailure: (reason: string) => void;
   /** Asked of the kernel for its receive queue, in bytes. */
   readonly receiveBufferBytes?: number;
+  readonly mark?: TrafficMarker | undefined;
 }
 
 /** One bound UDP socket. */
@@ -45,6 +47,7 @@ export class UdpSocket {
     socket.on('error', (error) => onFailure(messageOf(error)));
     socket.on('message', (bytes: Buffer, remote: RemoteInfo) => onDatagram(bytes, remote));
     if (this.#options.receiveBufferBytes) socket.setRecvBufferSize(this.#options.receiveBufferBytes);
+    this.#options.mark?.(socket, isIPv6(address));
     this.#socket = socket;
     return socket.address();
   }

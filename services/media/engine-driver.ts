@@ -8,6 +8,7 @@ import type { MediaEngine, MediaEvent } from '#firmware/media/media-engine.ts';
 import type { LegStatistics, MediaSession } from '#firmware/media/media-session.ts';
 import { blockMs } from '#firmware/media/sound-format.ts';
 import type { PortRange, RtpSocketPair } from '#firmware/platform/rtp-socket.ts';
+import type { TrafficMarker } from '#firmware/platform/traffic-class.ts';
 import type { OwnCertificate } from './dtls-handshake.ts';
 import type { IceListener, IceServers } from './ice-path.ts';
 import { LegPath } from './leg-path.ts';
@@ -45,6 +46,8 @@ const reportEveryMs = 1000;
 export class EngineDriver {
   /** Shown in handshakes between media ports. */
   certificate: OwnCertificate | undefined;
+  /** Gives packets of sessions opened from now on their class. */
+  mark: TrafficMarker | undefined;
   readonly #engine: MediaEngine;
   readonly #surroundings: EngineSurroundings;
   readonly #log: LimitedLog;
@@ -89,6 +92,7 @@ export class EngineDriver {
         },
         onError: (error) => this.#log.warn(clock.now(), 'rtp-socket-error', { session: name, reason: error.message }),
         listener: this.#iceListener(name),
+        mark: this.mark,
       });
       session = this.#engine.openSession(name);
       this.#sockets.set(name, pair);

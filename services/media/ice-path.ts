@@ -1,6 +1,8 @@
-import { isIPv4 } from 'node:net';
+import type { Socket } from 'node:dgram';
+import { isIPv4, isIPv6 } from 'node:net';
 import { messageOf, ResourceError } from '#firmware/core/errors.ts';
 import type { DatagramListener, RtpSocketPair, SocketErrorListener } from '#firmware/platform/rtp-socket.ts';
+import type { TrafficMarker } from '#firmware/platform/traffic-class.ts';
 import { loadWerift, type Werift } from './werift.ts';
 
 /** Servers that help to be found; empty = none. Each is a host with or without a port. */
@@ -42,7 +44,7 @@ export interface IceListener {
 type IceConnection = InstanceType<Werift['Connection']>;
 /** A socket of the library; those of relays have none of their own. */
 interface HostSocket {
-  readonly transport?: { onData(data: Buffer, address: readonly [string, number]): void };
+  readonly transport?: { readonly socket?: Socket; onData(data: Buffer, address: readonly [string, number]): void };
 }
 
 const stunPort = 3478;
@@ -100,6 +102,7 @@ export class IcePath implements RtpSocketPair {
       throw new ResourceError(`cannot bind RTP to ${address} port ${port}`);
     }
     path.#guard();
+    path.#mark(address, ports.mark);
     path.#reportServers(servers);
     return path;
   }
@@ -157,6 +160,15 @@ export class IcePath implements RtpSocketPair {
     }
   }
 
+  #mark(address: string, mark: TrafficMarker | undefined): void {
+    const { protocols } = this.#connection as unknown as { protocols: readonly HostSocket[] };
+    try {
+      for (const { transport } of protocols) if (transport?.socket) mark?.(transport.socket, isIPv6(address));
+    } catch (thrown) {
+      this.#onError(thrown instanceof Error ? thrown : new Error(messageOf(thrown)));
+    }
+  }
+
   /** Either side may use any pair that has passed its check until one is nominated. */
   #isChecked([host, port]: readonly [string, number]): boolean {
     const { nominated, checkList } = this.#connection;
@@ -184,6 +196,7 @@ export interface IcePathPorts {
   readonly onDatagram: DatagramListener;
   readonly onError: SocketErrorListener;
   readonly listener: IceListener;
+  readonly mark?: TrafficMarker | undefined;
 }
 
 function addressOf(server: string): [string, number] | undefined {

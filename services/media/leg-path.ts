@@ -7,6 +7,7 @@ import {
   type RtpSocketPair,
   type SocketErrorListener,
 } from '#firmware/platform/rtp-socket.ts';
+import type { TrafficMarker } from '#firmware/platform/traffic-class.ts';
 import { canonicalAddress } from '#firmware/rtp/ip-address.ts';
 import { type IceDescription, type IceListener, IcePath, type IcePeer, type IceServers } from './ice-path.ts';
 
@@ -16,6 +17,8 @@ export interface LegPathPorts {
   readonly onDatagram: DatagramListener;
   readonly onError: SocketErrorListener;
   readonly listener: IceListener;
+  /** Of the class that packets of sound have. */
+  readonly mark?: TrafficMarker | undefined;
 }
 
 /** How the datagrams of a leg travel: by a pair of sockets of its own, or by the way that ICE finds, until the peer turns out not to know it. */
@@ -39,7 +42,7 @@ export class LegPath implements RtpSocketPair {
   }
 
   static async open(address: string, range: PortRange, servers: IceServers | null, ports: LegPathPorts): Promise<LegPath> {
-    const pair = await openRtpSocketPair(address, range, ports.entropy, ports.onDatagram, ports.onError);
+    const pair = await openRtpSocketPair(address, range, ports.entropy, ports.onDatagram, ports.onError, ports.mark);
     if (!servers) return new LegPath(pair, address, ports);
     await pair.close();
     return new LegPath(await IcePath.open(address, pair.rtpPort, servers, ports), address, ports);
@@ -68,8 +71,8 @@ export class LegPath implements RtpSocketPair {
   async #leave(path: IcePath): Promise<void> {
     await path.close();
     if (this.#closed) return;
-    const { entropy, onDatagram, onError } = this.#ports;
-    const pair = await openRtpSocketPair(this.#address, { from: this.rtpPort, to: this.rtpPort + 1 }, entropy, onDatagram, onError);
+    const { entropy, onDatagram, onError, mark } = this.#ports;
+    const pair = await openRtpSocketPair(this.#address, { from: this.rtpPort, to: this.rtpPort + 1 }, entropy, onDatagram, onError, mark);
     if (this.#closed) await pair.close();
     else this.#current = pair;
   }

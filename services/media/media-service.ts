@@ -9,6 +9,7 @@ import type { MediaEngine } from '#firmware/media/media-engine.ts';
 import type { LegParameters } from '#firmware/media/media-session.ts';
 import type { Priority } from '#firmware/platform/priority.ts';
 import type { PortRange } from '#firmware/platform/rtp-socket.ts';
+import { openTrafficMarker } from '#firmware/platform/traffic-class.ts';
 import type { Caller, Implementation } from '#firmware/platform/unix-socket.ts';
 import type { DeviceSet } from './device-set.ts';
 import type { EngineDriver } from './engine-driver.ts';
@@ -140,10 +141,22 @@ export class MediaService {
     this.#parts.driver.certificate = certificate ?? undefined;
     this.#ports = rtpPorts;
     this.#graceSeconds = graceSeconds;
+    dscp = 0,
     const limits = { minimum: jitterBuffer.minimumMs, start: jitterBuffer.startMs, maximum: jitterBuffer.maximumMs };
     this.#parts.engine.configure({ country, jitterBuffer: limits, silenceSeconds });
     if (opus) await this.#loadOpus();
-    return { devices: await this.#parts.devices.configure(devices), opus: this.#opus };
+    const marked = await this.#markTraffic(dscp);
+    return { devices: await this.#parts.devices.configure(devices), opus: this.#opus, marked };
+  }
+
+  async #markTraffic(dscp: number): Promise<{ ok: boolean; reason?: string }> {
+    try {
+      this.#parts.driver.mark = await openTrafficMarker(dscp);
+      return { ok: true };
+    } catch (thrown) {
+      this.#parts.driver.mark = undefined;
+      return { ok: false, reason: messageOf(thrown) };
+    }
   }
 
   /** Once: what is loaded stays. A library that is missing may have been installed since. */

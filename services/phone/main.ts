@@ -169,6 +169,7 @@ function buildPhone(
       messageMs: 1_000 * current.get('sip.messageSeconds'),
     },
   });
+    dscp: current.get('sip.dscp'),
   const userAgentSettings = {
     instanceId,
     acceptDirectCalls: current.get('sip.acceptDirectCalls'),

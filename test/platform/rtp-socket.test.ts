@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import t from 'tap';
 import { ResourceError } from '#firmware/core/errors.ts';
 import { openRtpSocketPair, type PortRange, type RtpSocketPair } from '#firmware/platform/rtp-socket.ts';
+import { openTrafficMarker } from '#firmware/platform/traffic-class.ts';
 import { seededEntropy } from '#test/support/seeded-entropy.ts';
+import { socketClasses } from '#test/support/socket-classes.ts';
 
 const entropy = seededEntropy(process.pid);
 
@@ -88,4 +90,37 @@ t.test('a datagram that cannot be sent is reported, and the pair goes on', async
   await a.pair.close();
   send(a.pair, false, 'after the end', b.pair.rtpPort);
   t.equal(a.errors.length, 1, 'a closed pair sends nothing');
+});
+
+t.test('RFC 2474 packets leave with their class, as the kernel shows it: RTP and RTCP, IPv4 and IPv6', async (t) => {
+  const classes = await socketClasses();
+  const mark = await openTrafficMarker(46);
+  t.equal(await openTrafficMarker(0), undefined, 'no class is what packets have anyway');
+  for (const [address, family] of [
+    ['127.0.0.1', 'ipv4'],
+    ['::1', 'ipv6'],
+  ] as const) {
+    const before = classes.open();
+    const pair = await openRtpSocketPair(address, { from: 30_000, to: 60_000 }, entropy, () => undefined, t.fail, mark);
+    const opened = classes.open().filter((descriptor) => !before.includes(descriptor));
+    t.strictSame(opened.map(classes[family]), [46, 46], family);
+    await pair.close();
+  }
+  const refusals: Error[] = [];
+  const refuse = () => {
+    throw new ResourceError('packets are not marked: EPERM');
+  };
+  const unmarked = await openRtpSocketPair(
+    '127.0.0.1',
+    { from: 30_000, to: 60_000 },
+    entropy,
+    () => undefined,
+    (error) => refusals.push(error),
+    refuse,
+  );
+  t.equal(refusals.length, 1, 'a kernel that refuses is told of, and the call is made all the same');
+  await unmarked.close();
+  const listener = createSocket('udp4');
+  t.throws(() => mark?.(listener, false), ResourceError, 'a socket that is not bound shows no descriptor, which is said');
+  listener.close();
 });

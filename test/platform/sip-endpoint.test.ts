@@ -13,6 +13,7 @@ import type { CoreEvent, Destination, SipCore, Transmit } from '#firmware/sip/tr
 import { UserAgent } from '#firmware/sip/user-agent.ts';
 import type { UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
 import { answer, offer } from '#test/support/sip-agents.ts';
+import { socketClasses } from '#test/support/socket-classes.ts';
 
 const loopback = '127.0.0.1';
 
@@ -419,3 +420,30 @@ for (const transport of ['udp', 'tcp'] as const) {
     t.ok(await alice.endpoint.waitUntil(() => alice.ua.idle, 3_000));
   });
 }
+
+t.test('RFC 2474 SIP leaves with its class, by datagram and by connection, whoever opened it', async (t) => {
+  const classes = await socketClasses();
+  const before = classes.open();
+  const { endpoint, core, until } = await echo(t, { dscp: 24 });
+  const [udp] = classes.open().filter((descriptor) => !before.includes(descriptor) && classes.ipv4(descriptor) === 24);
+  t.type(udp, 'number', 'the socket of datagrams');
+  const listener = createServer();
+  listener.listen(0, loopback);
+  await once(listener, 'listening');
+  t.teardown(() => void listener.close());
+  const address = listener.address() as { port: number };
+  const known = classes.open();
+  const fresh = () => classes.open().filter((descriptor) => !known.includes(descriptor));
+  const marked = () => fresh().filter((descriptor) => classes.ipv4(descriptor) === 24).length;
+  const caller = await client(t, endpoint.port);
+  caller.socket.write(message('hello'));
+  await until(() => core.received.length === 1);
+  t.equal(marked(), 1, 'a connection that came in, and not the end of who opened it');
+  const destination = { transport: 'tcp', host: loopback, port: address.port } as const;
+  const accepted = once(listener, 'connection');
+  endpoint.drive(() => core.outputs.push({ kind: 'transmit', destination, bytes: new TextEncoder().encode(message('out')) }));
+  const [socket] = (await accepted) as [Socket];
+  t.teardown(() => void socket.destroy());
+  t.ok(await eventually(() => marked() === 2), 'and one that we opened');
+  t.strictSame(endpoint.notices, [], 'nothing is amiss');
+});

@@ -1,0 +1,24 @@
+import { integer } from './setting.ts';
+
+/** Settings of how well packets are carried, and of who is told how well they were. */
+export const qualitySettings = {
+  'rtp.dscp': integer({
+    title: 'Class of sound',
+    description:
+      'Written into each packet of sound, so that routers let it pass others (DSCP, RFC 2474): 46 is “expedited forwarding”, which most networks ' +
+      'take for telephony; 0 = none.',
+    owner: 'media',
+    default: 46,
+    minimum: 0,
+    maximum: 63,
+  }),
+  'sip.dscp': integer({
+    title: 'Class of SIP',
+    description: 'Written into each SIP packet: 24 (CS3) and 26 (AF31) are what most networks take for signalling; 0 = none.',
+    owner: 'phone',
+    restart: true,
+    default: 24,
+    minimum: 0,
+    maximum: 63,
+  }),
+};
