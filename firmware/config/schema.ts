@@ -5,6 +5,8 @@ import { doorSettings } from './door-settings.ts';
 import { eventSettings } from './event-settings.ts';
 import { exchangeSettings } from './exchange-settings.ts';
 import { mediaSettings } from './media-settings.ts';
+import { mixingSettings } from './mixing-settings.ts';
+import { qualitySettings } from './quality-settings.ts';
 import type { Setting } from './setting.ts';
 
 /**
@@ -14,6 +16,8 @@ import type { Setting } from './setting.ts';
 export const settingsSchema = {
   ...callingSettings,
   ...mediaSettings,
+  ...mixingSettings,
+  ...qualitySettings,
   ...codecSettings,
   ...eventSettings,
   ...doorSettings,

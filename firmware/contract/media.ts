@@ -189,9 +189,11 @@ export const mediaContract = defineContract({
         graceSeconds: v.number(),
         /** `rtpSilence` is reported after this long without a packet where one is due, s; 0 = never. */
         silenceSeconds: v.number(),
+        /** Class of the packets of sound (RFC 2474); 0 = none. */
+        dscp: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(63))),
       }),
-      /** `opus`: whether there is any, when it was asked for. */
-      result: v.object({ devices: v.record(name, healthSchema), opus: healthSchema }),
+      /** `opus`: whether there is any, when it was asked for; `marked`: whether packets can have their class. */
+      result: v.object({ devices: v.record(name, healthSchema), opus: healthSchema, marked: v.optional(healthSchema) }),
     },
     /** Binds an even RTP port and the RTCP port above it on `address`; `rtpPort` if it is free, when the far end knows it already. */
     openSession: {

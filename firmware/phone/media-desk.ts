@@ -84,6 +84,7 @@ export class MediaDesk {
   #obstacle: string | undefined;
   /** As media said last. */
   #opus: ResultOf<Media, 'configure'>['opus'] = { ok: false };
+  #marked: ResultOf<Media, 'configure'>['marked'];
 
   constructor(outbox: Outbox, log: LimitedLog, counters: Counters, settings: SoundSettings) {
     this.#outbox = outbox;
@@ -103,7 +104,11 @@ export class MediaDesk {
 
   /** What people should know and mend. */
   get notices(): string[] {
-    const obstacles = this.#obstacle === undefined ? [] : [this.#obstacle];
+    const unmarked = this.up && this.#marked?.ok === false;
+    const obstacles = [
+      ...(this.#obstacle === undefined ? [] : [this.#obstacle]),
+      ...(unmarked ? [`packets of sound go without their class (rtp.dscp): ${this.#marked?.reason ?? ''}`] : []),
+    ];
     if (!this.#settings.usesOpus || this.#opus.ok || !this.up) return obstacles;
     return ['Opus is left out of calls: its library is missing (sudo apt-get install libopus0)', ...obstacles];
   }
@@ -313,18 +318,19 @@ export class MediaDesk {
   }
 
   #configure(): void {
-    const { devices, rtpPorts, country, jitterBuffer, usesOpus: opus, graceSeconds, silenceSeconds } = this.#settings;
+    const { devices, rtpPorts, country, jitterBuffer, usesOpus: opus, graceSeconds, silenceSeconds, dscp } = this.#settings;
     const certificate = this.#settings.certificate && {
       certificate: this.#settings.certificate.certificate,
       privateKey: this.#settings.certificate.privateKey,
     };
-    const args = { devices, rtpPorts, country, jitterBuffer, opus, certificate, graceSeconds, silenceSeconds };
+    const args = { devices, rtpPorts, country, jitterBuffer, opus, certificate, graceSeconds, silenceSeconds, dscp };
     this.#send({ name: 'configure', args }, { kind: 'configure' });
   }
 
   /** Devices are opened while others wait, so nothing that names one is said before. */
   #configured(now: Milliseconds, result: ResultOf<Media, 'configure'>): void {
     this.#opus = result.opus;
+    this.#marked = result.marked;
     if (this.#settings.usesOpus && !result.opus.ok) this.#log.warn(now, 'no-opus', { reason: result.opus.reason });
     for (const [device, { ok, reason }] of Object.entries(result.devices)) if (!ok) this.#deviceState(now, device, ok, reason);
     for (const [device, volume] of Object.entries(this.#settings.volumes)) this.#plain({ name: 'setVolume', args: { device, volume } });

@@ -119,6 +119,8 @@ export interface SoundSettings {
   readonly jitterBuffer: { readonly minimumMs: number; readonly startMs: number; readonly maximumMs: number };
   readonly graceSeconds: number;
   readonly silenceSeconds: number;
+  /** Class of the packets of sound. */
+  readonly dscp: number;
   /** Of calls of no line. */
   readonly codecs: readonly CodecName[];
   /** Some calls may be in Opus. */
@@ -290,6 +292,7 @@ function soundOf(settings: Settings, certificate: DeviceCertificate | null): Sou
     },
     graceSeconds: settings.get('rtp.graceSeconds'),
     silenceSeconds: settings.get('rtp.silenceSeconds'),
+    dscp: settings.get('rtp.dscp'),
     codecs: codecNamesOf(settings.get('rtp.codecs')),
     usesOpus: [settings.get('rtp.codecs'), ...settings.names('line').map((line) => settings.get('line.*.codecs', line))]
       .flat()

@@ -117,6 +117,7 @@ export class SipEndpoint implements LocalAddresses, NameService {
   async start<Event>(core: SipCore<Event>, onEvent: (event: Event) => void): Promise<void> {
     if (this.#drive) return;
     await this.#finder.refresh();
+    await this.#openMarker();
     await this.#bind();
     this.#watch.start();
     this.#addressRefresh = setInterval(() => void this.#finder.refresh(), addressRefreshMs).unref();
@@ -124,12 +125,12 @@ export class SipEndpoint implements LocalAddresses, NameService {
     this.#settle();
   }
 
-  /** The bound port; 0 before `start`. */
   /** What people should know and mend. */
   get notices(): string[] {
     return this.#unmarked === undefined ? [] : [`SIP goes without its class (sip.dscp): ${this.#unmarked}`];
   }
 
+  /** The bound port; 0 before `start`. */
   get port(): number {
     return this.#port;
   }
@@ -205,7 +206,6 @@ export class SipEndpoint implements LocalAddresses, NameService {
     return { port: this.#port, connections: this.#streams.size, counters: this.#counters.describe() };
   }
 
-  async #bind(): Promise<void> {
   /** Packets without a class are better than none. */
   async #openMarker(): Promise<void> {
     try {
@@ -223,6 +223,7 @@ export class SipEndpoint implements LocalAddresses, NameService {
     }
   }
 
+  async #bind(): Promise<void> {
     for (let tries = 1; ; tries++) {
       this.#port = this.#options.port;
       this.#streamPorts.clear();
@@ -254,8 +255,8 @@ export class SipEndpoint implements LocalAddresses, NameService {
       address,
       port: this.#port,
       receiveBufferBytes,
-      onDatagram: (bytes, remote) => this.#receive(this.#udpFlow(bound, remote), bytes),
       mark: (...one) => this.#markSocket(...one),
+      onDatagram: (bytes, remote) => this.#receive(this.#udpFlow(bound, remote), bytes),
       onFailure: (reason) => this.#warn('sip-socket-failed', { reason }),
     });
     const bound: SocketAddress = await socket.open();

@@ -137,11 +137,11 @@ export class MediaService {
     certificate,
     graceSeconds,
     silenceSeconds,
+    dscp = 0,
   }: ArgsOf<Contract, 'configure'>) {
     this.#parts.driver.certificate = certificate ?? undefined;
     this.#ports = rtpPorts;
     this.#graceSeconds = graceSeconds;
-    dscp = 0,
     const limits = { minimum: jitterBuffer.minimumMs, start: jitterBuffer.startMs, maximum: jitterBuffer.maximumMs };
     this.#parts.engine.configure({ country, jitterBuffer: limits, silenceSeconds });
     if (opus) await this.#loadOpus();

@@ -161,6 +161,7 @@ function buildPhone(
       verify: current.get('sip.tls.verify'),
     },
     webSocketPath: current.get('sip.webSocketPath'),
+    dscp: current.get('sip.dscp'),
     limits: {
       total: current.get('sip.connections'),
       reserved: current.get('sip.connectionsReserved'),
@@ -169,7 +170,6 @@ function buildPhone(
       messageMs: 1_000 * current.get('sip.messageSeconds'),
     },
   });
-    dscp: current.get('sip.dscp'),
   const userAgentSettings = {
     instanceId,
     acceptDirectCalls: current.get('sip.acceptDirectCalls'),

@@ -142,7 +142,7 @@ t.test('two daemons in a call over real sockets: speech from file to file, digit
   const microphone = { driver: 'wav', input: join(a.directory, 'speech.wav'), loop: false, output: null } as const;
   const recorder = { driver: 'wav', input: null, loop: false, output: join(b.directory, 'heard.wav') } as const;
   const quiet = await phoneA.command('configure', configuration);
-  t.strictSame(quiet, { devices: { handset: { ok: true } }, opus: { ok: false } });
+  t.strictSame(quiet, { devices: { handset: { ok: true } }, opus: { ok: false }, marked: { ok: true } });
   await phoneB.command('configure', { ...configuration, devices: { handset: recorder } });
   const portsA = await phoneA.command('openSession', { session: 'x', address });
   const portsB = await phoneB.command('openSession', { session: 'y', address });
@@ -238,7 +238,7 @@ t.test('a device that is not there is a fault of the result; its role exists, an
   t.match(described.engine.route, { 'session:call': ['device:handset'] });
   t.match(described.engine.devices, { handset: { volume: 50 }, ringer: { muted: true } });
   const without = await phone.command('configure', { ...configuration, devices: {} });
-  t.strictSame(without, { devices: {}, opus: { ok: false } });
+  t.strictSame(without, { devices: {}, opus: { ok: false }, marked: { ok: true } });
   await t.rejects(phone.command('connectSession', { session: 'call', device: 'handset' }), { code: 'unknown-device' });
 });
 
