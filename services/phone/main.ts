@@ -188,7 +188,7 @@ function buildPhone(
     maximumSessions: current.get('sip.calls'),
     trace: current.get('sip.trace'),
   };
-  const told = { version: manifest.version, readXml: xmlReader(), userAgentSettings, notices };
+  const told = { version: manifest.version, readXml: xmlReader(), userAgentSettings, notices: () => [...notices(), ...endpoint.notices] };
   const ports = { clock, entropy, logger, addresses: endpoint, names: endpoint, ...told };
   return { endpoint, phone: new Phone(ports, settings.phoneSettings, memory) };
 }

@@ -1,0 +1,30 @@
+import { choice, integer } from './setting.ts';
+
+/** Settings of what is mixed into calls: other calls, music, announcements; and of what is kept of them. */
+export const mixingSettings = {
+  'phone.conferenceLegs': integer({
+    title: 'Conference',
+    description: 'Far ends that may talk with each other and the person at the phone at once.',
+    owner: 'phone',
+    default: 5,
+    minimum: 2,
+    maximum: 9,
+  }),
+  'phone.conferenceEnd': choice({
+    title: 'End of a conference',
+    description:
+      'What becomes of the far ends when the person at the phone hangs up: end = their calls end, connect = two of them are connected with ' +
+      'each other by a transfer; more than two cannot be.',
+    owner: 'phone',
+    choices: ['end', 'connect'],
+    default: 'end',
+  }),
+  'phone.flash': choice({
+    title: 'Flash with two calls',
+    description:
+      'What a short press on the hook does while another call is on hold: change = to that call, conference = all talk together.',
+    owner: 'phone',
+    choices: ['change', 'conference'],
+    default: 'change',
+  }),
+};
