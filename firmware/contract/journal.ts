@@ -60,6 +60,8 @@ const handsetSchema = v.object({
   /** The call that the person talks in, and those put aside for others. */
   focus: v.nullable(name),
   putAside: v.pipe(v.array(name), v.maxLength(16), v.readonly()),
+  /** Calls that talk with each other. */
+  conference: v.pipe(v.array(name), v.maxLength(16), v.readonly()),
 });
 /** How the person at the phone takes part. */
 export type HandsetRecord = v.InferOutput<typeof handsetSchema>;

@@ -135,6 +135,9 @@ const targetSchema = v.variant('kind', [
 ]);
 export type AudioTarget = v.InferOutput<typeof targetSchema>;
 
+/** How much louder than received, dB. */
+export const levelSchema = v.pipe(v.number(), v.minValue(-30), v.maxValue(20));
+
 const digitWaySchema = v.picklist(['event', 'sound']);
 const healthSchema = v.object({ ok: v.boolean(), reason: v.optional(v.string()) });
 
@@ -206,6 +209,8 @@ export const mediaContract = defineContract({
     closeSession: { args: v.object({ session: name }), result: v.object({ statistics: v.nullable(sessionStatisticsSchema) }) },
     /** Joins a session's sound with a device (both ways); `null` = with nothing. Several sessions on one device are mixed. */
     connectSession: { args: v.object({ session: name, device: v.nullable(name) }), result: nothing },
+    /** How much louder than received a session's far end is heard. */
+    setLevel: { args: v.object({ session: name, decibels: levelSchema }), result: nothing },
     /** One tone per target; another replaces it. */
     startTone: { args: v.object({ target: targetSchema, tone: toneNameSchema }), result: nothing },
     stopTone: { args: v.object({ target: targetSchema }), result: nothing },

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { defineContract } from './contract.ts';
 import { actuationSchema, boardProfileSchema, boardStateSchema, learnArgumentsSchema, lessonSchema } from './hal.ts';
-import { digitSchema, sessionStatisticsSchema } from './media.ts';
+import { digitSchema, levelSchema, sessionStatisticsSchema } from './media.ts';
 
 /** web, cli, bridge → phone: everything a person or a program may see of the device or ask of it. */
 
@@ -69,6 +69,10 @@ const callStatusSchema = v.object({
   /** Seconds since it was accepted; `null` before. */
   seconds: v.nullable(v.number()),
   heldByRemote: v.boolean(),
+  /** It is one of several that talk with each other. */
+  conference: v.boolean(),
+  /** How much louder than received its far end is heard, dB. */
+  level: v.number(),
   /** How the sound is encrypted: the suite of SRTP, or `DTLS` where the media ports agree on it; `null` = not, or not yet known. */
   encryption: v.nullable(v.string()),
   /** By which kinds of ICE candidates sound travels, ours and theirs, such as `host–relay`; `null` = straight, or not yet known. */
@@ -204,6 +208,10 @@ export const phoneContract = defineContract({
     resume: { args: v.object({ call: v.optional(word) }), result: nothing },
     /** Sends the far end of a call on to `target`; without one the far ends of the two accepted calls are connected with each other. */
     transfer: { args: v.object({ call: v.optional(word), target: v.optional(dialStringSchema) }), result: nothing },
+    /** Brings all accepted calls of the person together, or that one to those that talk with each other already. */
+    conference: { args: v.object({ call: v.optional(word) }), result: nothing },
+    /** How much louder than received the far end of a call is heard, dB; in a conference by all. */
+    setLevel: { args: v.object({ call: v.optional(word), decibels: levelSchema }), result: nothing },
     redial: { args: nothing, result: v.object({ call: word }) },
     setDoNotDisturb: { args: v.object({ on: v.boolean(), line: v.optional(word) }), result: nothing },
     /** Moves the virtual board; refused when the board is real. */

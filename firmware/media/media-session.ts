@@ -3,7 +3,7 @@ import { audioCodecs, type PlainCodecName, staticCodecs } from '../audio/codecs.
 import { DtmfDetector } from '../audio/dtmf-detector.ts';
 import { pcmuCodec } from '../audio/g711.ts';
 import type { OpusEncoding, OpusMaker } from '../audio/opus.ts';
-import { LevelMeter } from '../audio/pcm.ts';
+import { LevelMeter, scale } from '../audio/pcm.ts';
 import type { Milliseconds } from '../core/clock.ts';
 import type { Entropy } from '../core/entropy.ts';
 import { UsageError } from '../core/errors.ts';
@@ -84,6 +84,7 @@ export class MediaSession implements AudioSource, AudioSink {
   readonly #quality = new SpeechQuality(concealedG711);
   readonly #meterIn = new LevelMeter();
   readonly #meterOut = new LevelMeter();
+  #gain = 1;
   #digits = 0;
   #silenceReported = false;
   /** Opus as it was agreed on, and what was made of that. */
@@ -102,6 +103,11 @@ export class MediaSession implements AudioSource, AudioSink {
   /** The mixing rate nearest to that of the codec that is sent. */
   get sampleRate(): number {
     return this.#outgoing.sampleRate;
+  }
+
+  /** How much louder than received the far end is heard, dB. */
+  set level(decibels: number) {
+    this.#gain = 10 ** (decibels / 20);
   }
 
   /** Starts the leg or changes it; nothing that stays the same is interrupted. */
@@ -164,8 +170,10 @@ export class MediaSession implements AudioSource, AudioSink {
   /** The far end's next block. */
   pull(block: Int16Array): boolean {
     const audible = this.#playout.pull(block);
-    if (audible) this.#meterIn.add(block);
-    else if (this.#detector) block.fill(0);
+    if (audible) {
+      scale(block, this.#gain);
+      this.#meterIn.add(block);
+    } else if (this.#detector) block.fill(0);
     this.#detector?.dtmf.process(block);
     return audible;
   }

@@ -34,7 +34,7 @@ export interface Heirs {
 /** What a successor needs to go on with the calls of this phone. Calls that nobody has accepted yet are not in it. */
 export function journalOf({ userAgent, desk, handset }: Pick<Heirs, 'userAgent' | 'desk' | 'handset'>): Journal {
   const calls = desk.all.flatMap((call) => call.record() ?? []);
-  const person = calls.length > 0 ? handset.record() : { grip: 'none' as const, focus: null, putAside: [] };
+  const person = calls.length > 0 ? handset.record() : { grip: 'none' as const, focus: null, putAside: [], conference: [] };
   return { contactUsers: userAgent.contactUsers, handset: person, calls };
 }
 

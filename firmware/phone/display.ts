@@ -26,7 +26,9 @@ export function displayOf(displayed: Displayed): string[] {
   const ringing = handset.calls.filter((call) => call.state === 'ringing');
   const rows = mainRows(displayed, ringing[0]);
   if (handset.state !== 'idle') for (const call of ringing) rows.push(`Waiting: ${nameOf(call.remote)}`);
-  for (const call of handset.calls) if (call.onHold && call !== handset.focus) rows.push(`On hold: ${nameOf(call.remote)}`);
+  const together = handset.conference.some((call) => call === handset.focus) ? handset.conference : [];
+  for (const call of handset.calls)
+    if (call.onHold && call !== handset.focus && !together.includes(call)) rows.push(`On hold: ${nameOf(call.remote)}`);
   return rows.map((row) => row.slice(0, lineLength));
 }
 
@@ -41,6 +43,7 @@ function mainRows(displayed: Displayed, ringing: Call | undefined): string[] {
     case 'collecting':
       return ['Dial', handset.dialed];
     case 'engaged':
+      if (focus && handset.conference.includes(focus)) return conferenceRows(handset.conference, focus);
       return focus ? [nameOf(focus.remote), displayed.transfers.textOf(focus) ?? focusText(focus)] : [];
     case 'failed':
       return [handset.failure.tone === 'busy' ? 'Busy' : 'Not connected', handset.failure.reason];
@@ -49,6 +52,10 @@ function mainRows(displayed: Displayed, ringing: Call | undefined): string[] {
     default:
       return state satisfies never;
   }
+}
+
+function conferenceRows(calls: readonly Call[], focus: Call): string[] {
+  return [focus.onHold ? 'Conference on hold' : `Conference of ${calls.length + 1}`, calls.map(({ remote }) => nameOf(remote)).join(', ')];
 }
 
 /** Somebody who was busy is free, or may be asked to say so. */

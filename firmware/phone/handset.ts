@@ -1,19 +1,21 @@
 import type { HookPosition } from '#firmware/contract/hal.ts';
 import type { HandsetRecord } from '#firmware/contract/journal.ts';
-import type { Digit, ToneName } from '#firmware/contract/media.ts';
+import type { Digit } from '#firmware/contract/media.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { UsageError } from '#firmware/core/errors.ts';
 import type { Call } from './call.ts';
 import type { CallDesk } from './call-desk.ts';
-import type { CallEnding, CallHeader, CallNews } from './call-plan.ts';
+import type { CallHeader, CallNews } from './call-plan.ts';
+import { Conference } from './conference.ts';
+import { ConferenceFarewell, type FarewellPorts } from './conference-farewell.ts';
 import { DialPlan } from './dial-plan.ts';
+import { type Failure, toneAfter } from './failure.ts';
 import { type HandsetAction, type HandsetInput, type HandsetState, type HandsetTimer, handsetTable } from './handset-table.ts';
-import { type Alarms, Machine } from './machine.ts';
+import { Machine } from './machine.ts';
 import type { PhoneSettings } from './phone-settings.ts';
 
-export interface HandsetPorts {
+export interface HandsetPorts extends FarewellPorts {
   readonly desk: CallDesk;
-  readonly alarms: Alarms;
   settings(): PhoneSettings;
   /** `null` = the board has no hook switch. */
   hook(): HookPosition | null;
@@ -22,8 +24,8 @@ export interface HandsetPorts {
 /** The sound device of the person at the phone. */
 export const handsetDevice = 'handset';
 
-/** A person talks in one call and may keep another. */
-const callsAtMost = 2;
+/** A person talks in one call, or with a conference, and may keep another. */
+const conversationsAtMost = 2;
 const dialTonePatienceMs = 20_000;
 const failureToneMs = 30_000;
 /** Without a handset nobody hangs up to end the tone. */
@@ -34,12 +36,6 @@ const digitsAtMost = 64;
 export interface Dialed {
   readonly dialString: string;
   readonly line: string | undefined;
-}
-
-/** Why the person hears a tone instead of somebody. */
-export interface Failure {
-  readonly tone: ToneName;
-  readonly reason: string;
 }
 
 /**
@@ -54,6 +50,9 @@ export class Handset {
   #focus: Call | undefined;
   /** Held for another call, so they ring back when the person hangs up. A call put on hold by name stays quiet. */
   readonly #putAside = new Set<Call>();
+  readonly #conference = new Conference();
+  /** Far ends of a conference whose person has hung up, on their way to each other. */
+  readonly farewell: ConferenceFarewell;
   /** Calls that come in to take the place of another (RFC 3891), with that one. */
   readonly #successors = new Map<Call, Call>();
   #dialed = '';
@@ -63,6 +62,7 @@ export class Handset {
 
   constructor(ports: HandsetPorts, last: Dialed | undefined) {
     this.#ports = ports;
+    this.farewell = new ConferenceFarewell(ports);
     this.#last = last;
     this.#machine = new Machine<HandsetState, HandsetInput, HandsetAction, HandsetTimer>(handsetTable, 'idle', ports.alarms, {
       delayOf: (timer) => this.#delayOf(timer),
@@ -112,9 +112,12 @@ export class Handset {
   /** What a call that comes in now finds. */
   get room(): 'free' | 'waiting' | 'full' {
     const { callWaiting } = this.#ports.settings().calls;
-    const { length } = this.calls;
-    if (this.state === 'idle' && length === 0) return 'free';
-    return callWaiting && length < callsAtMost ? 'waiting' : 'full';
+    if (this.state === 'idle' && this.calls.length === 0) return 'free';
+    return callWaiting && this.#conversations < conversationsAtMost ? 'waiting' : 'full';
+  }
+
+  get conference(): readonly Call[] {
+    return this.#conference.calls;
   }
 
   // ── hook and keys ──
@@ -140,9 +143,7 @@ export class Handset {
   call(now: Milliseconds, dialString: string, line?: string): Call {
     const { focus } = this;
     if (focus && !focus.onHold) throw new UsageError('busy', 'a call is going on: hold it or hang up first');
-    if (this.calls.length >= callsAtMost) throw new UsageError('too-many-calls', `there are ${callsAtMost} calls already`);
-    const ringMs = this.#ports.settings().calls.noAnswerMs;
-    const call = this.#ports.desk.place(now, { owner: { kind: 'handset' }, dialString, line, ringMs });
+    const call = this.#place(now, dialString, line);
     this.#last = { dialString: call.plan.dialString, line: call.plan.line?.name };
     this.#switchTo(now, call);
     return call;
@@ -162,13 +163,15 @@ export class Handset {
 
   /** Ends the call of that name, else the focus, else declines what rings, else gives up what is held. */
   hangUp(now: Milliseconds, id?: string): void {
-    const held = this.calls.filter((call) => call.onHold).at(-1);
-    const call = id === undefined ? (this.#focus ?? this.knocking ?? held) : this.#ports.desk.get(id);
-    if (call?.alive) {
-      const hadFocus = call === this.#focus;
-      if (hadFocus) this.#leaveFocus();
+    const call = id === undefined ? (this.#focus ?? this.knocking ?? this.#otherHeld()) : this.#ports.desk.get(id);
+    if (call?.alive && id !== undefined && this.#conference.has(call)) {
+      this.#takeOut(call);
       call.hangUp(now);
-      if (hadFocus) this.#done(now);
+    } else if (call?.alive) {
+      const party = call === this.#focus ? this.#party : [];
+      if (party.length > 0) this.#leaveFocus();
+      for (const one of party.length > 0 ? party : this.#conference.around(call)) one.hangUp(now);
+      if (party.length > 0) this.#done(now);
     } else if (id !== undefined) throw new UsageError('unknown-call', `there is no call ${id.slice(0, 40)}`);
     else if (this.#grip === 'handsFree' || this.#machine.takes('done')) this.#done(now);
     else throw new UsageError('no-call', 'there is no call');
@@ -179,7 +182,17 @@ export class Handset {
     if (!call) throw new UsageError('no-call', 'there is no call to hold');
     if (call.onHold) throw new UsageError('wrong-state', 'the call is on hold already');
     if (!call.talking) throw new UsageError('wrong-state', `only an accepted call can be held, this one is ${call.stateFor(false)}`);
-    call.setHold(now, true);
+    if (id !== undefined) this.#takeOut(call);
+    for (const one of this.#conference.around(call)) one.setHold(now, true);
+  }
+
+  /** Brings all accepted calls together, or the one of that name to those that talk. */
+  unite(now: Milliseconds, id?: string): void {
+    const { focus } = this;
+    const chosen = id === undefined ? this.calls.filter(({ talking }) => talking) : [...this.#party, this.#named(id)];
+    this.#conference.unite(chosen, this.#ports.settings().mixing.conferenceLegs);
+    const speaker = focus && this.#conference.has(focus) ? focus : this.#conference.calls[0];
+    if (speaker) this.#switchTo(now, speaker);
   }
 
   /** Takes a held call back, or changes to the other one. */
@@ -191,9 +204,7 @@ export class Handset {
 
   /** The far end of the focus wants us to call somebody else: puts it aside for a call to them. */
   callOnBehalf(now: Milliseconds, dialString: string, line: string | undefined, headers: readonly CallHeader[]): Call {
-    if (this.calls.length >= callsAtMost) throw new UsageError('too-many-calls', `there are ${callsAtMost} calls already`);
-    const ringMs = this.#ports.settings().calls.noAnswerMs;
-    const call = this.#ports.desk.place(now, { owner: { kind: 'handset' }, dialString, line, headers, ringMs });
+    const call = this.#place(now, dialString, line, headers);
     this.#switchTo(now, call);
     return call;
   }
@@ -212,10 +223,14 @@ export class Handset {
   take(now: Milliseconds, news: CallNews): void {
     if (news.kind === 'ringing') this.#succeed(now, news.call);
     if (news.kind !== 'ended') return;
-    for (const [successor] of this.#successors) if (!successor.alive) this.#successors.delete(successor);
-    for (const call of this.#putAside) if (!call.alive) this.#putAside.delete(call);
+    for (const calls of [this.#successors, this.#putAside]) for (const call of [...calls.keys()]) if (!call.alive) calls.delete(call);
     const { focus } = this;
+    const other = this.#conference.forget();
     if (!focus || focus.plan.id !== news.call) return;
+    if (other) {
+      this.#focus = other;
+      return;
+    }
     this.#failure = { tone: toneAfter(focus.times.ending), reason: focus.times.ending?.reason ?? '' };
     this.#leaveFocus();
     this.#machine.input(now, 'lost');
@@ -223,25 +238,53 @@ export class Handset {
 
   /** For a successor of this process. */
   record(): HandsetRecord {
-    return { grip: this.#grip, focus: this.#focus?.plan.id ?? null, putAside: [...this.#putAside].map(({ plan }) => plan.id) };
+    const named = (calls: Iterable<Call>) => [...calls].map(({ plan }) => plan.id);
+    const [putAside, conference] = [named(this.#putAside), named(this.conference)];
+    return { grip: this.#grip, focus: this.#focus?.plan.id ?? null, putAside, conference };
   }
 
   /** The person is where they were when a process died. */
-  adopt(now: Milliseconds, { grip, focus, putAside }: HandsetRecord): void {
+  adopt(now: Milliseconds, { grip, focus, putAside, conference }: HandsetRecord): void {
     const { desk } = this.#ports;
     for (const id of putAside) {
       const call = desk.get(id);
       if (call) this.#putAside.add(call);
     }
+    this.#conference.adopt(conference.flatMap((id) => desk.get(id) ?? []));
     this.#focus = focus === null ? undefined : desk.get(focus);
-    this.#focus?.connect(handsetDevice);
+    this.#conference.listen(this.#party, handsetDevice);
     if (this.#focus || grip === 'lifted') this.#grip = grip;
     if (this.#focus) this.#machine.input(now, 'engage');
     else if (grip === 'lifted') this.#machine.input(now, 'lift');
   }
 
+  /** The person hears who talks with them: follows far ends of a conference that hold it, and come back. */
+  listen(): void {
+    if (this.#focus && this.#conference.has(this.#focus)) this.#conference.listen(this.#party, handsetDevice);
+  }
+
   describe(): object {
-    return { state: this.state, grip: this.#grip, focus: this.#focus?.plan.id ?? null, putAside: this.#putAside.size };
+    return {
+      state: this.state,
+      grip: this.#grip,
+      focus: this.#focus?.plan.id ?? null,
+      putAside: this.#putAside.size,
+      conference: this.conference.length,
+    };
+  }
+
+  get #party(): readonly Call[] {
+    return this.#focus ? this.#conference.around(this.#focus) : [];
+  }
+
+  get #conversations(): number {
+    return this.#conference.conversations(this.calls);
+  }
+
+  #place(now: Milliseconds, dialString: string, line: string | undefined, headers?: readonly CallHeader[]): Call {
+    if (this.#conversations >= conversationsAtMost) throw new UsageError('too-many-calls', 'there are two calls already');
+    const ringMs = this.#ports.settings().calls.noAnswerMs;
+    return this.#ports.desk.place(now, { owner: { kind: 'handset' }, dialString, line, headers, ringMs });
   }
 
   /** Accepts a call that replaces another, which ends; the person stays where they were: talking, or with a call on hold. */
@@ -250,8 +293,9 @@ export class Handset {
     if (!successor || !call) return;
     this.#successors.delete(successor);
     if (!call.alive) return;
+    this.#conference.replace(call, successor);
     if (call === this.#focus) {
-      this.#leaveFocus();
+      call.connect(null);
       this.#focus = successor;
       successor.connect(handsetDevice);
       successor.accept(now);
@@ -274,12 +318,22 @@ export class Handset {
   }
 
   #release(now: Milliseconds): void {
-    const { focus } = this;
+    const party = this.#party;
+    const goOn = this.#ports.settings().mixing.conferenceEnd === 'connect' && this.farewell.connect(now, party);
     this.#leaveFocus();
+    if (goOn) for (const call of party) this.#conference.leave(call);
     this.#grip = 'none';
     this.#dialed = '';
     this.#machine.input(now, 'release');
-    if (focus && !focus.onHold) focus.hangUp(now);
+    if (!goOn) for (const call of party) if (!call.onHold) call.hangUp(now);
+  }
+
+  /** The others of the conference talk on. */
+  #takeOut(call: Call): void {
+    const other = this.#conference.leave(call);
+    if (!other) return;
+    call.connect(null);
+    if (call === this.#focus) this.#focus = other;
   }
 
   /** Like a person who hung up and lifted again at once, or who is hands-free and done. */
@@ -294,18 +348,22 @@ export class Handset {
     const other = this.calls.find(({ state }) => state === 'ringing') ?? this.#otherHeld();
     const { focus } = this;
     if (this.state === 'idle') return;
-    if (other) this.#switchTo(now, other);
+    const { flashUnites, conferenceLegs } = this.#ports.settings().mixing;
+    const canUnite = flashUnites && focus?.talking && other?.onHold && this.calls.filter(({ talking }) => talking).length <= conferenceLegs;
+    if (canUnite) this.unite(now);
+    else if (other) this.#switchTo(now, other);
     else if (focus?.onHold) this.#switchTo(now, focus);
     else if (focus?.talking) {
-      this.#putAsideFocus(now, focus);
+      this.#putAsideFocus(now);
       this.#machine.input(now, 'lift');
     }
   }
 
   #switchTo(now: Milliseconds, call: Call): void {
     const { focus } = this;
-    if (focus && focus !== call) {
-      if (focus.talking) this.#putAsideFocus(now, focus);
+    const together = this.#conference.around(call);
+    if (focus && !together.includes(focus)) {
+      if (focus.talking) this.#putAsideFocus(now);
       else {
         this.#leaveFocus();
         focus.hangUp(now);
@@ -314,31 +372,37 @@ export class Handset {
     if (this.#grip === 'none') this.#grip = 'handsFree';
     this.#focus = call;
     this.#dialed = '';
-    this.#putAside.delete(call);
     this.#machine.input(now, 'engage');
-    call.connect(handsetDevice);
-    if (call.state === 'ringing') call.accept(now);
-    else call.setHold(now, false);
+    this.#conference.listen(together, handsetDevice);
+    for (const one of together) {
+      this.#putAside.delete(one);
+      if (one.state === 'ringing') one.accept(now);
+      else one.setHold(now, false);
+    }
   }
 
-  #putAsideFocus(now: Milliseconds, focus: Call): void {
-    focus.setHold(now, true);
-    this.#putAside.add(focus);
+  #putAsideFocus(now: Milliseconds): void {
+    for (const call of this.#party) {
+      call.setHold(now, true);
+      this.#putAside.add(call);
+    }
     this.#leaveFocus();
   }
 
   #leaveFocus(): void {
-    this.#focus?.connect(null);
+    for (const call of this.#party) call.connect(null);
     this.#focus = undefined;
   }
 
   #otherHeld(): Call | undefined {
-    return this.calls.filter((call) => call.onHold && call !== this.#focus).at(-1);
+    const party = this.#party;
+    return this.calls.filter((call) => call.onHold && !party.includes(call)).at(-1);
   }
 
   #pressInCall(now: Milliseconds, digit: Digit): void {
     if (!this.#focus?.talking) throw new UsageError('wrong-state', 'nobody has accepted the call yet');
-    if (!this.#focus.press(now, digit)) throw new UsageError('too-many-digits', 'too many digits wait for an answer of the far end');
+    if (!this.#conference.press(now, this.#party, digit))
+      throw new UsageError('too-many-digits', 'too many digits wait for an answer of the far end');
   }
 
   #collect(now: Milliseconds, digit: Digit): void {
@@ -383,11 +447,4 @@ export class Handset {
     if (!call) throw new UsageError('unknown-call', `there is no call ${id.slice(0, 40)} at the handset`);
     return call;
   }
-}
-
-/** What a person hears after a call that ended by itself: the far end is engaged or gone, or the network has failed. */
-function toneAfter(ending: CallEnding | undefined): ToneName {
-  if (!ending || ending.cause === 'remoteHungUp') return 'busy';
-  const { statusCode } = ending;
-  return ending.cause === 'refused' && (statusCode === 486 || statusCode === 600 || statusCode === 603) ? 'busy' : 'congestion';
 }

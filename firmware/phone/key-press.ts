@@ -20,6 +20,7 @@ export function pressKey(now: Milliseconds, key: string, { handset, media, trans
   try {
     if (key === 'redial') handset.redial(now);
     else if (key === 'transfer') transfers.transfer(now, {});
+    else if (key === 'conference') handset.unite(now);
     else if (key === 'hold') {
       if (handset.focus?.onHold) handset.resume(now);
       else handset.hold(now);

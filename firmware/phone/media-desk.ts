@@ -11,6 +11,7 @@ import type {
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Counters, LimitedLog } from '#firmware/core/counters.ts';
 import { type CodecName, codecsThere } from './codec-choice.ts';
+import { emptyLeg, type Leg, type Playback, tellingOf } from './media-leg.ts';
 import type { MediaCommand, Outbox, Reply } from './outbox.ts';
 import type { IceServers, SoundSettings } from './phone-settings.ts';
 
@@ -33,27 +34,6 @@ export type MediaNews =
   /** Sound of the far end stayed away although it was due. */
   | { readonly kind: 'silence'; readonly leg: string; readonly seconds: number }
   | { readonly kind: 'playbackFailed'; readonly leg: string; readonly reason: string };
-
-interface Playback {
-  readonly name: string;
-  readonly file: string;
-  readonly gapMs: number;
-}
-
-/** What is wanted of one RTP session; all of it is told again to a media daemon that comes back. */
-interface Leg {
-  address: string;
-  /** Servers for the search for a way through NATs. */
-  readonly ice: IceServers | null;
-  /** Told to media, and which ports it has. */
-  state: 'wanted' | 'opening' | 'open';
-  rtpPort: number;
-  parameters: SessionParameters | undefined;
-  device: string | null;
-  tone: ToneName | null;
-  playback: Playback | undefined;
-  statistics: SessionStatistics | undefined;
-}
 
 type Pending =
   | { readonly kind: 'sessions' }
@@ -230,6 +210,18 @@ export class MediaDesk {
     if (this.#isOpen(leg)) this.#plain({ name: 'connectSession', args: { session: name, device } });
   }
 
+  /** How much louder than received it is heard, dB. */
+  setLevel(name: string, decibels: number): void {
+    const leg = this.#legs.get(name);
+    if (!leg) return;
+    leg.level = decibels;
+    if (this.#isOpen(leg)) this.#plain({ name: 'setLevel', args: { session: name, decibels } });
+  }
+
+  levelOf(name: string): number {
+    return this.#legs.get(name)?.level ?? 0;
+  }
+
   /** Opens the leg anew on another address of this machine; all that is wanted of it stays. `legOpen` follows. */
   moveLeg(name: string, address: string): void {
     const leg = this.#legs.get(name);
@@ -391,9 +383,7 @@ export class MediaDesk {
 
   /** Everything the leg should be doing, to a media that has just got it. */
   #tellLeg(name: string, leg: Leg): void {
-    if (leg.parameters) this.#plain({ name: 'updateSession', args: { session: name, parameters: leg.parameters } });
-    if (leg.device !== null) this.#plain({ name: 'connectSession', args: { session: name, device: leg.device } });
-    if (leg.tone) this.#tellTone({ kind: 'session', session: name }, leg.tone);
+    for (const command of tellingOf(name, leg)) this.#plain(command);
     if (leg.playback) this.#startPlayback(name, leg.playback);
   }
 
@@ -439,18 +429,4 @@ export class MediaDesk {
   #send(command: MediaCommand, pending: Pending): void {
     this.#pending.set(this.#outbox.media(command), pending);
   }
-}
-
-function emptyLeg(address: string, ice: IceServers | null): Leg {
-  return {
-    address,
-    ice,
-    state: 'wanted',
-    rtpPort: 0,
-    parameters: undefined,
-    device: null,
-    tone: null,
-    playback: undefined,
-    statistics: undefined,
-  };
 }

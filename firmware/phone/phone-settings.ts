@@ -6,6 +6,7 @@ import type { Fingerprint } from '#firmware/sdp/media-security.ts';
 import type { AccountKeepAlive, AccountTransport } from '#firmware/sip/account.ts';
 import { parseUri, type SipUri } from '#firmware/sip/message/uri.ts';
 import { type CodecName, codecNames, type OpusWishes } from './codec-choice.ts';
+import { type MixingSettings, mixingSettingsOf } from './mixing-settings.ts';
 
 /** What a sound card may be asked for. */
 const audioRates = [8000, 16_000, 44_100, 48_000] as const;
@@ -16,6 +17,7 @@ export interface PhoneSettings {
   readonly lines: readonly LineSettings[];
   readonly dialing: DialingSettings;
   readonly calls: CallSettings;
+  readonly mixing: MixingSettings;
   readonly sound: SoundSettings;
   readonly board: BoardProfile;
   readonly doors: readonly DoorSettings[];
@@ -187,6 +189,7 @@ export function phoneSettingsOf(settings: Settings, board: BoardProfile, certifi
       acceptTransfers: settings.get('phone.acceptTransfers') === 'inCall',
       doNotDisturbStatus: settings.get('phone.doNotDisturbStatus'),
     },
+    mixing: mixingSettingsOf(settings),
     sound: soundOf(settings, certificate),
     board,
     doors: settings.names('door').map((name) => doorOf(settings, name)),

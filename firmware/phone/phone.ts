@@ -20,13 +20,14 @@ import { Handset } from './handset.ts';
 import { type KeyPorts, pressKey } from './key-press.ts';
 import { LineDesk } from './line-desk.ts';
 import type { Alarm } from './machine.ts';
-import { type MediaContractEvent, MediaDesk, type MediaNews } from './media-desk.ts';
+import { type MediaContractEvent, MediaDesk } from './media-desk.ts';
 import { Outbox, type PhoneEvent, type PhoneOutput, type Reply } from './outbox.ts';
 import type { PhoneMemory, PhonePorts } from './phone-ports.ts';
 import type { PhoneSettings } from './phone-settings.ts';
 import { present } from './presentation.ts';
 import { Reception } from './reception.ts';
 import { showState } from './shown-state.ts';
+import { SoundDesk } from './sound-desk.ts';
 import { isWaiting, statusOf } from './status.ts';
 import { TextDesk } from './text-desk.ts';
 import { TransferDesk, type TransferWish } from './transfer-desk.ts';
@@ -43,9 +44,10 @@ const statusIntervalMs = 100;
  *   commands of page and CLI, timers ─┘
  */
 export class Phone implements SipCore<PhoneEvent> {
-  /** What is asked of these two goes through `act`. */
+  /** What is asked of these three goes through `act`. */
   readonly texts: TextDesk;
   readonly events: EventDesk;
+  readonly sounds: SoundDesk;
   readonly #ports: PhonePorts;
   readonly #alarms = new TimerTable<Alarm>();
   readonly #counters = new Counters();
@@ -93,7 +95,8 @@ export class Phone implements SipCore<PhoneEvent> {
       digits: memory.digits ?? [],
       hasLine: (name) => lines.get(name) !== undefined,
     });
-    const handset = new Handset({ desk, alarms, settings: current, hook: () => board.hook }, memory.lastDialed);
+    const connectOthers = (now: Milliseconds) => this.#transfers.transfer(now, {});
+    const handset = new Handset({ desk, alarms, settings: current, hook: () => board.hook, connectOthers }, memory.lastDialed);
     this.#outbox = outbox;
     this.#userAgent = userAgent;
     this.#media = media;
@@ -132,6 +135,7 @@ export class Phone implements SipCore<PhoneEvent> {
       lines: () => lines.all,
     });
     this.#transfers = new TransferDesk({ userAgent, desk, handset, outbox, settings: current });
+    this.sounds = new SoundDesk({ desk, handset, media, alerts: this.#alerts });
     this.#keyPorts = { handset, media, transfers: this.#transfers, events: this.events, logger };
   }
 
@@ -352,7 +356,7 @@ export class Phone implements SipCore<PhoneEvent> {
       }
       for (const news of this.#media.takeNews()) {
         busy = true;
-        this.#takeMedia(now, news);
+        this.sounds.take(now, news);
       }
       for (const news of this.#board.takeNews()) {
         busy = true;
@@ -364,6 +368,7 @@ export class Phone implements SipCore<PhoneEvent> {
       }
       if (!busy) busy = this.#alerts.settle(now);
       this.events.settle(now);
+      this.sounds.settle();
       if (!busy) busy = showState(now, this.#userAgent, this.#lines.all, this.#desk.all);
     }
     this.#present(now);
@@ -382,14 +387,6 @@ export class Phone implements SipCore<PhoneEvent> {
     else {
       if (event.type === 'failed') this.events.callFailed(now, event);
       this.#desk.take(now, event.session, event);
-    }
-  }
-
-  #takeMedia(now: Milliseconds, news: MediaNews): void {
-    if (news.kind !== 'playbackFailed') this.#desk.takeMedia(now, news);
-    else {
-      const owner = this.#desk.get(news.leg)?.plan.owner;
-      if (owner?.kind === 'alert') this.#alerts.playbackFailed(owner.name);
     }
   }
 

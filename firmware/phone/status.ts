@@ -67,7 +67,7 @@ export function isWaiting(handset: Handset, call: Call): boolean {
   return call.plan.owner.kind === 'handset' && call.knocking && handset.state !== 'idle';
 }
 
-function callStatusOf(now: Milliseconds, call: Call, { media, transfers }: Observed, waiting: boolean): CallStatus {
+function callStatusOf(now: Milliseconds, call: Call, { media, transfers, handset }: Observed, waiting: boolean): CallStatus {
   const { plan } = call;
   const talkedMs = call.times.talkedMs(now);
   const acceptedInMs = call.times.acceptedInMs;
@@ -80,6 +80,8 @@ function callStatusOf(now: Milliseconds, call: Call, { media, transfers }: Obser
     remote: call.remote,
     seconds: talkedMs === undefined ? null : Math.floor(talkedMs / 1000),
     heldByRemote: call.heldByRemote,
+    conference: handset.conference.includes(call),
+    level: media.levelOf(plan.id),
     encryption: call.encryption,
     way: call.leg.way,
     transfer: transfers.stageOf(call) ?? null,

@@ -154,6 +154,7 @@ export class TransferDesk {
     if (stage !== 'concluded' && stage !== 'unknown') return;
     this.#asked.delete(session);
     if (stage === 'concluded' && !worked) this.#failed.add(call);
+    if (!worked) this.#ports.handset.farewell.giveUp(now);
     // The target hangs up the call that was replaced; whoever knows no Replaces does not.
     if (worked) for (const one of [call, consultation]) if (one?.alive) this.#ports.handset.hangUp(now, one.plan.id);
   }

@@ -22,6 +22,7 @@ import { learnBoard } from './learn-command.ts';
 import * as phone from './phone-commands.ts';
 import { findPlace, type Place } from './place.ts';
 import { run } from './run.ts';
+import { addSoundCommands } from './sound-commands.ts';
 import { readPassword } from './terminal.ts';
 
 /** What the shell is told: refused or failed, called wrongly, daemon not running. */
@@ -49,6 +50,7 @@ Exit codes: 0 done, 1 refused or failed, 2 called wrongly, 3 the daemon does not
 addRun();
 addPhoneCommands();
 addCallCommands();
+addSoundCommands(program, printing);
 addHardwareCommands();
 addBoardCommands();
 addConfigCommands();

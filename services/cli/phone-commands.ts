@@ -137,11 +137,11 @@ export function messages(place: Place, options: { json: boolean }): Promise<Outp
   });
 }
 
-function withPhone(place: Place, use: (phone: PhoneLink) => Promise<Output>): Promise<Output> {
+export function withPhone(place: Place, use: (phone: PhoneLink) => Promise<Output>): Promise<Output> {
   return withContract(place, phoneContract, use);
 }
 
-async function silently(reply: Promise<unknown>): Promise<Output> {
+export async function silently(reply: Promise<unknown>): Promise<Output> {
   await reply;
   return [];
 }

@@ -64,6 +64,10 @@ export class MediaService {
         engine.connectSession(session, device);
         return {};
       },
+      setLevel: ({ session, decibels }) => {
+        engine.session(session).level = decibels;
+        return {};
+      },
       startTone: ({ target, tone }) => {
         devices.wake();
         engine.startTone(target, tone);

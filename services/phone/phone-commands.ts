@@ -36,6 +36,8 @@ export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof 
     hold: ({ call }) => drive((phone, now) => phone.hold(now, call)) ?? nothing,
     resume: ({ call }) => drive((phone, now) => phone.resume(now, call)) ?? nothing,
     transfer: (wish) => drive((phone, now) => phone.transfer(now, wish)) ?? nothing,
+    conference: ({ call }) => drive((phone, now) => phone.act(now, ({ sounds }) => sounds.unite(now, call))) ?? nothing,
+    setLevel: ({ call, decibels }) => drive((phone, now) => phone.act(now, ({ sounds }) => sounds.setLevel(decibels, call))) ?? nothing,
     setDoNotDisturb: ({ on, line }) => drive((phone, now) => phone.setDoNotDisturb(now, on, line)) ?? nothing,
     message: (wish) => ({ message: drive((phone, now) => phone.act(now, ({ texts }) => texts.send(now, wish))) }),
     composing: ({ active, ...wish }) => drive((phone, now) => phone.act(now, ({ texts }) => texts.composing(now, wish, active))) ?? nothing,

@@ -47,6 +47,8 @@ const writable = new Set([
     'hold',
     'resume',
     'transfer',
+    'conference',
+    'setLevel',
     'redial',
     'setDoNotDisturb',
     'actuate',

@@ -300,3 +300,175 @@ t.test('calls come about and end cleanly over a bad network', async (t) => {
     t.strictSame([...anna.media.sessions, ...bert.media.sessions], []);
   }
 });
+
+/** Anna's phone talks with bert, then with carl, bert on hold. */
+function threeInTwoCalls(settings: Readonly<Record<string, string>> = {}) {
+  const house = new SimulatedHouse();
+  const anna = house.phone('anna', { settings });
+  const bert = house.phone('bert');
+  const carl = house.phone('carl');
+  anna.media.device('handset').speaks = 500;
+  bert.media.device('handset').speaks = 900;
+  carl.media.device('handset').speaks = 1300;
+  connect(house, anna, bert, 'bert');
+  anna.flash();
+  anna.do((core, now) => core.call(now, 'carl'));
+  house.run(300);
+  carl.lift();
+  house.run(500);
+  return { house, anna, bert, carl };
+}
+
+const allHear = (anna: SimulatedPhone, bert: SimulatedPhone, carl: SimulatedPhone) => [
+  hears(anna, 900) && hears(anna, 1300) && !hears(anna, 500),
+  hears(bert, 500) && hears(bert, 1300) && !hears(bert, 900),
+  hears(carl, 500) && hears(carl, 900) && !hears(carl, 1300),
+];
+
+t.test('a conference of three by key, by flash and by command: all hear each other and nobody himself', async (t) => {
+  for (const way of ['key', 'flash', 'command'] as const) {
+    const { house, anna, bert, carl } = threeInTwoCalls(way === 'flash' ? { 'phone.flash': 'conference' } : {});
+    t.notOk(hears(bert, 1300));
+    if (way === 'key') anna.pressKey('conference');
+    else if (way === 'flash') anna.flash();
+    else anna.do((core, now) => core.act(now, ({ sounds }) => sounds.unite(now)));
+    house.run(2_000);
+    t.strictSame(anna.callStates, ['active', 'active'], way);
+    t.strictSame(allHear(anna, bert, carl), [true, true, true]);
+    t.strictSame(anna.status.display, ['Conference of 3', 'bert, carl']);
+    t.strictSame(
+      anna.calls.map(({ conference }) => conference),
+      [true, true],
+    );
+    anna.press('7');
+    house.run(1_000);
+    t.strictSame([bert.calls[0]?.digitsReceived, carl.calls[0]?.digitsReceived], ['7', '7'], 'a key goes to all');
+    anna.hangUp();
+    house.run(500);
+    for (const phone of [anna, bert, carl]) t.strictSame(phone.callStates, []);
+    t.equal(bert.ear, 'busy');
+  }
+});
+
+t.test('a fourth joins a conference that waits for them, one is dropped, another hangs up, a plain call is left', async (t) => {
+  const { house, anna, bert, carl } = threeInTwoCalls();
+  const dora = house.phone('dora');
+  dora.media.device('handset').speaks = 1700;
+  anna.pressKey('conference');
+  house.run(1_000);
+  t.throws(() => anna.do((core, now) => core.call(now, 'dora')), /hold it/);
+  anna.flash();
+  house.run(1_000);
+  t.equal(anna.ear, 'dial');
+  t.strictSame(anna.callStates, ['held', 'held']);
+  t.notOk(hears(bert, 1300), 'while the conference is on hold nobody in it hears anybody');
+  anna.do((core, now) => core.call(now, 'dora'));
+  house.run(300);
+  dora.lift();
+  house.run(1_000);
+  anna.flash();
+  house.run(1_000);
+  t.strictSame(anna.callStates, ['active', 'active', 'held'], 'a flash changes between the conference and the call');
+  t.ok(hears(anna, 900) && hears(anna, 1300) && !hears(anna, 1700));
+  anna.pressKey('conference');
+  house.run(2_000);
+  t.strictSame(allHear(anna, bert, carl), [true, true, true]);
+  t.ok(hears(dora, 500) && hears(dora, 900) && hears(dora, 1300) && hears(bert, 1700) && hears(carl, 1700) && hears(anna, 1700));
+  anna.do((core, now) => core.hangUp(now, anna.calls[1]?.call));
+  house.run(1_000);
+  t.equal(carl.ear, 'busy');
+  t.ok(hears(dora, 900) && hears(bert, 1700) && hears(anna, 900) && hears(anna, 1700));
+  bert.hangUp();
+  house.run(1_000);
+  t.strictSame(anna.callStates, ['active']);
+  t.equal(anna.calls[0]?.conference, false);
+  t.match(anna.status.display, ['dora', 'Connected']);
+  t.ok(hears(dora, 500) && hears(anna, 1700));
+  anna.hangUp();
+  house.run(500);
+  t.strictSame(dora.callStates, []);
+});
+
+t.test('a conference does not listen to who holds it; one can be put on hold alone, and turned down', async (t) => {
+  const { house, anna, bert, carl } = threeInTwoCalls();
+  anna.pressKey('conference');
+  house.run(1_000);
+  bert.do((core, now) => core.hold(now));
+  house.run(1_500);
+  t.ok(hears(anna, 1300) && hears(carl, 500) && !hears(carl, 900));
+  const joins = anna.media.commands.flatMap((command) => (command.name === 'connectSession' ? [command.args] : []));
+  t.match(joins.at(-1), { session: anna.calls[0]?.call, device: null }, 'who holds may play music');
+  bert.do((core, now) => core.resume(now));
+  house.run(1_500);
+  t.strictSame(allHear(anna, bert, carl), [true, true, true]);
+  const [first] = anna.calls;
+  anna.do((core, now) => core.hold(now, first?.call));
+  house.run(1_000);
+  t.strictSame(anna.callStates, ['held', 'active'], 'one put on hold by name is out of the conference');
+  t.strictSame(
+    anna.calls.map(({ conference }) => conference),
+    [false, false],
+  );
+  t.ok(hears(carl, 500) && !hears(bert, 500));
+  anna.do((core, now) => core.act(now, ({ sounds }) => sounds.setLevel(-20, anna.calls[1]?.call)));
+  house.run(1_000);
+  t.notOk(hears(anna, 1300), 'turned down');
+  t.equal(anna.calls[1]?.level, -20);
+  anna.crashMedia();
+  anna.connectMedia();
+  house.run(1_500);
+  t.notOk(hears(anna, 1300), 'also by a media daemon that came back');
+  t.throws(() => anna.do((core, now) => core.act(now, ({ sounds }) => sounds.setLevel(3, 'nobody'))), /no call nobody/);
+});
+
+t.test('who hangs up a conference leaves the two others talking with each other, where the setting wants it', async (t) => {
+  const { house, anna, bert, carl } = threeInTwoCalls({ 'phone.conferenceEnd': 'connect' });
+  anna.pressKey('conference');
+  house.run(1_000);
+  anna.hangUp();
+  house.run(3_000);
+  t.strictSame(anna.callStates, []);
+  t.strictSame([bert.callStates, carl.callStates], [['active'], ['active']]);
+  t.ok(hears(bert, 1300) && hears(carl, 900));
+  t.notOk(hears(bert, 500) || hears(carl, 500));
+});
+
+t.test('where they cannot be connected the conference ends for all', async (t) => {
+  const { house, anna, bert, carl } = threeInTwoCalls({ 'phone.conferenceEnd': 'connect' });
+  for (const phone of [bert, carl]) phone.changeSettings({ 'phone.acceptTransfers': 'never' });
+  anna.pressKey('conference');
+  house.run(1_000);
+  anna.hangUp();
+  house.run(3_000);
+  for (const phone of [anna, bert, carl]) t.strictSame(phone.callStates, []);
+});
+
+t.test('a conference outlives the phone process, and has its limit', async (t) => {
+  const { house, anna, bert, carl } = threeInTwoCalls({ 'phone.conferenceLegs': '2' });
+  t.throws(() => bert.do((core, now) => core.act(now, ({ sounds }) => sounds.unite(now))), /two accepted calls/);
+  anna.pressKey('conference');
+  house.run(1_000);
+  anna.crashPhone();
+  house.run(1_000);
+  anna.restartPhone();
+  house.run(2_000);
+  t.strictSame(allHear(anna, bert, carl), [true, true, true]);
+  t.strictSame(
+    anna.calls.map(({ conference }) => conference),
+    [true, true],
+  );
+  const dora = house.phone('dora');
+  anna.flash();
+  anna.do((core, now) => core.call(now, 'dora'));
+  house.run(300);
+  dora.lift();
+  house.run(500);
+  t.throws(() => anna.do((core, now) => core.act(now, ({ sounds }) => sounds.unite(now))), /2 far ends at most/);
+  t.strictSame(anna.callStates, ['held', 'held', 'active'], 'and all is as it was');
+  anna.hangUp();
+  house.run(500);
+  t.equal(anna.bell, 'ring', 'the conference is still there');
+  anna.lift();
+  house.run(1_500);
+  t.strictSame(allHear(anna, bert, carl), [true, true, true]);
+});

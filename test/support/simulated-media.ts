@@ -154,6 +154,9 @@ export class SimulatedMedia {
       case 'connectSession':
         this.#engine.connectSession(command.args.session, command.args.device);
         return {};
+      case 'setLevel':
+        this.#engine.session(command.args.session).level = command.args.decibels;
+        return {};
       case 'startTone':
         this.#engine.startTone(command.args.target, command.args.tone);
         this.tones.set(targetName(command.args.target), command.args.tone);

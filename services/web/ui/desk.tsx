@@ -111,6 +111,16 @@ function CallLine({ call }: { call: CallStatus }) {
         </span>
       )}
       <Quality call={call} />
+      {call.conference && (
+        <button
+          type="button"
+          class="drop"
+          aria-label={`drop ${call.remote.displayName || call.remote.uri}`}
+          onClick={() => void ask('hangup', { call: call.call })}
+        >
+          Drop
+        </button>
+      )}
     </p>
   );
 }
@@ -140,6 +150,9 @@ function SoftKeys({ status }: { status: PhoneStatus }) {
       <button type="button" disabled={!active || !held} onClick={() => void ask('resume', {})}>
         Swap
       </button>
+      <button type="button" disabled={!canUnite(status)} onClick={() => void ask('conference', {})}>
+        Conference
+      </button>
       <button type="button" onClick={() => void ask('redial', {})}>
         Redial
       </button>
@@ -157,6 +170,12 @@ function SoftKeys({ status }: { status: PhoneStatus }) {
       </button>
     </div>
   );
+}
+
+/** Two accepted calls of the person, at least, that do not all talk with each other yet. */
+function canUnite({ calls }: PhoneStatus): boolean {
+  const accepted = calls.filter(({ owner, state }) => owner === 'handset' && (state === 'active' || state === 'held'));
+  return accepted.length > 1 && !accepted.every(({ conference }) => conference);
 }
 
 let lastPress: Promise<unknown> = Promise.resolve();

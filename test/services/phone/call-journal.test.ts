@@ -46,7 +46,11 @@ const call = {
   offers: {},
   session,
 };
-const journal: Journal = { contactUsers: { main: 'u1' }, handset: { grip: 'lifted', focus: 'x1', putAside: [] }, calls: [call] };
+const journal: Journal = {
+  contactUsers: { main: 'u1' },
+  handset: { grip: 'lifted', focus: 'x1', putAside: [], conference: [] },
+  calls: [call],
+};
 
 /** A machine whose monotonic clock a test sets; process clocks begin at 0 with each process. */
 function rig(path = join(folder, `calls-${++files}`)) {

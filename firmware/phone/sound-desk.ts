@@ -1,0 +1,61 @@
+import type { Milliseconds } from '#firmware/core/clock.ts';
+import { UsageError } from '#firmware/core/errors.ts';
+import type { AlertDesk } from './alert-desk.ts';
+import type { Call } from './call.ts';
+import type { CallDesk } from './call-desk.ts';
+import type { Handset } from './handset.ts';
+import type { MediaDesk, MediaNews } from './media-desk.ts';
+
+export interface SoundDeskPorts {
+  readonly desk: CallDesk;
+  readonly handset: Handset;
+  readonly media: MediaDesk;
+  readonly alerts: AlertDesk;
+}
+
+/** What people want of the sound of calls beyond hearing it: far ends together, louder or softer. */
+export class SoundDesk {
+  readonly #ports: SoundDeskPorts;
+
+  constructor(ports: SoundDeskPorts) {
+    this.#ports = ports;
+  }
+
+  /** Brings the accepted calls of the person together, or the one of that name to those that talk. Throws UsageError when it cannot be. */
+  unite(now: Milliseconds, id?: string): void {
+    this.#ports.handset.unite(now, id);
+  }
+
+  /** How much louder than received a far end is heard, dB, by the person and by all of a conference. */
+  setLevel(decibels: number, id?: string): void {
+    this.#ports.media.setLevel(this.#chosen(id).plan.id, decibels);
+  }
+
+  /** What media says: most of it is the calls’; an alert whose file cannot be played has nothing to say. */
+  take(now: Milliseconds, news: MediaNews): void {
+    const { desk, alerts } = this.#ports;
+    if (news.kind !== 'playbackFailed') desk.takeMedia(now, news);
+    else {
+      const owner = desk.get(news.leg)?.plan.owner;
+      if (owner?.kind === 'alert') alerts.playbackFailed(owner.name);
+    }
+  }
+
+  /** Sound follows the state of the calls. */
+  settle(): void {
+    this.#ports.handset.listen();
+  }
+
+  /** The call of that name, else the one that the person talks in. */
+  #chosen(id: string | undefined): Call {
+    const call = id === undefined ? this.#ports.handset.focus : this.#ports.desk.get(id);
+    if (call?.talking) return call;
+    throw call ? new UsageError('wrong-state', 'nobody has accepted the call yet') : noCall(id);
+  }
+}
+
+function noCall(id: string | undefined): UsageError {
+  return id === undefined
+    ? new UsageError('no-call', 'there is no call')
+    : new UsageError('unknown-call', `there is no call ${id.slice(0, 40)}`);
+}

@@ -1,0 +1,37 @@
+import type { Command } from 'commander';
+import { UsageError } from '#firmware/core/errors.ts';
+import { type Output, silently, withPhone } from './phone-commands.ts';
+import type { Place } from './place.ts';
+
+/** What the commands below are called with. */
+interface Options {
+  readonly call?: string | undefined;
+}
+
+/** Makes an action of what a command prints. */
+type Printing = (action: (place: Place, options: Options, ...words: string[]) => Promise<Output>) => (...args: unknown[]) => Promise<void>;
+
+/** Commands of what is mixed into calls, and of what is kept of them. */
+export function addSoundCommands(program: Command, printing: Printing): void {
+  program
+    .command('conference')
+    .description('all accepted calls talk with each other; hangup --call drops one')
+    .option('--call <id>', 'only that one joins those that talk')
+    .action(printing((place, { call }) => withPhone(place, (phone) => silently(phone.command('conference', { call })))));
+  program
+    .command('level <dB>')
+    .description('hear a far end louder or softer, in a conference by all: -30 to 20, 0 is as received')
+    .option('--call <id>', 'which call')
+    .addHelpText('after', '\nExamples:\n  hookswitch level 6\n  hookswitch level -- -6')
+    .action(
+      printing((place, { call }, text) =>
+        withPhone(place, (phone) => silently(phone.command('setLevel', { decibels: decibelsOf(text), call }))),
+      ),
+    );
+}
+
+function decibelsOf(text = ''): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= -30 && value <= 20)) throw new UsageError('usage', `${text} is not a number from -30 to 20`);
+  return value;
+}
