@@ -4,6 +4,7 @@ import { InvariantError, messageOf, ResourceError } from '../core/errors.ts';
 import { type Logger, silentLogger } from '../core/logger.ts';
 import { hasCopy, isLost, LastGoodCopy, restoreCopy } from './last-good-copy.ts';
 import { nodeClock } from './node-clock.ts';
+import { walResetRefusal } from './wal-reset.ts';
 
 export type SqlValue = string | number | null | Uint8Array;
 export type Row = Readonly<Record<string, SqlValue>>;
@@ -167,7 +168,12 @@ class Store implements SqliteStore {
       ...[`busy_timeout = ${busyTimeoutMs}`, 'locking_mode = EXCLUSIVE', 'journal_mode = WAL', 'synchronous = FULL'],
       ...['foreign_keys = ON', 'secure_delete = ON'],
     ];
-    for (const pragma of pragmas) await this.#all(`PRAGMA ${pragma}`, []);
+    const answers: Row[] = [];
+    for (const pragma of pragmas) answers.push(...(await this.#all(`PRAGMA ${pragma}`, [])));
+    const mode = answers.find((row) => 'locking_mode' in row)?.locking_mode;
+    const [{ version } = { version: null }] = await this.#all('SELECT sqlite_version() AS version', []);
+    const refusal = walResetRefusal(String(version), String(mode));
+    if (refusal !== undefined) throw new ResourceError(refusal);
   }
 
   async check(): Promise<void> {

@@ -17,6 +17,7 @@ import t from 'tap';
 import { InvariantError } from '#firmware/core/errors.ts';
 import { type Logger, silentLogger } from '#firmware/core/logger.ts';
 import { type Migrations, openStore } from '#firmware/platform/sqlite-store.ts';
+import { hasWalResetBug, walResetRefusal } from '#firmware/platform/wal-reset.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'hs-store-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
@@ -41,6 +42,19 @@ t.test('a new database is durable, checked and private', async (t) => {
   await store.close();
   await store.close();
   await t.rejects(store.get('SELECT 1'), InvariantError);
+});
+
+t.test('an SQLite with the WAL-reset bug is refused where more than one process could write', async (t) => {
+  const bad = ['3.7.0', '3.44.5', '3.45.0', '3.50.6', '3.51.2', '3', '2.8.17', 'null'];
+  const good = ['3.44.6', '3.44.9', '3.50.7', '3.51.3', '3.52.0', '3.100.0', '4.0.0'];
+  for (const version of bad) t.equal(hasWalResetBug(version), true, version);
+  for (const version of good) t.equal(hasWalResetBug(version), false, version);
+  t.match(walResetRefusal('3.46.1', 'normal'), /SQLite 3\.46\.1 .*3\.51\.3 or later/);
+  t.equal(walResetRefusal('3.46.1', 'exclusive'), undefined);
+  t.equal(walResetRefusal('3.51.3', 'normal'), undefined);
+  const store = await openStore(freshPath(), migrations);
+  t.same(await store.get('PRAGMA locking_mode'), { locking_mode: 'exclusive' }, 'which is what the store asks about');
+  await store.close();
 });
 
 t.test('migrations run from every version to the last, once', async (t) => {
