@@ -1,4 +1,5 @@
-import { choice, integer } from './setting.ts';
+import { ringNames } from '../core/ring-names.ts';
+import { choice, duration, flag, integer } from './setting.ts';
 
 /** Settings of what is mixed into calls: other calls, music, announcements; and of what is kept of them. */
 export const mixingSettings = {
@@ -26,5 +27,28 @@ export const mixingSettings = {
     owner: 'phone',
     choices: ['change', 'conference'],
     default: 'change',
+  }),
+  'line.*.ring': choice({
+    title: 'Bell',
+    description: 'How calls of the line ring: ring = as in the country of the phone, or a melody. How loud, audio.ringer.volume says.',
+    owner: 'phone',
+    choices: ringNames,
+    default: 'ring',
+  }),
+  'phone.keyTones': flag({
+    title: 'Key tones',
+    description: 'Who presses a key of the keypad hears it in the handset.',
+    owner: 'phone',
+    default: true,
+  }),
+  'phone.howlerSeconds': duration({
+    title: 'Howler',
+    description:
+      'A handset that lies beside the phone, with nobody in it, gets loud for so long after half a minute of the busy or congestion tone; 0 = never.',
+    owner: 'phone',
+    unit: 's',
+    default: 30,
+    minimum: 0,
+    maximum: 600,
   }),
 };

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { ringNames } from '../core/ring-names.ts';
 import { srtpSuiteNames } from '../core/srtp-suites.ts';
 import { defineContract } from './contract.ts';
 
@@ -36,7 +37,8 @@ export const audioDeviceSchema = v.variant('driver', [
 ]);
 export type AudioDevice = v.InferOutput<typeof audioDeviceSchema>;
 
-export const toneNameSchema = v.picklist(['dial', 'stutterDial', 'ringback', 'busy', 'congestion', 'callWaiting', 'confirmation', 'ring']);
+const progressTones = ['dial', 'stutterDial', 'ringback', 'busy', 'congestion', 'callWaiting', 'confirmation', 'howler'] as const;
+export const toneNameSchema = v.picklist([...progressTones, ...ringNames]);
 export type ToneName = v.InferOutput<typeof toneNameSchema>;
 
 export const digitSchema = v.picklist(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D', 'flash']);
@@ -225,6 +227,8 @@ export const mediaContract = defineContract({
       args: v.object({ session: name, digit: digitSchema, durationMs: v.number(), way: v.optional(digitWaySchema, 'event') }),
       result: nothing,
     },
+    /** Lets the person at a device hear the key they pressed. */
+    playKey: { args: v.object({ device: name, digit: digitSchema, durationMs: v.number() }), result: nothing },
     setMuted: { args: v.object({ device: name, muted: v.boolean() }), result: nothing },
     /** Playback volume, 0–100; 0 is silent, 80 is unity. */
     setVolume: { args: v.object({ device: name, volume: v.pipe(v.number(), v.minValue(0), v.maxValue(100)) }), result: nothing },

@@ -190,13 +190,16 @@ export class MediaEngine {
     if (this.#endPlayer(playbackNode(name))) this.#events.push({ kind: 'playbackEnded', playback: name, completed: false });
   }
 
-  /** Sends a digit, as an RFC 4733 event or in place of the sound; who is joined with the session hears the key. */
+  /** Sends a digit, as an RFC 4733 event or in place of the sound. */
   sendDigit(name: string, digit: EventDigit, duration: Milliseconds, way: LegDigit['way'] = 'event'): void {
     const session = this.session(name);
     const taken = way === 'event' ? session.sendDigit(digit, duration) : session.playDigit(digit, duration);
     if (!taken) throw new UsageError('digit-not-sent', `the far end of ${name} takes no such digits now`);
-    const role = this.#joined.get(name);
-    if (role === undefined) return;
+  }
+
+  /** Who presses a key hears it. */
+  playKey(role: string, digit: EventDigit, duration: Milliseconds): void {
+    this.device(role);
     this.#play(keyNode(role), new TonePlayer(keyTone(digit, duration), keyToneGain), deviceNode(role));
   }
 

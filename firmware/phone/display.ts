@@ -47,6 +47,7 @@ function mainRows(displayed: Displayed, ringing: Call | undefined): string[] {
       return focus ? [nameOf(focus.remote), displayed.transfers.textOf(focus) ?? focusText(focus)] : [];
     case 'failed':
       return [handset.failure.tone === 'busy' ? 'Busy' : 'Not connected', handset.failure.reason];
+    case 'howling':
     case 'silent':
       return ['Hang up the handset'];
     default:

@@ -1,6 +1,6 @@
 import type { StateTable } from '#firmware/core/state-table.ts';
 
-export type HandsetState = 'idle' | 'dialTone' | 'collecting' | 'engaged' | 'failed' | 'silent';
+export type HandsetState = 'idle' | 'dialTone' | 'collecting' | 'engaged' | 'failed' | 'howling' | 'silent';
 
 export type HandsetInput =
   /** The person takes the handset and wants a dial tone, presses a digit, or is done. */
@@ -16,7 +16,7 @@ export type HandsetInput =
   | 'refused';
 
 export type HandsetAction = 'dial' | 'loseDialTone' | 'toneOver';
-export type HandsetTimer = 'patience' | 'interDigit' | 'tone';
+export type HandsetTimer = 'patience' | 'interDigit' | 'tone' | 'howler';
 
 /**
  * What the person at the handset is doing. Lifting and the first wish of a hands-free person both begin it, hanging up ends it from
@@ -68,7 +68,17 @@ export const handsetTable: StateTable<HandsetState, HandsetInput | `timer ${Hand
       engage: { to: 'engaged', do: [] },
       done: { to: 'dialTone', do: [] },
       release: { to: 'idle', do: [] },
-      'timer tone': { to: 'silent', do: ['toneOver'] },
+      'timer tone': { to: 'howling', do: ['toneOver'] },
+    },
+  },
+  /** Nobody has put the handset back. */
+  howling: {
+    timers: ['howler'],
+    on: {
+      engage: { to: 'engaged', do: [] },
+      done: { to: 'dialTone', do: [] },
+      release: { to: 'idle', do: [] },
+      'timer howler': { to: 'silent', do: [] },
     },
   },
   /** The handset lies beside the phone. */

@@ -132,7 +132,7 @@ export class Handset {
   digit(now: Milliseconds, digit: Digit): void {
     const { state } = this;
     if (state === 'engaged') this.#pressInCall(now, digit);
-    else if (state === 'failed' || state === 'silent') throw new UsageError('hang-up-first', 'hang up first');
+    else if (state === 'failed' || state === 'howling' || state === 'silent') throw new UsageError('hang-up-first', 'hang up first');
     else if (digit === 'flash') this.#flash(now);
     else if (state === 'idle' && this.#ports.hook() !== null) throw new UsageError('on-hook', 'lift the handset first');
     else this.#collect(now, digit);
@@ -430,16 +430,15 @@ export class Handset {
   }
 
   #delayOf(timer: HandsetTimer): Milliseconds {
-    switch (timer) {
-      case 'patience':
-        return dialTonePatienceMs;
-      case 'interDigit':
-        return this.#ports.settings().dialing.interDigitMs;
-      case 'tone':
-        return this.#grip === 'handsFree' ? handsFreeToneMs : failureToneMs;
-      default:
-        return timer satisfies never;
-    }
+    const { dialing, mixing } = this.#ports.settings();
+    const tone = this.#grip === 'handsFree' ? handsFreeToneMs : failureToneMs;
+    const delays: Record<HandsetTimer, Milliseconds> = {
+      patience: dialTonePatienceMs,
+      interDigit: dialing.interDigitMs,
+      tone,
+      howler: mixing.howlerMs,
+    };
+    return delays[timer];
   }
 
   #named(id: string): Call {

@@ -5,10 +5,12 @@ import type { EventDesk } from './event-desk.ts';
 import { type Handset, handsetDevice } from './handset.ts';
 import type { MediaDesk } from './media-desk.ts';
 import { isDigit } from './phone-settings.ts';
+import type { SoundDesk } from './sound-desk.ts';
 import type { TransferDesk } from './transfer-desk.ts';
 
 export interface KeyPorts {
   readonly handset: Handset;
+  readonly sounds: SoundDesk;
   readonly media: MediaDesk;
   readonly transfers: TransferDesk;
   readonly events: EventDesk;
@@ -16,7 +18,7 @@ export interface KeyPorts {
 }
 
 /** Keys that are no digits do what their name says; a key that has no use now is no error. */
-export function pressKey(now: Milliseconds, key: string, { handset, media, transfers, events, logger }: KeyPorts): void {
+export function pressKey(now: Milliseconds, key: string, { handset, sounds, media, transfers, events, logger }: KeyPorts): void {
   try {
     if (key === 'redial') handset.redial(now);
     else if (key === 'transfer') transfers.transfer(now, {});
@@ -28,7 +30,7 @@ export function pressKey(now: Milliseconds, key: string, { handset, media, trans
     else if (key === 'flash') handset.hook(now, 'flash');
     else if (key === 'pickup') events.watches.pickUp(now);
     else if (key === 'callback') events.completion.ask(now);
-    else if (!events.watches.press(now, key) && isDigit(key)) handset.digit(now, key);
+    else if (!events.watches.press(now, key) && isDigit(key)) sounds.press(now, key);
   } catch (thrown) {
     if (!(thrown instanceof UsageError)) throw thrown;
     logger.debug('key-ignored', { reason: thrown.message });

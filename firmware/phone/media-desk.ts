@@ -283,6 +283,11 @@ export class MediaDesk {
     if (this.up) this.#tellTone({ kind: 'device', device }, tone);
   }
 
+  /** Lets the person at a device hear a key. */
+  playKey(device: string, digit: Digit, durationMs: number): void {
+    if (this.up) this.#plain({ name: 'playKey', args: { device, digit, durationMs } });
+  }
+
   mute(device: string, muted: boolean): void {
     if (this.#muted.has(device) === muted) return;
     if (muted) this.#muted.add(device);

@@ -8,6 +8,9 @@ export interface MixingSettings {
   readonly conferenceEnd: 'end' | 'connect';
   /** A flash with two calls brings them together instead of changing to the other. */
   readonly flashUnites: boolean;
+  /** Keys are heard by who presses them. */
+  readonly keyTones: boolean;
+  readonly howlerMs: number;
 }
 
 export function mixingSettingsOf(settings: Settings): MixingSettings {
@@ -15,5 +18,7 @@ export function mixingSettingsOf(settings: Settings): MixingSettings {
     conferenceLegs: settings.get('phone.conferenceLegs'),
     conferenceEnd: settings.get('phone.conferenceEnd'),
     flashUnites: settings.get('phone.flash') === 'conference',
+    keyTones: settings.get('phone.keyTones'),
+    howlerMs: 1000 * settings.get('phone.howlerSeconds'),
   };
 }

@@ -1,6 +1,7 @@
 import type { Settings } from '#firmware/config/settings.ts';
 import type { BoardProfile } from '#firmware/contract/hal.ts';
 import type { AudioDevice, Digit } from '#firmware/contract/media.ts';
+import type { RingName } from '#firmware/core/ring-names.ts';
 import { type SrtpSuiteName, srtpSuiteNames } from '#firmware/core/srtp-suites.ts';
 import type { Fingerprint } from '#firmware/sdp/media-security.ts';
 import type { AccountKeepAlive, AccountTransport } from '#firmware/sip/account.ts';
@@ -47,6 +48,7 @@ export interface LineSettings {
   readonly forward: SipUri | undefined;
   readonly doNotDisturb: boolean;
   readonly subscribeMessages: boolean;
+  readonly ring: RingName;
   readonly media: LineMediaSettings;
   /** Best first. */
   readonly codecs: readonly CodecName[];
@@ -226,6 +228,7 @@ function lineOf(settings: Settings, name: string): LineSettings | undefined {
     forward: sipUriOf(settings.get('line.*.forward', name)),
     doNotDisturb: settings.get('line.*.doNotDisturb', name),
     subscribeMessages: settings.get('line.*.subscribeMessages', name),
+    ring: settings.get('line.*.ring', name),
     events: {
       watch: settings.get('line.*.watch', name),
       watchPresence: settings.get('line.*.watchPresence', name),

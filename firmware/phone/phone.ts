@@ -135,8 +135,8 @@ export class Phone implements SipCore<PhoneEvent> {
       lines: () => lines.all,
     });
     this.#transfers = new TransferDesk({ userAgent, desk, handset, outbox, settings: current });
-    this.sounds = new SoundDesk({ desk, handset, media, alerts: this.#alerts });
-    this.#keyPorts = { handset, media, transfers: this.#transfers, events: this.events, logger };
+    this.sounds = new SoundDesk({ desk, handset, media, alerts: this.#alerts, settings: current });
+    this.#keyPorts = { handset, sounds: this.sounds, media, transfers: this.#transfers, events: this.events, logger };
   }
 
   /** Registers the lines, takes up alerts that were not over, and the calls of a process that died. Comes before hal and media connect. */
@@ -245,7 +245,7 @@ export class Phone implements SipCore<PhoneEvent> {
   }
 
   digit(now: Milliseconds, digit: Digit): void {
-    this.act(now, () => this.#handset.digit(now, digit));
+    this.act(now, () => this.sounds.press(now, digit));
   }
 
   hold(now: Milliseconds, call?: string): void {

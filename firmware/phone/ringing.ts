@@ -18,7 +18,12 @@ export type LampName = 'call' | 'message' | 'registered' | 'ring' | 'off-hook' |
 export function soundsOf(handset: Handset, messageWaiting: boolean, free: boolean): Sounds {
   const idle = handset.state === 'idle';
   const rings = idle && (handset.calls.some(({ state }) => state === 'ringing') || handset.recalling || free);
-  return { ear: earOf(handset, messageWaiting), bell: rings ? 'ring' : null };
+  return { ear: earOf(handset, messageWaiting), bell: rings ? ringOf(handset) : null };
+}
+
+/** As the line of the call that rings wants it, or as in the country. */
+function ringOf({ calls }: Handset): ToneName {
+  return calls.find(({ state }) => state === 'ringing')?.plan.line?.ring ?? 'ring';
 }
 
 function earOf(handset: Handset, messageWaiting: boolean): ToneName | null {
@@ -33,6 +38,8 @@ function earOf(handset: Handset, messageWaiting: boolean): ToneName | null {
       return focus?.talking && knocks ? 'callWaiting' : null;
     case 'failed':
       return handset.failure.tone;
+    case 'howling':
+      return knocks ? 'callWaiting' : 'howler';
     case 'silent':
       return knocks ? 'callWaiting' : null;
     case 'idle':

@@ -1,16 +1,19 @@
+import type { Digit } from '#firmware/contract/media.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { UsageError } from '#firmware/core/errors.ts';
 import type { AlertDesk } from './alert-desk.ts';
 import type { Call } from './call.ts';
 import type { CallDesk } from './call-desk.ts';
-import type { Handset } from './handset.ts';
+import { type Handset, handsetDevice } from './handset.ts';
 import type { MediaDesk, MediaNews } from './media-desk.ts';
+import type { PhoneSettings } from './phone-settings.ts';
 
 export interface SoundDeskPorts {
   readonly desk: CallDesk;
   readonly handset: Handset;
   readonly media: MediaDesk;
   readonly alerts: AlertDesk;
+  settings(): PhoneSettings;
 }
 
 /** What people want of the sound of calls beyond hearing it: far ends together, louder or softer. */
@@ -19,6 +22,14 @@ export class SoundDesk {
 
   constructor(ports: SoundDeskPorts) {
     this.#ports = ports;
+  }
+
+  /** A key of the keypad, heard by who presses it. Throws UsageError when there is nothing it could be for. */
+  press(now: Milliseconds, digit: Digit): void {
+    const { handset, media, settings } = this.#ports;
+    handset.digit(now, digit);
+    const { calls, mixing } = settings();
+    if (mixing.keyTones && digit !== 'flash') media.playKey(handsetDevice, digit, calls.digitMs);
   }
 
   /** Brings the accepted calls of the person together, or the one of that name to those that talk. Throws UsageError when it cannot be. */

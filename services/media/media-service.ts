@@ -86,6 +86,11 @@ export class MediaService {
         engine.sendDigit(session, digit, durationMs, way);
         return {};
       },
+      playKey: ({ device, digit, durationMs }) => {
+        devices.wake();
+        engine.playKey(device, digit, durationMs);
+        return {};
+      },
       setMuted: ({ device, muted }) => {
         engine.device(device).muted = muted;
         return {};

@@ -176,6 +176,9 @@ export class SimulatedMedia {
       case 'sendDigit':
         this.#engine.sendDigit(command.args.session, command.args.digit, command.args.durationMs, command.args.way);
         return {};
+      case 'playKey':
+        this.#engine.playKey(command.args.device, command.args.digit, command.args.durationMs);
+        return {};
       case 'setMuted':
         this.#engine.device(command.args.device).muted = command.args.muted;
         this.muted[command.args.muted ? 'add' : 'delete'](command.args.device);

@@ -1,11 +1,14 @@
 import t from 'tap';
+import { parseMelody } from '#firmware/audio/melodies.ts';
+import { nationalTones } from '#firmware/audio/national-tones.ts';
 import { levelOf } from '#firmware/audio/pcm.ts';
 import { cadence, steady, type Tone, ToneGenerator } from '#firmware/audio/tone.ts';
 import { keyTone, type ToneName, tonePlanOf } from '#firmware/audio/tone-plans.ts';
+import { ringNames } from '#firmware/core/ring-names.ts';
 import { powerAt } from './sound-fixtures.ts';
 
 const names: readonly ToneName[] = ['dial', 'stutterDial', 'ringback', 'busy', 'congestion', 'callWaiting', 'confirmation', 'ring'];
-const countries = ['us', 'ca', 'gb', 'de', 'at', 'ch', 'fr', 'nl', 'it', 'es', 'au', 'xx'];
+const countries = [...nationalTones.keys(), 'xx'];
 
 /** The tone's first `seconds` at 8 kHz. */
 function play(tone: Tone, seconds: number): Int16Array {
@@ -54,6 +57,12 @@ t.test('ITU-T E.180: frequencies and cadences of some countries', async (t) => {
     ['de', 'busy', [480, 480, 480, 480]],
     ['es', 'congestion', [200, 200, 200, 200, 200, 600]],
     ['au', 'ring', [400, 200, 400, 2000]],
+    ['se', 'congestion', [250, 750, 250, 750]],
+    ['cn', 'busy', [350, 350, 350, 350]],
+    ['jp', 'ring', [1000, 2000, 1000, 2000]],
+    ['cz', 'dial', [330, 330, 660, 660]],
+    ['be', 'ringback', [1000, 3000, 1000, 3000]],
+    ['us', 'howler', [100, 100, 100, 100]],
   ];
   for (const [country, name, times] of beats) {
     const heard = rhythm(play(tonePlanOf(country)[name], 13)).slice(0, times.length);
@@ -101,4 +110,28 @@ t.test('a tone begins and ends without a click and says when it is over', async 
   const block = new Int16Array(80);
   t.strictSame([generator.fill(block), generator.fill(block), generator.fill(block)], [true, true, false]);
   t.ok(new ToneGenerator(steady(425), 8000).fill(block));
+});
+
+t.test('melodies of the bell: in tune, in time, begun anew when they are over; a note that is none is refused', async (t) => {
+  t.ok(nationalTones.size >= 24, `${nationalTones.size} countries`);
+  const [first, pause, second] = parseMelody('d=4,o=4,b=60:a,8c#5.,2p');
+  t.match(
+    [first, pause, second],
+    [
+      { frequencies: [440, 880], ms: 900 },
+      { frequencies: [], ms: 100 },
+      { frequencies: [554, 1108], ms: 675 },
+    ],
+  );
+  for (const bad of ['d=4:h', 'd=4:', 'd=0:c', 'd=4,b=0:c', 'd=4:c,,d', 'd=4:99999999999c', ''])
+    t.throws(() => parseMelody(bad), RangeError, bad);
+  for (const name of ringNames) {
+    const tone = tonePlanOf('us')[name];
+    const lasts = tone.repeat.reduce((sum, { ms }) => sum + ms, 0);
+    t.ok(lasts > 1000 && lasts < 15_000, `${name} lasts ${Math.round(lasts)} ms`);
+    const samples = play(tone, 2 * Math.ceil(lasts / 1000));
+    t.ok(levelOf(samples) > -24 && samples.every((sample) => Math.abs(sample) < 20_000), `${name}: ${levelOf(samples)} dBFS`);
+    const again = Math.round(lasts * 8);
+    t.ok(levelOf(samples.subarray(again, again + 1600)) > -24, 'again and again');
+  }
 });

@@ -97,6 +97,7 @@ t.test('digits cross a network that loses a fifth of all packets: each exactly o
   t.strictSame(digits, pressed);
   const before = handsets.a.heard.length;
   call.a.engine.sendDigit('call', '5', 120);
+  call.a.engine.playKey('handset', '5', 120);
   call.run(300);
   t.ok(powerAt(handsets.a.recording.subarray(before + 160, before + 800), 770, 8000) > -25, 'a key tone in the ear');
   t.equal(call.b.session.statistics().digitsReceived, pressed.length + 1);

@@ -40,11 +40,13 @@ t.test('lifting gives a dial tone, the first digit ends it', async (t) => {
   t.equal(phone.led('call'), 'off');
 });
 
-t.test('a dial tone nobody uses becomes congestion, then silence, until the person hangs up', async (t) => {
+t.test('a dial tone nobody uses becomes congestion, then gets loud, then silence, until the person hangs up', async (t) => {
   const { house, phone } = atHome();
   phone.lift();
   house.run(20_100);
   t.equal(phone.ear, 'congestion');
+  house.run(30_100);
+  t.equal(phone.ear, 'howler');
   house.run(30_100);
   t.equal(phone.ear, undefined);
   t.strictSame(phone.status.display, ['Hang up the handset']);
@@ -466,6 +468,55 @@ t.test('lamps of a USB handset follow the call: ringing, off hook, muted, on hol
   phone.hangUp();
   house.run(1_000);
   t.equal(shown(), 'off off off off');
+});
+
+t.test('no howler where the setting wants none; a call that comes meanwhile is heard, and hanging up ends it', async (t) => {
+  const { house, phone, peer } = atHome({ 'phone.howlerSeconds': '0' });
+  phone.lift();
+  house.run(50_300);
+  t.equal(phone.ear, undefined);
+  phone.changeSettings({ 'phone.howlerSeconds': '600' });
+  phone.hangUp();
+  phone.lift();
+  house.run(50_300);
+  t.equal(phone.ear, 'howler');
+  peer.call(`sip:x@${phone.host.address}`);
+  house.run(300);
+  t.equal(phone.ear, 'callWaiting');
+  phone.hangUp();
+  house.run(300);
+  t.equal(phone.bell, 'ring');
+});
+
+t.test('each line has a bell of its own; keys are heard by who presses them, or not', async (t) => {
+  const house = new SimulatedHouse();
+  const anna = house.phone('anna', { settings: { 'line.1.ring': 'westminster' } });
+  const bert = house.phone('bert', { settings: { 'phone.keyTones': 'false' } });
+  bert.lift();
+  bert.do((core, now) => core.call(now, 'anna'));
+  house.run(300);
+  t.equal(anna.bell, 'westminster');
+  anna.changeSettings({ 'audio.ringer.volume': '30' });
+  const volumes = anna.media.commands.flatMap((command) => (command.name === 'setVolume' ? [command.args] : []));
+  t.match(volumes.at(-1), { device: 'ringer', volume: 30 }, 'at a volume of its own');
+  anna.lift();
+  house.run(300);
+  t.equal(anna.bell, undefined);
+  const keys = (phone: SimulatedPhone) =>
+    phone.media.commands.flatMap((command) => (command.name === 'playKey' ? [command.args.digit] : []));
+  anna.press('12');
+  bert.press('3');
+  anna.do((core, now) => core.digit(now, '4'));
+  t.strictSame([keys(anna), keys(bert)], [['1', '2', '4'], []]);
+  anna.hangUp();
+  anna.lift();
+  anna.press('56');
+  t.strictSame(keys(anna), ['1', '2', '4', '5', '6'], 'also while dialling');
+  t.throws(() => {
+    anna.hangUp();
+    anna.digit('7');
+  });
+  t.strictSame(keys(anna).length, 5, 'a key of no use makes no sound');
 });
 
 const silent = (phone: SimulatedPhone) => [phone.ear, phone.bell].filter((tone) => tone !== undefined);
