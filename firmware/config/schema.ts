@@ -1,3 +1,4 @@
+import { callFeatureSettings } from './call-feature-settings.ts';
 import { callingSettings } from './calling-settings.ts';
 import { codecSettings } from './codec-settings.ts';
 import { deviceSettings } from './device-settings.ts';
@@ -15,6 +16,7 @@ import type { Setting } from './setting.ts';
  */
 export const settingsSchema = {
   ...callingSettings,
+  ...callFeatureSettings,
   ...mediaSettings,
   ...mixingSettings,
   ...qualitySettings,

@@ -66,6 +66,8 @@ const callStatusSchema = v.object({
   owner: v.picklist(['handset', 'door', 'alert']),
   state: callStateSchema,
   remote: v.object({ displayName: v.string(), uri: v.string() }),
+  /** What else is known of a call that came in: urgent, by whom it was forwarded or sent, its subject. */
+  remarks: v.array(v.string()),
   /** Seconds since it was accepted; `null` before. */
   seconds: v.nullable(v.number()),
   heldByRemote: v.boolean(),
@@ -198,7 +200,17 @@ export const phoneContract = defineContract({
   commands: {
     status: { args: nothing, result: phoneStatusSchema },
     /** Calls as if the handset were lifted and the number dialled (hands-free when there is no hook). */
-    call: { args: v.object({ target: dialStringSchema, line: v.optional(word) }), result: v.object({ call: word }) },
+    call: {
+      args: v.object({
+        target: dialStringSchema,
+        line: v.optional(word),
+        /** The far end is asked to accept the call without a hand. */
+        intercom: v.optional(v.boolean()),
+        /** The far end does not learn who calls. */
+        hideNumber: v.optional(v.boolean()),
+      }),
+      result: v.object({ call: word }),
+    },
     accept: { args: v.object({ call: v.optional(word) }), result: nothing },
     hangup: { args: v.object({ call: v.optional(word) }), result: nothing },
     /** A digit key of the keypad: dials or, in a call, goes to the far end. */

@@ -1,10 +1,11 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { type Entropy, randomToken } from '#firmware/core/entropy.ts';
+import { isAnonymous } from '#firmware/sip/call-remarks.ts';
 import { parseAuth } from '#firmware/sip/message/auth.ts';
 import { type HeaderField, HeaderList, headerField } from '#firmware/sip/message/headers.ts';
 import type { Request } from '#firmware/sip/message/message.ts';
-import type { NameAddr } from '#firmware/sip/message/name-addr.ts';
-import { SipUri } from '#firmware/sip/message/uri.ts';
+import { type NameAddr, parseNameAddr } from '#firmware/sip/message/name-addr.ts';
+import { SipUri, type Uri } from '#firmware/sip/message/uri.ts';
 import { magicCookie, Via } from '#firmware/sip/message/via.ts';
 import { type Flow, type Target, type Transport, targetOf } from '#firmware/sip/transport/flow.ts';
 import type { CredentialChecker } from './credential-checker.ts';
@@ -111,7 +112,7 @@ export class RequestRouter {
   /** Who calls from here must be a user here, and prove it (§22.3). Nobody else is served: an open relay is a free ride to any network. */
   #admit(now: Milliseconds, request: Request, flow: Flow): Refusal | undefined {
     const { domain, credentials } = this.#parts;
-    const from = request.from.uri;
+    const from = callerOf(request);
     if (from.kind !== 'sip' || !domain.isOwn(from, flow)) return refuse(403, 'Not a User Here');
     const verdict = credentials.check(now, request, request.proxyAuthorization, flow.remote.address);
     switch (verdict.type) {
@@ -213,10 +214,18 @@ export class RequestRouter {
   }
 
   #stays(field: HeaderField): boolean {
+    // RFC 3325 §5: what a user says of who calls is for us; whom we call takes it for our word.
+    if (field.key === 'p-preferred-identity' || field.key === 'p-asserted-identity') return true;
     if (field.key !== 'proxy-authorization') return false;
     const value = field.as(parseAuth);
     return value !== undefined && this.#parts.credentials.isOurs(value);
   }
+}
+
+/** RFC 3325 §9.2: who hides behind an anonymous From says to us who calls. */
+function callerOf(request: Request): Uri {
+  if (!isAnonymous(request)) return request.from.uri;
+  return request.headers.firstOf('p-preferred-identity')?.as(parseNameAddr)?.uri ?? request.from.uri;
 }
 
 function withoutStrictRoute(request: Request): Request {

@@ -8,6 +8,7 @@ import type { LocalAddresses } from '#firmware/sip/transport/sip-core.ts';
 import type { UserAgent } from '#firmware/sip/user-agent.ts';
 import type { Body, SessionId, UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
 import { Call } from './call.ts';
+import { headersOf, wishesOf } from './call-features.ts';
 import { entryOf } from './call-log.ts';
 import type { CallHeader, CallNews, CallOwner, CallPlan, RemoteParty } from './call-plan.ts';
 import type { CallPorts } from './call-ports.ts';
@@ -48,6 +49,10 @@ export interface Arrival {
   readonly line: LineSettings | undefined;
   readonly remote: RemoteParty;
   readonly offer: Body | undefined;
+  /** What the caller says of the call, in words for people. */
+  readonly remarks: readonly string[];
+  /** No person has accepted it. */
+  isAutomatic(): boolean;
   /** Host to which our sound address has to be reachable. */
   readonly host: string;
 }
@@ -97,16 +102,20 @@ export class CallDesk {
 
   /** Calls somebody. Throws UsageError when the dial string is no target, or there are too many calls. */
   place(now: Milliseconds, placement: Placement): Call {
-    const { dialString, owner, ringMs, headers } = placement;
+    const { owner, ringMs } = placement;
+    const { prefixes } = this.#ports.settings();
+    const { rest, wishes } = wishesOf(placement.dialString.trim(), prefixes);
     if (this.#closed) throw new UsageError('stopping', 'the phone is about to stop');
     if (this.#calls.size >= callsAtMost) throw new UsageError('too-many-calls', `there are ${callsAtMost} calls already`);
-    const target = resolveTarget(dialString, this.#ports.settings(), placement.line);
+    const target = resolveTarget(rest, this.#ports.settings(), placement.line);
+    const hideNumber = wishes.hideNumber || target.line?.features.hideNumber;
+    const headers = [...(placement.headers ?? []), ...headersOf({ ...wishes, hideNumber })];
     return this.#begin(now, {
       id: this.#newId(),
       owner,
       line: target.line,
       remote: { displayName: '', uri: formatUri(target.uri) },
-      dialString: target.dialString,
+      dialString: placement.dialString.trim(),
       localAddress: this.#localAddress(target.line, hostOf(target.uri)),
       way: { direction: 'outgoing', target: target.uri, headers },
       ringMs,
@@ -115,7 +124,7 @@ export class CallDesk {
 
   /** Takes in a call that may ring. */
   admit(now: Milliseconds, arrival: Arrival): Call {
-    const { session, line, remote, offer, host } = arrival;
+    const { session, line, remote, offer, host, remarks, isAutomatic } = arrival;
     return this.#begin(now, {
       id: this.#newId(),
       owner: { kind: 'handset' },
@@ -123,7 +132,8 @@ export class CallDesk {
       remote,
       dialString: remote.uri,
       localAddress: this.#localAddress(undefined, host),
-      way: { direction: 'incoming', session, offer },
+      way: { direction: 'incoming', session, offer, isAutomatic },
+      remarks,
       ringMs: this.#ports.settings().calls.ringMs,
     });
   }
@@ -135,7 +145,7 @@ export class CallDesk {
     if (!target || this.#calls.has(id) || !this.hasRoom) return undefined;
     const settings = this.#ports.settings();
     const line = settings.lines.find(({ name }) => name === record.line);
-    const way = direction === 'incoming' ? { direction, session: session.session, offer: undefined } : { direction, target };
+    const way = direction === 'incoming' ? { direction, session: session.session, offer: undefined, isAutomatic: () => false } : { direction, target };
     return this.#begin(now, { id, owner, line, remote, dialString, localAddress, way, ringMs: settings.calls.ringMs }, record);
   }
 

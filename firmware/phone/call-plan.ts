@@ -33,7 +33,15 @@ export interface CallPlan {
   readonly way:
     | { readonly direction: 'outgoing'; readonly target: Uri; readonly headers?: readonly CallHeader[] | undefined }
     /** `offer` is absent when the INVITE had none: then ours goes into the 200. */
-    | { readonly direction: 'incoming'; readonly session: SessionId; readonly offer: Body | undefined };
+    | {
+        readonly direction: 'incoming';
+        readonly session: SessionId;
+        readonly offer: Body | undefined;
+        /** No person has accepted it. */
+        isAutomatic(): boolean;
+      };
+  /** What is known of the call beyond that, in words for people. */
+  readonly remarks?: readonly string[] | undefined;
   /** How long it may ring, here or there. */
   readonly ringMs: Milliseconds;
 }

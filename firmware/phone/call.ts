@@ -399,7 +399,7 @@ export class Call {
       : ({ ok: true, body: this.#negotiation.offer(wish) } as const);
     if (outcome.ok) {
       this.times.accept(now);
-      this.#ports.userAgent.accept(now, way.session, outcome.body);
+      this.#ports.userAgent.accept(now, way.session, outcome.body, way.isAutomatic());
       this.#applyDevice();
     } else {
       this.#usable(outcome.reason);

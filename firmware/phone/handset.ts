@@ -140,10 +140,10 @@ export class Handset {
 
   // ── what a person wants by name ──
 
-  call(now: Milliseconds, dialString: string, line?: string): Call {
+  call(now: Milliseconds, dialString: string, line?: string, headers?: readonly CallHeader[]): Call {
     const { focus } = this;
     if (focus && !focus.onHold) throw new UsageError('busy', 'a call is going on: hold it or hang up first');
-    const call = this.#place(now, dialString, line);
+    const call = this.#place(now, dialString, line, headers);
     this.#last = { dialString: call.plan.dialString, line: call.plan.line?.name };
     this.#switchTo(now, call);
     return call;

@@ -6,6 +6,7 @@ import { type SrtpSuiteName, srtpSuiteNames } from '#firmware/core/srtp-suites.t
 import type { Fingerprint } from '#firmware/sdp/media-security.ts';
 import type { AccountKeepAlive, AccountTransport } from '#firmware/sip/account.ts';
 import { parseUri, type SipUri } from '#firmware/sip/message/uri.ts';
+import { type DialPrefixes, dialPrefixesOf, type LineFeatures, lineFeaturesOf } from './call-features.ts';
 import { type CodecName, codecNames, type OpusWishes } from './codec-choice.ts';
 import { type MixingSettings, mixingSettingsOf } from './mixing-settings.ts';
 
@@ -17,6 +18,7 @@ export interface PhoneSettings {
   /** The line that calls out unless another is chosen comes first. */
   readonly lines: readonly LineSettings[];
   readonly dialing: DialingSettings;
+  readonly prefixes: DialPrefixes;
   readonly calls: CallSettings;
   readonly mixing: MixingSettings;
   readonly sound: SoundSettings;
@@ -53,6 +55,7 @@ export interface LineSettings {
   /** Best first. */
   readonly codecs: readonly CodecName[];
   readonly events: LineEventSettings;
+  readonly features: LineFeatures;
 }
 
 /** What a line wants to know of others, and what others may know by way of servers. */
@@ -180,6 +183,7 @@ export function phoneSettingsOf(settings: Settings, board: BoardProfile, certifi
       interDigitMs: settings.get('phone.interDigitMs'),
       domain: autoDomain === '' ? undefined : autoDomain,
     },
+    prefixes: dialPrefixesOf(settings),
     calls: {
       digitMode: settings.get('phone.digitMode'),
       digitMs: settings.get('phone.digitMs'),
@@ -229,6 +233,7 @@ function lineOf(settings: Settings, name: string): LineSettings | undefined {
     doNotDisturb: settings.get('line.*.doNotDisturb', name),
     subscribeMessages: settings.get('line.*.subscribeMessages', name),
     ring: settings.get('line.*.ring', name),
+    features: lineFeaturesOf(settings, name),
     events: {
       watch: settings.get('line.*.watch', name),
       watchPresence: settings.get('line.*.watchPresence', name),

@@ -12,6 +12,7 @@ import { adoptCalls, type Heirs, type Inheritance, journalOf } from './adoption.
 import { AlertDesk } from './alert-desk.ts';
 import { Board, type BoardNews, type HalContractEvent } from './board.ts';
 import { CallDesk } from './call-desk.ts';
+import { type CallWishes, headersOf } from './call-features.ts';
 import type { CallNews } from './call-plan.ts';
 import { securityNotices } from './call-security.ts';
 import { DoorDesk } from './door-desk.ts';
@@ -113,13 +114,14 @@ export class Phone implements SipCore<PhoneEvent> {
     this.#reception = new Reception({
       userAgent,
       desk,
+      handset,
+      media,
+      alarms,
       outbox,
       counters,
       entropy,
       settings: current,
       lines: () => lines.all,
-      room: () => handset.room,
-      replace: (replaced, successor) => handset.expectSuccessor(replaced, successor),
     });
     this.texts = new TextDesk({ userAgent, outbox, alarms, settings: current }, memory);
     const { readXml } = ports;
@@ -228,8 +230,8 @@ export class Phone implements SipCore<PhoneEvent> {
 
   // ── commands; each throws UsageError when it cannot be ──
 
-  call(now: Milliseconds, target: string, line?: string): string {
-    return this.act(now, () => this.#handset.call(now, target, line).plan.id);
+  call(now: Milliseconds, target: string, line?: string, wishes: CallWishes = {}): string {
+    return this.act(now, () => this.#handset.call(now, target, line, headersOf(wishes)).plan.id);
   }
 
   redial(now: Milliseconds): string {
@@ -410,6 +412,7 @@ export class Phone implements SipCore<PhoneEvent> {
     else if (owner.kind === 'door') this.#doors.take(now, owner.name, news);
     else this.#alerts.take(now, owner.name, news);
     this.#transfers.takeCall(now, call, news);
+    this.#reception.takeCall(now, call, news);
     if (news.kind === 'digit') this.#outbox.fact('call.digit', { call: news.call, way: news.way });
     const missed = news.kind === 'ended' && call.direction === 'incoming' && call.times.ending?.cause === 'missed';
     if (missed) this.#countMissed(this.#missedCalls + 1);

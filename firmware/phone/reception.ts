@@ -1,19 +1,29 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Counters } from '#firmware/core/counters.ts';
 import type { Entropy } from '#firmware/core/entropy.ts';
+import { type CallRemarks, isAnonymous, remarksOf } from '#firmware/sip/call-remarks.ts';
+import { diversionLines } from '#firmware/sip/diversion.ts';
+import type { Request } from '#firmware/sip/message/message.ts';
 import { NameAddr } from '#firmware/sip/message/name-addr.ts';
 import { descriptionOf } from '#firmware/sip/message-body.ts';
-import type { RejectOptions, UserAgent } from '#firmware/sip/user-agent.ts';
+import type { RejectOptions } from '#firmware/sip/refusal.ts';
+import type { UserAgent } from '#firmware/sip/user-agent.ts';
 import type { Body, UserAgentEvent } from '#firmware/sip/user-agent-events.ts';
+import { AutoAnswer } from './auto-answer.ts';
 import type { Call } from './call.ts';
 import type { CallDesk } from './call-desk.ts';
+import { remarkTexts } from './call-features.ts';
 import { refusedEntryOf } from './call-log.ts';
-import type { RemoteParty } from './call-plan.ts';
+import type { CallNews } from './call-plan.ts';
 import { securityOfIncoming } from './call-security.ts';
+import type { Handset } from './handset.ts';
 import type { Line } from './line.ts';
+import type { Alarms } from './machine.ts';
+import type { MediaDesk } from './media-desk.ts';
 import { problemOfOffer } from './negotiation.ts';
 import type { Outbox } from './outbox.ts';
 import type { PhoneSettings } from './phone-settings.ts';
+import { partyOf } from './remote-party.ts';
 
 export interface ReceptionPorts {
   readonly userAgent: UserAgent;
@@ -21,12 +31,11 @@ export interface ReceptionPorts {
   readonly outbox: Outbox;
   readonly counters: Counters;
   readonly entropy: Entropy;
+  readonly handset: Handset;
+  readonly media: MediaDesk;
+  readonly alarms: Alarms;
   settings(): PhoneSettings;
   lines(): readonly Line[];
-  /** What a call finds at the handset. */
-  room(): 'free' | 'waiting' | 'full';
-  /** The call takes the place of another as soon as it can. */
-  replace(replaced: Call, successor: Call): void;
 }
 
 /** Why a call may not ring. */
@@ -35,15 +44,21 @@ interface Refusal {
   readonly options?: RejectOptions;
 }
 
-const displayNameAtMost = 64;
 const factAtMost = 256;
 
 /** Decides what becomes of a call that comes in: it rings, or it is turned away with the status that says why. */
 export class Reception {
   readonly #ports: ReceptionPorts;
+  readonly #autoAnswer: AutoAnswer;
 
   constructor(ports: ReceptionPorts) {
     this.#ports = ports;
+    this.#autoAnswer = new AutoAnswer(ports);
+  }
+
+  /** A call that was let in may accept itself. */
+  takeCall(now: Milliseconds, call: Call, news: CallNews): void {
+    this.#autoAnswer.takeCall(now, call, news);
   }
 
   /** Returns true for a call the person missed. */
@@ -54,13 +69,22 @@ export class Reception {
     const remote = partyOf(event.asserted ?? request.from);
     const offer = descriptionOf(request);
     const replaced = event.replaces === undefined ? undefined : desk.ofSession(event.replaces);
-    const refusal = event.replaces === undefined ? this.#refusalOf(line, offer) : this.#refusalOfSuccessor(replaced, line, offer);
+    const autoAnswer = this.#autoAnswer;
+    const remarks = remarksOf(request);
+    const verdict = event.replaces === undefined ? autoAnswer.judge(request, remote, line?.settings) : ({ kind: 'ring' } as const);
+    const refusal =
+      event.replaces !== undefined
+        ? this.#refusalOfSuccessor(replaced, line, offer)
+        : (this.#refusalOf(line, request, remarks) ??
+          (verdict.kind === 'refuse' ? { statusCode: 403, options: { reasonPhrase: 'Automatic Answer Forbidden' } } : undefined));
     if (!refusal) {
       const host = request.topVia.received ?? request.topVia.host;
-      const call = desk.admit(now, { session, line: line?.settings, remote, offer, host });
+      const isAutomatic = (): boolean => autoAnswer.hasAccepted(call);
+      const call = desk.admit(now, { session, line: line?.settings, remote, offer, host, remarks: remarkTexts(remarks), isAutomatic });
+      if (verdict.kind === 'accept') autoAnswer.expect(call, verdict.afterMs);
       const referredBy = request.header('Referred-By');
       if (referredBy !== undefined) outbox.fact('call.referred', { call: call.plan.id, by: referredBy.slice(0, factAtMost) });
-      if (replaced) this.#ports.replace(replaced, call);
+      if (replaced) this.#ports.handset.expectSuccessor(replaced, call);
       return false;
     }
     this.#ports.counters.add(`call-refused-${refusal.statusCode}`);
@@ -71,13 +95,19 @@ export class Reception {
     return entry.outcome === 'missed';
   }
 
-  #refusalOf(line: Line | undefined, offer: Body | undefined): Refusal | undefined {
+  #refusalOf(line: Line | undefined, request: Request, { priority }: CallRemarks): Refusal | undefined {
     const { calls } = this.#ports.settings();
-    if (line?.settings.forward) return { statusCode: 302, options: { contacts: [new NameAddr(line.settings.forward)] } };
-    if (this.#isQuiet(line)) return { statusCode: calls.doNotDisturbStatus };
-    const useless = this.#refusalOfSound(line, offer);
+    // RFC 5079 §4: only who asks for it is not known; whoever has no number at all is.
+    if (line?.settings.features.rejectAnonymous && isAnonymous(request)) return { statusCode: 433 };
+    const urgent = line?.settings.features.urgentRings === true && (priority === 'urgent' || priority === 'emergency');
+    const { forward, aor } = line?.settings ?? {};
+    if (forward && aor && !urgent) {
+      return { statusCode: 302, options: { contacts: [new NameAddr(forward)], headers: diversionLines(request, new NameAddr(aor)) } };
+    }
+    if (this.#isQuiet(line) && !urgent) return { statusCode: calls.doNotDisturbStatus };
+    const useless = this.#refusalOfSound(line, descriptionOf(request));
     if (useless) return useless;
-    return !this.#ports.desk.hasRoom || this.#ports.room() === 'full' ? { statusCode: 486 } : undefined;
+    return !this.#ports.desk.hasRoom || this.#ports.handset.room === 'full' ? { statusCode: 486 } : undefined;
   }
 
   /** RFC 3891 §3: the person talks on with somebody else, so neither do not disturb nor a lack of room matters. */
@@ -106,10 +136,4 @@ export class Reception {
     const meant = line ? [line] : this.#ports.lines();
     return meant.length > 0 && meant.every(({ doNotDisturb }) => doNotDisturb);
   }
-}
-
-/** Somebody as From says; the name is for a small display, so what cannot be shown is left out. */
-export function partyOf({ displayName = '', uri }: NameAddr): RemoteParty {
-  const shown = [...displayName].filter((character) => character >= ' ' && character !== '\u007f').slice(0, displayNameAtMost);
-  return { displayName: shown.join('').trim(), uri: uri.toString() };
 }

@@ -78,6 +78,7 @@ function callStatusOf(now: Milliseconds, call: Call, { media, transfers, handset
     owner: plan.owner.kind,
     state: call.stateFor(waiting),
     remote: call.remote,
+    remarks: [...(plan.remarks ?? [])],
     seconds: talkedMs === undefined ? null : Math.floor(talkedMs / 1000),
     heldByRemote: call.heldByRemote,
     conference: handset.conference.includes(call),

@@ -8,7 +8,7 @@ import type { Alarm, Alarms } from './machine.ts';
 import type { Outbox } from './outbox.ts';
 import type { PhoneMemory } from './phone-ports.ts';
 import type { PhoneSettings } from './phone-settings.ts';
-import { partyOf } from './reception.ts';
+import { partyOf } from './remote-party.ts';
 
 export interface TextDeskPorts {
   readonly userAgent: UserAgent;

@@ -1,3 +1,4 @@
+import { answerModeOption } from './answer-mode.ts';
 import { readTypes } from './body-parts.ts';
 import { messageSummaryPackage } from './dialog/event-package.ts';
 import { type NotifiedPackage, notifiedCompletion, notifiedDialogs, notifiedPresence } from './dialog/notified-package.ts';
@@ -33,7 +34,7 @@ export const receiveInfoLine = ['Recv-Info', digitPackage] as const;
 export const messageType = 'text/plain';
 
 /** Option tags of extensions (RFC 3261 §19.2) that a peer may require of us. */
-export const supportedOptions: readonly string[] = ['100rel', 'timer', 'replaces', 'norefersub'];
+export const supportedOptions: readonly string[] = ['100rel', 'timer', 'replaces', 'norefersub', answerModeOption];
 
 /** The event packages by which others may know how we stand. */
 export function notifiedPackages({ acceptWatchers, offerCompletion }: UserAgentSettings): readonly NotifiedPackage[] {

@@ -13,9 +13,8 @@ import { dialogOfRecord, type SessionRecord } from './dialog/session-record.ts';
 import { SessionTerms } from './dialog/session-terms.ts';
 import { destinationOf, Identity, securedFor } from './identity.ts';
 import { sendComposing, sendText } from './instant-message.ts';
-import type { ResponseParts } from './message/build.ts';
-import type { NameAddr } from './message/name-addr.ts';
 import type { Uri } from './message/uri.ts';
+import { type RejectOptions, refusalParts } from './refusal.ts';
 import { Subscriptions } from './subscriptions.ts';
 import type { TransactionOutput } from './transaction/transaction-layer.ts';
 import type { Flow } from './transport/flow.ts';
@@ -41,14 +40,6 @@ export interface TextMessage {
   readonly account?: AccountId | undefined;
   readonly target: Uri;
   readonly text: string;
-}
-
-export interface RejectOptions {
-  readonly reasonPhrase?: string | undefined;
-  /** Of a 302: where to call instead. */
-  readonly contacts?: readonly NameAddr[] | undefined;
-  /** The text of a Warning 399. */
-  readonly warning?: string | undefined;
 }
 
 /** An account with all that goes on for it. */
@@ -169,9 +160,9 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     this.#incoming(session)?.ring(now, statusCode, body);
   }
 
-  /** Incoming: 200 with the answer, or with an offer when the INVITE had none. */
-  accept(now: Milliseconds, session: SessionId, body: Body): void {
-    this.#incoming(session)?.accept(now, body);
+  /** Incoming: 200 with the answer, or with an offer when the INVITE had none; `automatic`: no person did it (RFC 5373). */
+  accept(now: Milliseconds, session: SessionId, body: Body, automatic = false): void {
+    this.#incoming(session)?.accept(now, body, automatic);
   }
 
   /** Incoming: a final response from 300 on. */
@@ -438,11 +429,4 @@ function fingerprint(account: Account): string {
     keepAlive,
     expires,
   ]);
-}
-
-function refusalParts({ reasonPhrase, contacts = [], warning }: RejectOptions): ResponseParts {
-  const headers = contacts.map((contact) => ['Contact', contact.toString()] as const);
-  const text = warning?.replaceAll(/["\\]/g, "'");
-  const warnings = text === undefined ? [] : [['Warning', `399 phone "${text}"`] as const];
-  return { headers: [...headers, ...warnings], ...(reasonPhrase !== undefined && { reasonPhrase }) };
 }

@@ -151,8 +151,10 @@ function addCallCommands(): void {
     .command('call <target>')
     .description('call a number or a SIP address')
     .option('--line <name>', 'line to call from')
+    .option('--intercom', 'ask the far end to accept the call without a hand')
+    .option('--hide-number', 'do not let the far end know who calls')
     .addHelpText('after', '\nExamples:\n  hookswitch call 600\n  hookswitch call sip:bob@192.168.1.20')
-    .action(printing((place, options, target) => phone.call(place, target, options.line)));
+    .action(printing((place, options, target) => phone.call(place, target, options)));
   program
     .command('accept')
     .description('accept the call that rings')

@@ -23,9 +23,16 @@ export function status(place: Place, options: { json: boolean }): Promise<Output
   });
 }
 
-export function call(place: Place, target: string, line: string | undefined): Promise<Output> {
+export interface CallOptions {
+  readonly line?: string | undefined;
+  /** The far end is asked to accept it without a hand. */
+  readonly intercom?: boolean | undefined;
+  readonly hideNumber?: boolean | undefined;
+}
+
+export function call(place: Place, target: string, options: CallOptions): Promise<Output> {
   return withPhone(place, async (phone) => {
-    const { call } = await phone.command('call', { target, line });
+    const { call } = await phone.command('call', { target, ...options });
     return [`call ${call}`];
   });
 }

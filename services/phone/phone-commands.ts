@@ -28,7 +28,7 @@ export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof 
   const nothing = {};
   return {
     status: () => drive((phone, now) => phone.status(now)),
-    call: ({ target, line }) => ({ call: drive((phone, now) => phone.call(now, target, line)) }),
+    call: ({ target, line, ...wishes }) => ({ call: drive((phone, now) => phone.call(now, target, line, wishes)) }),
     redial: () => ({ call: drive((phone, now) => phone.redial(now)) }),
     accept: ({ call }) => drive((phone, now) => phone.accept(now, call)) ?? nothing,
     hangup: ({ call }) => drive((phone, now) => phone.hangUp(now, call)) ?? nothing,

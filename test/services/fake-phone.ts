@@ -113,6 +113,7 @@ export const sampleStatus: PhoneStatus = {
       state: 'active',
       remote: { displayName: 'Echo', uri: 'sip:600@pbx' },
       seconds: 5,
+      remarks: [],
       heldByRemote: false,
       conference: false,
       level: 0,

@@ -1,6 +1,7 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
 import type { AgentCore, Call, DialogUsage, Replaceable } from '../agent-core.ts';
+import { answerModeOf } from '../answer-mode.ts';
 import { assertedIdentityOf } from '../asserted-identity.ts';
 import { completionLines } from '../call-completion.ts';
 import { dialogLines } from '../capabilities.ts';
@@ -91,8 +92,10 @@ export class IncomingInvite implements Call, DialogUsage {
     this.#step(now, 'ring', this.#provisional);
   }
 
-  accept(now: Milliseconds, body: Body): void {
-    this.#success = { statusCode: 200, parts: this.#reliable?.answer ? {} : { body: typedBody(body) } };
+  accept(now: Milliseconds, body: Body, automatic: boolean): void {
+    // RFC 5373 §4.4: whoever cares is told whether a person has accepted.
+    const headers = answerModeOf(this.#parts.transaction.request) ? [['Answer-Mode', automatic ? 'Auto' : 'Manual'] as const] : [];
+    this.#success = { statusCode: 200, parts: { headers, ...(this.#reliable?.answer ? {} : { body: typedBody(body) }) } };
     this.#step(now, this.#reliable?.holdsSuccess ? 'acceptLater' : 'accept', this.#success);
   }
 
@@ -201,7 +204,7 @@ export class IncomingInvite implements Call, DialogUsage {
     const { core, id, identity, transaction } = this.#parts;
     const terms = new SessionTerms(core.settings);
     const grant = terms.grant(transaction.request);
-    const response = this.#respond(now, { ...wanted, parts: { ...wanted.parts, headers: grantLines(grant) } });
+    const response = this.#respond(now, { ...wanted, parts: { ...wanted.parts, headers: [...(wanted.parts.headers ?? []), ...grantLines(grant)] } });
     const parts = {
       core,
       id,

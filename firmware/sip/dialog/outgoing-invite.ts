@@ -1,6 +1,7 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
 import type { AgentCore, Call } from '../agent-core.ts';
+import { fromOf, preferredIdentityLines } from '../anonymous-caller.ts';
 import { completionOf } from '../call-completion.ts';
 import { dialogLines } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
@@ -70,8 +71,8 @@ export class OutgoingInvite implements Call {
 
   constructor(parts: OutgoingInviteParts) {
     this.#parts = parts;
-    const { core, identity, destination } = parts;
-    this.#from = identity.from(destination).withParam('tag', randomToken(core.entropy, 10));
+    const { core, identity, destination, headers = [] } = parts;
+    this.#from = fromOf(identity.from(destination), headers).withParam('tag', randomToken(core.entropy, 10));
     this.#callId = randomToken(core.entropy, 22);
     this.#terms = new SessionTerms(core.settings);
     this.#machine = new StateMachine(outgoingInviteTable, 'calling', core.timers, {
@@ -134,6 +135,8 @@ export class OutgoingInvite implements Call {
   #invite(): Request {
     const { core, identity, target, destination, body, headers = [] } = this.#parts;
     const required = core.settings.reliableProvisional === 'required' ? [['Require', reliableOption] as const] : [];
+    // RFC 3325 §9.2: of an account, who has a server that may vouch for it.
+    const preferred = identity.account ? preferredIdentityLines(identity.from(destination), headers) : [];
     this.#sequence++;
     return buildRequest({
       method: 'INVITE',
@@ -144,7 +147,7 @@ export class OutgoingInvite implements Call {
       sequence: this.#sequence,
       routes: identity.routes,
       contact: identity.contact(destination),
-      headers: [...dialogLines(core.settings), ...required, ...this.#terms.requestLines(), ...headers],
+      headers: [...dialogLines(core.settings), ...required, ...this.#terms.requestLines(), ...headers, ...preferred],
       ...(body && { body: typedBody(body) }),
     });
   }

@@ -103,6 +103,7 @@ function CallLine({ call }: { call: CallStatus }) {
   return (
     <p class="call" data-call-state={call.state}>
       <span>{call.remote.displayName || call.remote.uri}</span>
+      {call.remarks.length > 0 && <span data-remarks>{call.remarks.join(', ')}</span>}
       <span>{call.heldByRemote && call.state === 'active' ? 'held by them' : callStateTexts[call.state]}</span>
       {seconds !== null && <time data-timer>{durationText(seconds)}</time>}
       {call.encryption !== null && (

@@ -1,0 +1,60 @@
+import { dialString } from './checks.ts';
+import { choice, flag, list, type Setting, type SettingValue, text } from './setting.ts';
+
+/** Settings of calls that accept themselves, of who is called by whom, and of how a caller is known. */
+export const callFeatureSettings = {
+  'line.*.autoAnswer': choice({
+    title: 'Accept intercom calls',
+    description:
+      'Whether a call that asks for it (Answer-Mode of RFC 5373, Call-Info answer-after, Alert-Info alert-autoanswer or intercom) is accepted ' +
+      'without a hand: off = it rings; idle = when the phone is not in use; notBusy = also with a call on hold; always = the call that is ' +
+      'talked in is put on hold. One that may only be accepted so is refused with 403 otherwise.',
+    owner: 'phone',
+    choices: ['off', 'idle', 'notBusy', 'always'],
+    default: 'off',
+  }),
+  'line.*.autoAnswerFrom': list({
+    title: 'Intercom callers',
+    description: 'Numbers or addresses whose calls may be accepted without a hand; empty = all whom the server of the line lets through.',
+    owner: 'phone',
+    check: dialString,
+  }),
+  'line.*.autoAnswerMuted': flag({
+    title: 'Intercom calls muted',
+    description: 'The microphone is off when a call accepts itself: the caller is heard, and hears nothing before the mute key is pressed.',
+    owner: 'phone',
+    default: true,
+  }),
+  'line.*.hideNumber': flag({
+    title: 'Hide my number',
+    description:
+      'Those who are called do not learn who calls: From is anonymous and Privacy: id asks the servers to keep the number (RFC 3323, 3325). ' +
+      'Servers must know Privacy, and take the P-Preferred-Identity for who calls.',
+    owner: 'phone',
+    default: false,
+  }),
+  'line.*.rejectAnonymous': flag({
+    title: 'Refuse the nameless',
+    description: 'Callers who do not say who they are are refused with 433 (RFC 5079), without ringing.',
+    owner: 'phone',
+    default: false,
+  }),
+  'line.*.urgentRings': flag({
+    title: 'Urgent calls ring',
+    description: 'A call with Priority urgent or emergency rings although the line is not to be disturbed or is forwarded.',
+    owner: 'phone',
+    default: false,
+  }),
+  'phone.hideNumberPrefix': text({
+    title: 'Prefix that hides the number',
+    description: 'Dialled before a number, it hides ours from the far end for this call, such as *31*; empty = there is none.',
+    owner: 'phone',
+    check: dialString,
+  }),
+  'phone.intercomPrefix': text({
+    title: 'Intercom prefix',
+    description: 'Dialled before a number, it asks the far end to accept the call without a hand, such as *80; empty = there is none.',
+    owner: 'phone',
+    check: dialString,
+  }),
+} as const satisfies Readonly<Record<string, Setting<SettingValue>>>;

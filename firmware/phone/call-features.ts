@@ -1,0 +1,87 @@
+import type { Settings } from '#firmware/config/settings.ts';
+import { anonymousLine } from '#firmware/sip/anonymous-caller.ts';
+import { autoAnswerLines } from '#firmware/sip/answer-mode.ts';
+import type { CallRemarks } from '#firmware/sip/call-remarks.ts';
+import type { NameAddr } from '#firmware/sip/message/name-addr.ts';
+import type { CallHeader } from './call-plan.ts';
+import { partyOf } from './remote-party.ts';
+
+const remarkAtMost = 64;
+
+/** What a line does with calls that ask to be accepted at once. */
+export interface LineFeatures {
+  readonly autoAnswer: 'off' | 'idle' | 'notBusy' | 'always';
+  /** Who may ask for it, as a person would dial them; empty = everybody. */
+  readonly autoAnswerFrom: readonly string[];
+  readonly autoAnswerMuted: boolean;
+  /** Those who are called do not learn who calls. */
+  readonly hideNumber: boolean;
+  /** Callers who do not say who they are are refused. */
+  readonly rejectAnonymous: boolean;
+  /** Urgent calls ring although nobody is to disturb. */
+  readonly urgentRings: boolean;
+}
+
+/** What may be dialled before a number; empty = nothing. */
+export interface DialPrefixes {
+  readonly intercom: string;
+  readonly hideNumber: string;
+}
+
+/** What a person wants of one call. */
+export interface CallWishes {
+  /** The far end is asked to accept it without a hand. */
+  readonly intercom?: boolean | undefined;
+  /** The far end does not learn who calls. */
+  readonly hideNumber?: boolean | undefined;
+}
+
+export function lineFeaturesOf(settings: Settings, line: string): LineFeatures {
+  return {
+    autoAnswer: settings.get('line.*.autoAnswer', line),
+    autoAnswerFrom: settings.get('line.*.autoAnswerFrom', line),
+    autoAnswerMuted: settings.get('line.*.autoAnswerMuted', line),
+    hideNumber: settings.get('line.*.hideNumber', line),
+    rejectAnonymous: settings.get('line.*.rejectAnonymous', line),
+    urgentRings: settings.get('line.*.urgentRings', line),
+  };
+}
+
+export function dialPrefixesOf(settings: Settings): DialPrefixes {
+  return { intercom: settings.get('phone.intercomPrefix'), hideNumber: settings.get('phone.hideNumberPrefix') };
+}
+
+/** Takes the prefixes off what was dialled, in any order. */
+export function wishesOf(dialString: string, prefixes: DialPrefixes): { readonly rest: string; readonly wishes: CallWishes } {
+  const wishes: { -readonly [K in keyof CallWishes]: CallWishes[K] } = {};
+  let rest = dialString;
+  for (let before = ''; before !== rest; ) {
+    before = rest;
+    for (const name of ['intercom', 'hideNumber'] as const) {
+      const prefix = prefixes[name];
+      if (prefix === '' || !rest.startsWith(prefix) || rest.length === prefix.length) continue;
+      rest = rest.slice(prefix.length);
+      wishes[name] = true;
+    }
+  }
+  return { rest, wishes };
+}
+
+/** What the INVITE says of it. */
+export function headersOf({ intercom, hideNumber }: CallWishes): readonly CallHeader[] {
+  return [...(intercom ? autoAnswerLines : []), ...(hideNumber ? [anonymousLine] : [])];
+}
+
+/** What a call that came in says of itself, in words for people. */
+export function remarkTexts({ subject, priority, forwardedBy, referredBy, organization }: CallRemarks): readonly string[] {
+  const urgent = priority === 'urgent' || priority === 'emergency' ? [priority] : [];
+  const from = forwardedBy.map((party) => `forwarded by ${shortNameOf(party)}`);
+  const sender = referredBy ? [`sent by ${shortNameOf(referredBy)}`] : [];
+  return [...urgent, ...from, ...sender, ...(subject ? [`subject: ${subject}`] : []), ...(organization ? [`of ${organization}`] : [])];
+}
+
+function shortNameOf(party: NameAddr): string {
+  const { displayName, uri } = partyOf(party);
+  const user = party.uri.kind === 'sip' ? (party.uri.user ?? party.uri.host) : uri;
+  return displayName || user.slice(0, remarkAtMost);
+}
