@@ -19,6 +19,8 @@ export interface UnitState {
   readonly exitStatus: number;
   /** What the daemon says of itself. */
   readonly statusText: string;
+  /** 0 = it does not run. */
+  readonly processId: number;
 }
 
 /** How the registrar of a line answered an OPTIONS sent from here by UDP. */
@@ -158,6 +160,11 @@ function unitReason({ state, result, exitStatus, statusText }: UnitState): strin
 
 function storageFindings({ status, damaged, option }: Examination): Finding[] {
   const found = (status?.notices ?? []).map((notice) => {
+    if (notice.startsWith('an update was undone')) {
+      const mend =
+        'journalctl -u hookswitch-update says more; sudo rm /var/lib/hookswitch/update-failed, and it is forgotten at the next start';
+      return hint('update-undone', notice, mend);
+    }
     const sealed = notice.includes('device key');
     const mend = sealed ? `hookswitch${option} config set KEY=-` : `hookswitch${option} config list --changed, and set what is missing`;
     return trouble(sealed ? 'secret-not-readable' : 'database-restored', notice, mend);

@@ -23,14 +23,19 @@ type SettingTexts = ReadonlyMap<string, string>;
 const run = promisify(execFile);
 const deviceGroups = ['audio', 'gpio', 'input', 'plugdev'];
 
-/** Looks at everything the doctor judges. Changes nothing. */
-export async function examine(place: Place): Promise<Examination> {
+/** What shows at a glance how well the phone does. */
+export async function vitalSigns(place: Place) {
   const installed = place.option === '' && existsSync('/run/systemd/system');
   const { status, settings } = await askPhone(place);
   const textOf = (key: string, otherwise: string): string => settings.get(key) ?? otherwise;
-  const webPort = Number(textOf('web.port', '8080'));
-  const web = { address: hereOf(textOf('web.address', '127.0.0.1')), port: webPort };
+  const web = { address: hereOf(textOf('web.address', '127.0.0.1')), port: Number(textOf('web.port', '8080')) };
   const daemons = await daemonStates(place, installed, textOf('run.exchange', 'false') === 'true', web);
+  return { installed, status, settings, textOf, web, daemons, sound: await soundOf(place) };
+}
+
+/** Looks at everything the doctor judges. Changes nothing. */
+export async function examine(place: Place): Promise<Examination> {
+  const { installed, status, settings, textOf, web, daemons, sound } = await vitalSigns(place);
   const answering = new Set(daemons.filter(({ answers }) => answers).map(({ name }) => name));
   const [sipAddress = '::'] = textOf('sip.address', '::').split(', ');
   const sip = { address: sipAddress, port: Number(textOf('sip.port', '5060')) };
@@ -39,7 +44,7 @@ export async function examine(place: Place): Promise<Examination> {
     option: place.option,
     daemons,
     status,
-    sound: await soundOf(place),
+    sound,
     disk: diskOf(place.stateDirectory),
     missingGroups: groupsMissing(),
     wallTime: nodeClock.wallTime(),
@@ -80,7 +85,7 @@ async function daemonStates(place: Place, installed: boolean, runsExchange: bool
 }
 
 async function unitOf(name: string): Promise<(UnitState & { enabled: boolean }) | undefined> {
-  const properties = 'ActiveState,Result,ExecMainStatus,StatusText,UnitFileState';
+  const properties = 'ActiveState,Result,ExecMainStatus,StatusText,UnitFileState,MainPID';
   try {
     const { stdout } = await run('systemctl', ['show', `hookswitch-${name}`, `--property=${properties}`], { timeout: 10_000 });
     const values = new Map(stdout.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
@@ -89,6 +94,7 @@ async function unitOf(name: string): Promise<(UnitState & { enabled: boolean }) 
       result: values.get('Result') ?? '',
       exitStatus: Number(values.get('ExecMainStatus') ?? 0),
       statusText: values.get('StatusText') ?? '',
+      processId: Number(values.get('MainPID') ?? 0),
       enabled: values.get('UnitFileState') === 'enabled',
     };
   } catch {

@@ -24,6 +24,7 @@ import { findPlace, type Place } from './place.ts';
 import { run } from './run.ts';
 import { addSoundCommands } from './sound-commands.ts';
 import { readPassword } from './terminal.ts';
+import { describeHealth, undoUpdate, update, watchHealth } from './update-command.ts';
 
 /** What the shell is told: refused or failed, called wrongly, daemon not running. */
 const exitCodes = { failure: 1, usage: 2, notRunning: 3 };
@@ -55,6 +56,7 @@ addHardwareCommands();
 addBoardCommands();
 addConfigCommands();
 addExchangeCommands();
+addUpdateCommands();
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // Whoever read our output has seen enough (`hookswitch log | head`).
@@ -349,6 +351,42 @@ function addExchangeCommands(): void {
     .command('forward <name> <target>')
     .description('send callers of a user to a SIP address; off ends it')
     .action(printing((place, _options, name, target) => forwardUser(place, name, target === 'off' ? null : target)));
+}
+
+function addUpdateCommands(): void {
+  const seconds = (flag: string, text: string, otherwise: number) =>
+    new Option(`${flag} <seconds>`, text).default(otherwise).argParser(count);
+  program
+    .command('update [package]')
+    .description('install a signed package, a file or an https address; the version before comes back when the new one does not do well')
+    .option('--force', 'also one that is not later than what is installed', false)
+    .option('--back', 'put the version before the last update back, with its settings and logs', false)
+    .addOption(seconds('--within', 'how long the new version may take until all is as well as before', 120))
+    .addHelpText(
+      'after',
+      `
+Its signature is beside it, with .sig added to its name, and is verified with /etc/hookswitch/release.pub or the key that came with the package.
+Exit codes: 0 updated, 1 refused or undone.`,
+    )
+    .action(async (source: string | undefined, { force, back, within }, command: Command) => {
+      if (back === (source !== undefined)) throw new UsageError('usage', 'say which package, or --back');
+      const say = (line: string): void => void process.stdout.write(`${line}\n`);
+      const place = placeOf(command);
+      const done = source === undefined ? await undoUpdate(place, say) : await update(place, source, { force, within, say });
+      if (!done) process.exitCode = exitCodes.failure;
+    });
+  program
+    .command('health')
+    .description('what works now, as JSON; with --since whether all of that works still')
+    .option('--since <file>', 'what this command wrote before')
+    .addOption(seconds('--within', 'how long to wait until it does', 30))
+    .action(async ({ since, within }, command: Command) => {
+      const place = placeOf(command);
+      const lost = since === undefined ? [] : await watchHealth(place, since, within);
+      if (lost.length > 0) process.exitCode = exitCodes.failure;
+      const lines = since === undefined ? [await describeHealth(place)] : lost;
+      for (const line of lines) process.stdout.write(`${line}\n`);
+    });
 }
 
 /** An action that prints what it returns. Commander passes the arguments, the options, and the command last. */

@@ -1,4 +1,5 @@
 /** The daemon of calls: SIP, the phone's rules, settings and logs. Touches no device; hal and media do, at its command. */
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { halContract } from '#firmware/contract/hal.ts';
 import { mediaContract } from '#firmware/contract/media.ts';
@@ -51,7 +52,8 @@ await runDaemon('phone', async (daemon) => {
   await settings.start();
 
   const memory = await records.recall(repository.current.names('alert'));
-  const notices = () => noticesOf(database, repository);
+  const undone = undoneUpdate(stateDirectory);
+  const notices = () => [...undone, ...noticesOf(database, repository)];
   const { endpoint, phone } = buildPhone(daemon, settings, memory, notices, key.uuidFor('sip instance'));
   const drive = <T>(input: (phone: Phone, now: Milliseconds) => T): T => driveThrough(endpoint, phone, input);
   const journal = new CallJournal(join(runtimeDirectory, 'phone.calls'), manifest.version, clock, thisMachine(), logger);
@@ -117,7 +119,12 @@ await runDaemon('phone', async (daemon) => {
   daemon.onStop('socket', () => served?.stop());
 });
 
-/** What became of the data of this phone, for people. */
+/** What the installer left for people to read (systemd/debian/update-install). */
+function undoneUpdate(directory: string): string[] {
+  const path = join(directory, 'update-failed');
+  return existsSync(path) ? [readFileSync(path, 'utf8').trim().slice(0, 500)] : [];
+}
+
 /** Without a certificate calls are made all the same, but none with a handshake between media ports. */
 function useDeviceCertificate(settings: SettingsKeeper, directory: string, logger: Logger): void {
   try {
@@ -127,6 +134,7 @@ function useDeviceCertificate(settings: SettingsKeeper, directory: string, logge
   }
 }
 
+/** What became of the data of this phone, for people. */
 function noticesOf({ restored }: SqliteStore, repository: SettingsRepository): string[] {
   if (!restored) return repository.notices;
   const copiedAt = restored.copiedAt.toISOString().slice(0, 16).replace('T', ' ');

@@ -26,7 +26,14 @@ const status = (more: Partial<PhoneStatus> = {}): PhoneStatus => ({
   lines: [line({})],
   ...more,
 });
-const unit = (more: Partial<UnitState>): UnitState => ({ state: 'active', result: 'success', exitStatus: 0, statusText: 'runs', ...more });
+const unit = (more: Partial<UnitState>): UnitState => ({
+  state: 'active',
+  result: 'success',
+  exitStatus: 0,
+  statusText: 'runs',
+  processId: 7,
+  ...more,
+});
 const healthy: Examination = {
   installed: true,
   option: '',
@@ -117,6 +124,7 @@ const ailments: readonly (readonly [Partial<Examination>, string, RegExp, RegExp
     /config set audio\.handset\.input=NAME/,
   ],
   [{ sound: { ringer: { ok: false, reason: 'no sound for 0.6 s: unplugged?' } } }, 'sound-device-fails', /ringer: no sound/, /aplay -l/],
+  [{ status: status({ notices: ['an update was undone: x'] }) }, 'update-undone', /: x$/, /journalctl -u hookswitch-update/],
   [{ status: status({ lines: [] }), registrars: [] }, 'no-line', /no line/, /config set line\.1\.aor/],
   [
     registration({ state: 'rejected', statusCode: 403, reason: 'wrong user name or password' }),
@@ -148,7 +156,7 @@ const ailments: readonly (readonly [Partial<Examination>, string, RegExp, RegExp
 t.test('what the doctor finds', async (t) => {
   t.strictSame(diagnose(healthy), []);
   t.strictSame(findingLines([]), ['nothing is wrong']);
-  const hints = ['disk-low', 'database-was-damaged', 'no-line', 'sip-alg', 'gpio-by-sysfs'];
+  const hints = ['update-undone', 'disk-low', 'database-was-damaged', 'no-line', 'sip-alg', 'gpio-by-sysfs'];
   for (const [found, kind, what, mend] of ailments) {
     const findings = diagnose({ ...healthy, ...found });
     t.match(findings, [{ kind, what, mend, trouble: !hints.includes(kind) }], `${kind}: ${findings[0]?.what}`);
