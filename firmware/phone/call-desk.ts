@@ -145,7 +145,10 @@ export class CallDesk {
     if (!target || this.#calls.has(id) || !this.hasRoom) return undefined;
     const settings = this.#ports.settings();
     const line = settings.lines.find(({ name }) => name === record.line);
-    const way = direction === 'incoming' ? { direction, session: session.session, offer: undefined, isAutomatic: () => false } : { direction, target };
+    const way =
+      direction === 'incoming'
+        ? { direction, session: session.session, offer: undefined, isAutomatic: () => false }
+        : { direction, target };
     return this.#begin(now, { id, owner, line, remote, dialString, localAddress, way, ringMs: settings.calls.ringMs }, record);
   }
 

@@ -204,7 +204,10 @@ export class IncomingInvite implements Call, DialogUsage {
     const { core, id, identity, transaction } = this.#parts;
     const terms = new SessionTerms(core.settings);
     const grant = terms.grant(transaction.request);
-    const response = this.#respond(now, { ...wanted, parts: { ...wanted.parts, headers: [...(wanted.parts.headers ?? []), ...grantLines(grant)] } });
+    const response = this.#respond(now, {
+      ...wanted,
+      parts: { ...wanted.parts, headers: [...(wanted.parts.headers ?? []), ...grantLines(grant)] },
+    });
     const parts = {
       core,
       id,
