@@ -31,7 +31,7 @@ export class SimulatedHouse {
       entropy: seededEntropy(99),
       logger: silentLogger,
       addresses: { towards: () => this.exchangeHost.towards(), isOwn: (host) => host === exchangeAddress },
-      wallTime: () => this.network.now,
+      wallTime: () => this.network.now + this.network.wallShift,
       relaySecret: 'of the simulated house',
       users: names.map((name) => userNamed(name)),
       settings: { realm, domains: [domain] },

@@ -56,6 +56,9 @@ export class SimulatedNetwork {
     this.#random = seededRandom(this.#quality.seed);
   }
 
+  /** How far the wall clocks of all hosts have been set from where they were. */
+  wallShift = 0;
+
   get now(): Milliseconds {
     return this.#now;
   }

@@ -350,7 +350,7 @@ export class SimulatedPhone implements SipCore<never> {
     const seed = [...this.#options.address].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) >>> 0, Math.round(network.now));
     return new Phone(
       {
-        clock: { wallTime: () => wallTimeZero + network.now },
+        clock: { wallTime: () => wallTimeZero + network.now + network.wallShift },
         entropy: seededEntropy(seed),
         logger,
         addresses: this.host,
