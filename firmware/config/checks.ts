@@ -77,6 +77,12 @@ export function realm(text: string): string | undefined {
   return /^[^"\\]{1,64}$/.test(text) ? undefined : 'must not contain " or \\';
 }
 
+/** Of a file in the directory of sounds: nothing that leads out of it. */
+export function soundFile(text: string): string | undefined {
+  const fits = /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$/.test(text) && text.toLowerCase().endsWith('.wav');
+  return text === '' || fits ? undefined : 'must be the name of a WAV file in phone.soundDirectory, such as music.wav';
+}
+
 export function path(text: string): string | undefined {
   return text.startsWith('/') ? undefined : 'must be a whole path, from / on';
 }

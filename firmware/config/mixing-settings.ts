@@ -1,5 +1,6 @@
 import { ringNames } from '../core/ring-names.ts';
-import { choice, duration, flag, integer } from './setting.ts';
+import { path, soundFile } from './checks.ts';
+import { choice, duration, flag, integer, text } from './setting.ts';
 
 /** Settings of what is mixed into calls: other calls, music, announcements; and of what is kept of them. */
 export const mixingSettings = {
@@ -27,6 +28,19 @@ export const mixingSettings = {
     owner: 'phone',
     choices: ['change', 'conference'],
     default: 'change',
+  }),
+  'phone.soundDirectory': text({
+    title: 'Sounds',
+    description: 'Where the WAV files lie that may be played into calls; the media daemon must be able to read them.',
+    owner: 'phone',
+    default: '/var/lib/hookswitch-media/sounds',
+    check: path,
+  }),
+  'phone.holdMusic': text({
+    title: 'Music on hold',
+    description: 'A WAV file of phone.soundDirectory that far ends on hold hear again and again; empty = silence.',
+    owner: 'phone',
+    check: soundFile,
   }),
   'line.*.ring': choice({
     title: 'Bell',

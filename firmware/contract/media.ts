@@ -221,6 +221,8 @@ export const mediaContract = defineContract({
       args: v.object({ playback: name, target: targetSchema, file: path, repeat: v.number(), gapMs: v.number() }),
       result: nothing,
     },
+    /** Whether a WAV file can be played, and how long it is; refused with the reason when not. */
+    examineSound: { args: v.object({ file: path }), result: v.object({ seconds: v.number() }) },
     stopPlayback: { args: v.object({ playback: name }), result: nothing },
     /** One digit: as an RFC 4733 event, or as a tone in place of the sound. */
     sendDigit: {

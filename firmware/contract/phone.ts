@@ -224,6 +224,16 @@ export const phoneContract = defineContract({
     conference: { args: v.object({ call: v.optional(word) }), result: nothing },
     /** How much louder than received the far end of a call is heard, dB; in a conference by all. */
     setLevel: { args: v.object({ call: v.optional(word), decibels: levelSchema }), result: nothing },
+    /** Plays a WAV file of the directory of sounds to the far end, `repeat` times (0 = until stopped); one that cannot be played is refused. */
+    play: {
+      args: v.object({
+        call: v.optional(word),
+        file: word,
+        repeat: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(100)), 1),
+      }),
+      result: v.object({ seconds: v.number() }),
+    },
+    stopPlaying: { args: v.object({ call: v.optional(word) }), result: nothing },
     redial: { args: nothing, result: v.object({ call: word }) },
     setDoNotDisturb: { args: v.object({ on: v.boolean(), line: v.optional(word) }), result: nothing },
     /** Moves the virtual board; refused when the board is real. */

@@ -171,6 +171,8 @@ export class MediaDesk {
         }
         return;
       case 'playbackEnded':
+        for (const leg of this.#legs.values())
+          if (event.fields.completed && leg.playback?.name === event.fields.playback) leg.playback = undefined;
         this.#outbox.fact('media.playbackEnded', { ...event.fields });
         return;
       case 'deviceChanged':
@@ -249,12 +251,12 @@ export class MediaDesk {
     if (leg && this.#isOpen(leg)) this.#plain({ name: 'sendDigit', args: { session: name, digit, durationMs, way } });
   }
 
-  /** Plays a file to the far end until the leg closes or plays something else. */
-  playToLeg(name: string, file: string, gapMs: number): void {
+  /** Plays a file to the far end `repeat` times, 0 = until the leg closes or plays something else. */
+  playToLeg(name: string, file: string, gapMs: number, repeat = 0): void {
     const leg = this.#legs.get(name);
     if (!leg) return;
     // Named after the leg, so that another takes its place, whoever began it.
-    leg.playback = { name: `playback-${name}`, file, gapMs };
+    leg.playback = { name: `playback-${name}`, file, gapMs, repeat };
     if (this.#isOpen(leg)) this.#startPlayback(name, leg.playback);
   }
 
@@ -404,8 +406,8 @@ export class MediaDesk {
   }
 
   #startPlayback(leg: string, playback: Playback): void {
-    const args = { playback: playback.name, target: { kind: 'session' as const, session: leg }, file: playback.file, repeat: 0 };
-    this.#send({ name: 'startPlayback', args: { ...args, gapMs: playback.gapMs } }, { kind: 'playback', leg });
+    const args = { playback: playback.name, target: { kind: 'session' as const, session: leg }, file: playback.file };
+    this.#send({ name: 'startPlayback', args: { ...args, gapMs: playback.gapMs, repeat: playback.repeat } }, { kind: 'playback', leg });
   }
 
   #tellClosed(name: string): void {

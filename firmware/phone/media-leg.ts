@@ -2,11 +2,13 @@ import type { SessionParameters, SessionStatistics, ToneName } from '#firmware/c
 import type { MediaCommand } from './outbox.ts';
 import type { IceServers } from './phone-settings.ts';
 
-/** A file that plays to the far end again and again. */
+/** A file that plays to the far end. */
 export interface Playback {
   readonly name: string;
   readonly file: string;
   readonly gapMs: number;
+  /** How often; 0 = until it is stopped. */
+  readonly repeat: number;
 }
 
 /** What is wanted of one RTP session; all of it is told again to a media daemon that comes back. */

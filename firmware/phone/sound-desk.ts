@@ -1,3 +1,4 @@
+import { soundFile } from '#firmware/config/checks.ts';
 import type { Digit } from '#firmware/contract/media.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { UsageError } from '#firmware/core/errors.ts';
@@ -19,6 +20,8 @@ export interface SoundDeskPorts {
 /** What people want of the sound of calls beyond hearing it: far ends together, louder or softer. */
 export class SoundDesk {
   readonly #ports: SoundDeskPorts;
+  /** What far ends on hold hear, by call. */
+  readonly #music = new Map<string, string>();
 
   constructor(ports: SoundDeskPorts) {
     this.#ports = ports;
@@ -52,9 +55,41 @@ export class SoundDesk {
     }
   }
 
+  /** Plays a file of the directory of sounds to the far end. Throws UsageError when the name is none or nobody listens. */
+  play(file: string, repeat: number, id?: string): void {
+    const path = this.soundPath(file);
+    this.#ports.media.playToLeg(this.#chosen(id).plan.id, path, 0, repeat);
+  }
+
+  stopPlaying(id?: string): void {
+    this.#ports.media.stopPlayback(this.#chosen(id).plan.id);
+  }
+
+  /** The whole path of a file that may be played. */
+  soundPath(file: string): string {
+    if (file === '' || soundFile(file)) throw new UsageError('unknown-file', `${file.slice(0, 100)} ${soundFile(file) ?? 'is no file'}`);
+    return `${this.#ports.settings().mixing.soundDirectory}/${file}`;
+  }
+
+  /** Who is on hold hears music, if there is some; what has just begun or ended. */
+  #playMusic(): void {
+    const { desk, media, settings } = this.#ports;
+    const { holdMusic } = settings().mixing;
+    for (const call of desk.all) {
+      const { id } = call.plan;
+      const file = call.onHold && call.talking ? holdMusic : '';
+      if ((this.#music.get(id) ?? '') === file) continue;
+      if (file === '') media.stopPlayback(id);
+      else media.playToLeg(id, file, 0);
+      this.#music.set(id, file);
+    }
+    for (const id of this.#music.keys()) if (!desk.get(id)) this.#music.delete(id);
+  }
+
   /** Sound follows the state of the calls. */
   settle(): void {
     this.#ports.handset.listen();
+    this.#playMusic();
   }
 
   /** The call of that name, else the one that the person talks in. */

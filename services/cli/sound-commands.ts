@@ -6,6 +6,8 @@ import type { Place } from './place.ts';
 /** What the commands below are called with. */
 interface Options {
   readonly call?: string | undefined;
+  readonly loop?: boolean;
+  readonly stop?: boolean;
 }
 
 /** Makes an action of what a command prints. */
@@ -28,6 +30,22 @@ export function addSoundCommands(program: Command, printing: Printing): void {
         withPhone(place, (phone) => silently(phone.command('setLevel', { decibels: decibelsOf(text), call }))),
       ),
     );
+  program
+    .command('play [file]')
+    .description('play a WAV file of phone.soundDirectory to the far end')
+    .option('--call <id>', 'which call')
+    .option('--loop', 'again and again, until --stop', false)
+    .option('--stop', 'end what plays', false)
+    .action(printing((place, options, file) => play(place, options, file)));
+}
+
+function play(place: Place, { call, loop, stop }: Options, file: string | undefined): Promise<Output> {
+  return withPhone(place, async (phone) => {
+    if (stop === (file !== undefined)) throw new UsageError('usage', 'say which file, or --stop');
+    if (file === undefined) return await silently(phone.command('stopPlaying', { call }));
+    const { seconds } = await phone.command('play', { file, repeat: loop ? 0 : 1, call });
+    return [`plays ${seconds.toFixed(1)} s`];
+  });
 }
 
 function decibelsOf(text = ''): number {

@@ -78,6 +78,11 @@ export class MediaService {
         return {};
       },
       startPlayback: (args) => this.#startPlayback(args),
+      examineSound: async ({ file }) => {
+        const { layout } = await readSound(file);
+        const frames = (layout.dataEnd - layout.dataStart) / (layout.channels * (layout.encoding === 'pcm16' ? 2 : 1));
+        return { seconds: frames / layout.sampleRate };
+      },
       stopPlayback: ({ playback }) => {
         engine.stopPlayback(playback);
         return {};
@@ -185,11 +190,9 @@ export class MediaService {
   }
 
   async #startPlayback({ playback, target, file, repeat, gapMs }: ArgsOf<Contract, 'startPlayback'>) {
-    const bytes = await readWhole(file);
-    const parsed = parseWav(bytes);
-    if (parsed.outcome === 'unreadable') throw new ResourceError(`${file} cannot be played: ${parsed.reason}`);
+    const reader = await readSound(file);
     this.#parts.devices.wake();
-    this.#parts.engine.startPlayback(playback, target, new WavReader(bytes, parsed.layout), repeat, gapMs);
+    this.#parts.engine.startPlayback(playback, target, reader, repeat, gapMs);
     return {};
   }
 }
@@ -208,6 +211,14 @@ function legParametersOf(parameters: SessionParameters): LegParameters {
     symmetric,
     rtcpMux,
   };
+}
+
+/** A WAV file that can be played; ResourceError says why another cannot. */
+async function readSound(file: string): Promise<WavReader> {
+  const bytes = await readWhole(file);
+  const parsed = parseWav(bytes);
+  if (parsed.outcome === 'unreadable') throw new ResourceError(`${file} cannot be played: ${parsed.reason}`);
+  return new WavReader(bytes, parsed.layout);
 }
 
 async function readWhole(file: string): Promise<Uint8Array> {

@@ -104,6 +104,7 @@ await runDaemon('phone', async (daemon) => {
     records,
     drive,
     actuate: (actuation) => leaves.hal.pass('actuate', actuation),
+    examineSound: (file) => leaves.media.pass('examineSound', { file }),
     learn: (wish) => leaves.hal.pass('learn', wish),
     keepBoard: (wish) =>
       keepBoard(stateDirectory, { board: settings.phoneSettings.board, change: (request) => settings.change(request) }, wish),

@@ -15,6 +15,8 @@ export interface PhoneCommandsPorts {
   drive<T>(input: (phone: Phone, now: Milliseconds) => T): T;
   /** Moves the virtual board. */
   actuate(actuation: Actuation): Promise<unknown>;
+  /** How long a WAV file is; rejects with UsageError when it cannot be played. */
+  examineSound(file: string): Promise<{ seconds: number }>;
   /** A lesson at the board. */
   learn(wish: LearnArguments): Promise<LessonState>;
   keepBoard(wish: { readonly profile: BoardProfile; readonly keepOutputs: boolean }): Promise<{ path: string }>;
@@ -38,6 +40,12 @@ export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof 
     transfer: (wish) => drive((phone, now) => phone.transfer(now, wish)) ?? nothing,
     conference: ({ call }) => drive((phone, now) => phone.act(now, ({ sounds }) => sounds.unite(now, call))) ?? nothing,
     setLevel: ({ call, decibels }) => drive((phone, now) => phone.act(now, ({ sounds }) => sounds.setLevel(decibels, call))) ?? nothing,
+    play: async ({ file, repeat, call }) => {
+      const examined = await ports.examineSound(drive((phone) => phone.sounds.soundPath(file)));
+      drive((phone, now) => phone.act(now, ({ sounds }) => sounds.play(file, repeat, call)));
+      return examined;
+    },
+    stopPlaying: ({ call }) => drive((phone, now) => phone.act(now, ({ sounds }) => sounds.stopPlaying(call))) ?? nothing,
     setDoNotDisturb: ({ on, line }) => drive((phone, now) => phone.setDoNotDisturb(now, on, line)) ?? nothing,
     message: (wish) => ({ message: drive((phone, now) => phone.act(now, ({ texts }) => texts.send(now, wish))) }),
     composing: ({ active, ...wish }) => drive((phone, now) => phone.act(now, ({ texts }) => texts.composing(now, wish, active))) ?? nothing,

@@ -49,6 +49,8 @@ const writable = new Set([
     'transfer',
     'conference',
     'setLevel',
+    'play',
+    'stopPlaying',
     'redial',
     'setDoNotDisturb',
     'actuate',

@@ -421,6 +421,29 @@ t.test('a conference does not listen to who holds it; one can be put on hold alo
   t.throws(() => anna.do((core, now) => core.act(now, ({ sounds }) => sounds.setLevel(3, 'nobody'))), /no call nobody/);
 });
 
+t.test('who is on hold hears music from a file, or nothing; announcements go into a call', async (t) => {
+  const { house, anna } = threeInTwoCalls({ 'phone.holdMusic': 'music.wav', 'phone.soundDirectory': '/sounds' });
+  const [first, second] = anna.calls.map(({ call }) => call);
+  if (!first || !second) throw new Error('there are two calls');
+  const started = () => anna.media.commands.flatMap((command) => (command.name === 'startPlayback' ? [command.args] : []));
+  t.match(started().at(-1), { target: { session: first }, file: '/sounds/music.wav', repeat: 0 });
+  anna.flash();
+  house.run(300);
+  t.match(started().at(-1), { target: { session: second }, file: '/sounds/music.wav' }, 'the other is on hold now');
+  t.match(anna.media.commands.filter(({ name }) => name === 'stopPlayback').at(-1), { args: { playback: `playback-${first}` } });
+  const count = started().length;
+  anna.changeSettings({ 'phone.holdMusic': '' });
+  t.equal(started().length, count);
+  anna.do((core, now) => core.act(now, ({ sounds }) => sounds.play('hello.wav', 1)));
+  t.match(started().at(-1), { target: { session: first }, file: '/sounds/hello.wav', repeat: 1 });
+  for (const bad of ['../hello.wav', '/etc/passwd', 'x/y.wav', '.hidden.wav', 'a.mp3', '', `${'a'.repeat(120)}.wav`]) {
+    t.throws(() => anna.do((core, now) => core.act(now, ({ sounds }) => sounds.play(bad, 1))), { code: 'unknown-file' }, bad);
+  }
+  anna.hangUp();
+  house.run(100);
+  t.throws(() => anna.do((core, now) => core.act(now, ({ sounds }) => sounds.play('hello.wav', 1))), { code: 'no-call' });
+});
+
 t.test('who hangs up a conference leaves the two others talking with each other, where the setting wants it', async (t) => {
   const { house, anna, bert, carl } = threeInTwoCalls({ 'phone.conferenceEnd': 'connect' });
   anna.pressKey('conference');

@@ -160,6 +160,8 @@ t.test('with a daemon', async (t) => {
       ['digit flash', ['digit {"digit":"flash"}']],
       ['hold', ['hold {}']],
       ['conference', ['conference {}']],
+      ['play hello.wav', ['play {"file":"hello.wav","repeat":1}']],
+      ['play --stop', ['stopPlaying {}']],
       ['conference --call c2', ['conference {"call":"c2"}']],
       ['level --call c2 -- -6', ['setLevel {"call":"c2","decibels":-6}']],
       ['resume --call c2', ['resume {"call":"c2"}']],

@@ -44,6 +44,8 @@ export class FakePhone {
       transfer: noted('transfer'),
       conference: noted('conference'),
       setLevel: noted('setLevel'),
+      play: (args) => ({ ...noted('play')(args), seconds: 2.5 }),
+      stopPlaying: noted('stopPlaying'),
       message: () => ({ message: 'm1' }),
       texts: () => ({ texts: [] }),
       composing: noted('composing'),

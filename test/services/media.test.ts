@@ -215,6 +215,8 @@ t.test('files: played into a call with gaps, ended, missing, not WAV', async (t)
   const bad = join(media.directory, 'bad.wav');
   writeFileSync(bad, 'not sound');
   const play = (path: string) => phone.command('startPlayback', { playback: 'p', target, file: path, repeat: 1, gapMs: 0 });
+  t.strictSame(await phone.command('examineSound', { file }), { seconds: 0.2 });
+  await t.rejects(phone.command('examineSound', { file: bad }), { message: /bad\.wav cannot be played: not-wav/ });
   await t.rejects(play(bad), { message: /bad\.wav cannot be played: not-wav/ });
   await t.rejects(play('/nowhere.wav'), { message: /nowhere\.wav cannot be read/ });
   await t.rejects(play(media.directory), { message: /cannot be read/ });

@@ -170,6 +170,8 @@ export class SimulatedMedia {
         if (!this.files.has(command.args.file)) throw new Error(`${command.args.file} cannot be played`);
         this.playing.set(targetName(command.args.target), command.args.file);
         return {};
+      case 'examineSound':
+        return { seconds: 1 };
       case 'stopPlayback':
         this.playing.clear();
         return {};
