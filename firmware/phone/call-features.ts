@@ -1,32 +1,12 @@
-import type { Settings } from '#firmware/config/settings.ts';
 import { anonymousLine } from '#firmware/sip/anonymous-caller.ts';
 import { autoAnswerLines } from '#firmware/sip/answer-mode.ts';
 import type { CallRemarks } from '#firmware/sip/call-remarks.ts';
 import type { NameAddr } from '#firmware/sip/message/name-addr.ts';
 import type { CallHeader } from './call-plan.ts';
+import type { DialPrefixes } from './line-features.ts';
 import { partyOf } from './remote-party.ts';
 
 const remarkAtMost = 64;
-
-/** What a line does with calls that ask to be accepted at once. */
-export interface LineFeatures {
-  readonly autoAnswer: 'off' | 'idle' | 'notBusy' | 'always';
-  /** Who may ask for it, as a person would dial them; empty = everybody. */
-  readonly autoAnswerFrom: readonly string[];
-  readonly autoAnswerMuted: boolean;
-  /** Those who are called do not learn who calls. */
-  readonly hideNumber: boolean;
-  /** Callers who do not say who they are are refused. */
-  readonly rejectAnonymous: boolean;
-  /** Urgent calls ring although nobody is to disturb. */
-  readonly urgentRings: boolean;
-}
-
-/** What may be dialled before a number; empty = nothing. */
-export interface DialPrefixes {
-  readonly intercom: string;
-  readonly hideNumber: string;
-}
 
 /** What a person wants of one call. */
 export interface CallWishes {
@@ -34,21 +14,6 @@ export interface CallWishes {
   readonly intercom?: boolean | undefined;
   /** The far end does not learn who calls. */
   readonly hideNumber?: boolean | undefined;
-}
-
-export function lineFeaturesOf(settings: Settings, line: string): LineFeatures {
-  return {
-    autoAnswer: settings.get('line.*.autoAnswer', line),
-    autoAnswerFrom: settings.get('line.*.autoAnswerFrom', line),
-    autoAnswerMuted: settings.get('line.*.autoAnswerMuted', line),
-    hideNumber: settings.get('line.*.hideNumber', line),
-    rejectAnonymous: settings.get('line.*.rejectAnonymous', line),
-    urgentRings: settings.get('line.*.urgentRings', line),
-  };
-}
-
-export function dialPrefixesOf(settings: Settings): DialPrefixes {
-  return { intercom: settings.get('phone.intercomPrefix'), hideNumber: settings.get('phone.hideNumberPrefix') };
 }
 
 /** Takes the prefixes off what was dialled, in any order. */

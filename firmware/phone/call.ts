@@ -16,6 +16,7 @@ import { freshHabits } from './digit-sender.ts';
 import { Machine } from './machine.ts';
 import { Negotiation, type NegotiationRecord } from './negotiation.ts';
 import { Redirection } from './redirection.ts';
+import { partyOf } from './remote-party.ts';
 
 /** How long media may take to come back before a call without a port is given up. */
 const portPatienceMs = 4_000;
@@ -33,7 +34,7 @@ export class Call {
   readonly #digits: CallDigits;
   readonly #redirection: Redirection | undefined;
   #session: SessionId | undefined;
-  #remoteName: string;
+  #remote: RemoteParty;
   #onHold = false;
   /** The Reason that the far end is told. */
   #farewell: string | undefined;
@@ -51,7 +52,7 @@ export class Call {
     this.#onHold = record?.onHold ?? false;
     this.#session = record?.session.session ?? (way.direction === 'incoming' ? way.session : undefined);
     this.#redirection = way.direction === 'outgoing' ? new Redirection(way.target) : undefined;
-    this.#remoteName = plan.remote.displayName;
+    this.#remote = plan.remote;
     this.#machine = new Machine<CallTableState, CallInput, CallAction, CallTimer>(
       callTable,
       record ? 'active' : way.direction === 'outgoing' ? 'opening' : 'offered',
@@ -138,7 +139,7 @@ export class Call {
   }
 
   get remote(): RemoteParty {
-    return { displayName: this.#remoteName, uri: this.plan.remote.uri };
+    return this.#remote;
   }
 
   get onHold(): boolean {
@@ -263,8 +264,11 @@ export class Call {
 
   take(now: Milliseconds, event: UserAgentEvent): void {
     if (event.type === 'progress') this.#progress(now, event.statusCode, event.body);
-    else if (event.type === 'accepted') this.#answered(now, event.body, event.remote.displayName);
-    else if (event.type === 'confirmed') this.#confirmed(now, event.body);
+    else if (event.type === 'identified') this.#remote = partyOf(event.remote);
+    else if (event.type === 'accepted') {
+      if (event.asserted) this.#remote = partyOf(event.asserted);
+      this.#answered(now, event.body, event.remote.displayName);
+    } else if (event.type === 'confirmed') this.#confirmed(now, event.body);
     else if (event.type === 'failed') this.#failed(now, event);
     else if (event.type === 'reoffered') this.#reoffered(now, event.body);
     else if (event.type === 'reofferAnswered') this.#negotiation.offerAnswered(now, event.statusCode, event.body);
@@ -290,7 +294,7 @@ export class Call {
 
   #answered(now: Milliseconds, body: Body | undefined, displayName: string | undefined): void {
     if (!this.alive) return;
-    this.#remoteName ||= displayName ?? '';
+    if (this.#remote.displayName === '') this.#remote = { ...this.#remote, displayName: displayName ?? '' };
     const problem = body ? this.#negotiation.applyFinalAnswer(now, body) : this.#missingAnswer();
     this.#machine.input(now, this.#usable(problem) ? 'answered' : 'unusable');
   }

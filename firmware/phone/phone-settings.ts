@@ -6,8 +6,8 @@ import { type SrtpSuiteName, srtpSuiteNames } from '#firmware/core/srtp-suites.t
 import type { Fingerprint } from '#firmware/sdp/media-security.ts';
 import type { AccountKeepAlive, AccountTransport } from '#firmware/sip/account.ts';
 import { parseUri, type SipUri } from '#firmware/sip/message/uri.ts';
-import { type DialPrefixes, dialPrefixesOf, type LineFeatures, lineFeaturesOf } from './call-features.ts';
 import { type CodecName, codecNames, type OpusWishes } from './codec-choice.ts';
+import { type DialPrefixes, dialPrefixesOf, type LineFeatures, lineFeaturesOf } from './line-features.ts';
 import { type MixingSettings, mixingSettingsOf } from './mixing-settings.ts';
 
 /** What a sound card may be asked for. */

@@ -1,4 +1,4 @@
-import type { Request } from './message/message.ts';
+import type { Message } from './message/message.ts';
 import { NameAddr, parseNameAddrList } from './message/name-addr.ts';
 import type { Uri } from './message/uri.ts';
 
@@ -7,14 +7,13 @@ const hidingWords: ReadonlySet<string> = new Set(['id', 'header', 'user']);
 
 /**
  * RFC 3325 §9.1: who calls, as a server that is trusted says; `undefined` when it says nothing, or not to be told. A number without a name
- * keeps the name of From when that is of the same user: no other name is his.
+ * keeps the name of `from` when that is of the same user: no other name is his.
  */
-export function assertedIdentityOf(request: Request): NameAddr | undefined {
-  const privacy = request.headerValues('Privacy').flatMap((value) => value.split(';'));
+export function assertedIdentityOf(message: Message, from: NameAddr): NameAddr | undefined {
+  const privacy = message.headerValues('Privacy').flatMap((value) => value.split(';'));
   if (privacy.some((word) => hidingWords.has(word.trim().toLowerCase()))) return undefined;
-  const [asserted] = request.headers.listOf('p-asserted-identity', parseNameAddrList);
+  const [asserted] = message.headers.listOf('p-asserted-identity', parseNameAddrList);
   if (!asserted || asserted.displayName !== undefined) return asserted;
-  const { from } = request;
   const user = userOf(asserted.uri);
   return user !== undefined && user === userOf(from.uri) ? new NameAddr(asserted.uri, from.displayName) : asserted;
 }

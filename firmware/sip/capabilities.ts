@@ -1,5 +1,6 @@
 import { answerModeOption } from './answer-mode.ts';
 import { readTypes } from './body-parts.ts';
+import { fromChangeOption } from './connected-identity.ts';
 import { messageSummaryPackage } from './dialog/event-package.ts';
 import { type NotifiedPackage, notifiedCompletion, notifiedDialogs, notifiedPresence } from './dialog/notified-package.ts';
 import { composingDocumentType } from './event/composing-document.ts';
@@ -34,7 +35,7 @@ export const receiveInfoLine = ['Recv-Info', digitPackage] as const;
 export const messageType = 'text/plain';
 
 /** Option tags of extensions (RFC 3261 §19.2) that a peer may require of us. */
-export const supportedOptions: readonly string[] = ['100rel', 'timer', 'replaces', 'norefersub', answerModeOption];
+export const supportedOptions: readonly string[] = ['100rel', 'timer', 'replaces', 'norefersub', answerModeOption, fromChangeOption];
 
 /** The event packages by which others may know how we stand. */
 export function notifiedPackages({ acceptWatchers, offerCompletion }: UserAgentSettings): readonly NotifiedPackage[] {

@@ -62,7 +62,15 @@ export type UserAgentEvent =
       readonly body?: Body;
     }
   /** Our INVITE got a 2xx. */
-  | { readonly type: 'accepted'; readonly session: SessionId; readonly body?: Body; readonly remote: NameAddr }
+  | {
+      readonly type: 'accepted';
+      readonly session: SessionId;
+      readonly body?: Body;
+      readonly remote: NameAddr;
+      readonly asserted?: NameAddr;
+    }
+  /** RFC 4916: the call is with somebody else now. */
+  | { readonly type: 'identified'; readonly session: SessionId; readonly remote: NameAddr }
   /** The ACK of the 2xx we sent; `body` is the answer to an offer we made there. */
   | { readonly type: 'confirmed'; readonly session: SessionId; readonly body?: Body }
   | {

@@ -25,8 +25,8 @@ export interface DialogParts {
 export class Dialog {
   readonly callId: string;
   readonly local: NameAddr;
-  readonly remote: NameAddr;
   readonly routeSet: readonly NameAddr[];
+  #remote: NameAddr;
   #remoteTarget: Uri;
   #localSequence: number;
   /** Our Contact as the far end knows it from a request; `undefined` until there was one. */
@@ -37,7 +37,7 @@ export class Dialog {
   constructor(parts: DialogParts) {
     this.callId = parts.callId;
     this.local = parts.local;
-    this.remote = parts.remote;
+    this.#remote = parts.remote;
     this.routeSet = parts.routeSet;
     this.#remoteTarget = parts.remoteTarget;
     this.#localSequence = parts.localSequence;
@@ -86,6 +86,11 @@ export class Dialog {
       localSequence: subscribe.cSeq.number,
       remoteSequence: undefined,
     });
+  }
+
+  /** Our To in requests we send. */
+  get remote(): NameAddr {
+    return this.#remote;
   }
 
   /** Their Contact. */
@@ -152,6 +157,13 @@ export class Dialog {
   /** RFC 3261 §12.2: target refresh requests and their 2xx move the remote target. */
   refresh(message: Message): void {
     this.#remoteTarget = contactOf(message) ?? this.#remoteTarget;
+  }
+
+  /** RFC 4916 §4.3: they are somebody else now, so our requests go to those; true if that is news. */
+  learnRemote(from: NameAddr): boolean {
+    if (from.tag !== this.#remote.tag || from.uri.toString() === this.#remote.uri.toString()) return false;
+    this.#remote = from;
+    return true;
   }
 
   describe(): object {

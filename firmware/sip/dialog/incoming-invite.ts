@@ -5,6 +5,7 @@ import { answerModeOf } from '../answer-mode.ts';
 import { assertedIdentityOf } from '../asserted-identity.ts';
 import { completionLines } from '../call-completion.ts';
 import { dialogLines } from '../capabilities.ts';
+import { noteConnectedIdentity } from '../connected-identity.ts';
 import type { DialogNames } from '../event/dialog-document.ts';
 import type { Identity } from '../identity.ts';
 import type { ResponseParts } from '../message/build.ts';
@@ -117,6 +118,7 @@ export class IncomingInvite implements Call, DialogUsage {
     } else if (request.method === 'PRACK') this.#acknowledged(now, transaction);
     else if (request.method === 'UPDATE' && !descriptionOf(request)) {
       this.#dialog.refresh(request);
+      noteConnectedIdentity({ ...this.#parts, dialog: this.#dialog }, transaction);
       core.respond(now, transaction, 200, { headers: dialogLines(core.settings), contact: this.#contact() });
     } else if (request.method === 'INVITE' || request.method === 'UPDATE') respondBusyWithOffer(core, now, transaction);
     else answerAside(core, now, id, transaction);
@@ -161,7 +163,8 @@ export class IncomingInvite implements Call, DialogUsage {
     const found = replacedBy(core, request);
     const replaces = found && 'session' in found ? { replaces: found.session } : {};
     // RFC 3325 §5: only the account's own server is believed.
-    const asserted = identity.account && identity.isServer(transaction.flow.remote.address) ? assertedIdentityOf(request) : undefined;
+    const asserted =
+      identity.account && identity.isServer(transaction.flow.remote.address) ? assertedIdentityOf(request, request.from) : undefined;
     const caller = asserted ? { asserted } : {};
     core.emit({ type: 'incoming', session, request, ...(account !== undefined && { account }), ...caller, ...replaces });
   }

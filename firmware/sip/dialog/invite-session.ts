@@ -2,6 +2,7 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { AgentCore, Call, DialogUsage, Replaceable } from '../agent-core.ts';
 import { dialogLines, digitPackage } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
+import { noteConnectedIdentity } from '../connected-identity.ts';
 import type { DialogNames } from '../event/dialog-document.ts';
 import type { Identity } from '../identity.ts';
 import type { Message, Request, Response } from '../message/message.ts';
@@ -219,8 +220,10 @@ export class InviteSession implements Call, DialogUsage {
     else if (request.method !== 'INVITE' && request.method !== 'UPDATE') {
       const taken = this.#machine.state === 'confirmed' && this.#events.take(now, transaction);
       if (!taken) answerAside(core, now, id, transaction);
-    } else if (this.#machine.state === 'confirmed') this.#offers.receive(now, transaction);
-    else core.respond(now, transaction, 491);
+    } else if (this.#machine.state === 'confirmed') {
+      noteConnectedIdentity(this.#parts, transaction);
+      this.#offers.receive(now, transaction);
+    } else core.respond(now, transaction, 491);
   }
 
   acknowledged(now: Milliseconds, ack: Request): void {

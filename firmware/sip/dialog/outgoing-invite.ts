@@ -2,6 +2,7 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
 import type { AgentCore, Call } from '../agent-core.ts';
 import { fromOf, preferredIdentityLines } from '../anonymous-caller.ts';
+import { assertedIdentityOf } from '../asserted-identity.ts';
 import { completionOf } from '../call-completion.ts';
 import { dialogLines } from '../capabilities.ts';
 import { ClientRequest } from '../client-request.ts';
@@ -202,7 +203,10 @@ export class OutgoingInvite implements Call {
     const session = new InviteSession({ core, id, identity, dialog, ownsCallId: true, terms: this.#terms, described });
     session.theyAccepted(now, response, { sequence, again });
     const body = this.#bodyOf(response, branch);
-    core.emit({ type: 'accepted', session: id, remote: dialog.remote, ...(body && { body }) });
+    // RFC 3325 §5: only the account's own server is believed.
+    const believed = identity.account && identity.isServer(this.#parts.destination.host);
+    const asserted = believed ? assertedIdentityOf(response, response.to) : undefined;
+    core.emit({ type: 'accepted', session: id, remote: dialog.remote, ...(asserted && { asserted }), ...(body && { body }) });
   }
 
   /** What the accepting branch says of its media, unless its last word on that has been told already. */

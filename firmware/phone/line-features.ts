@@ -1,0 +1,36 @@
+import type { Settings } from '#firmware/config/settings.ts';
+
+/** What a line does with calls that ask to be accepted at once. */
+export interface LineFeatures {
+  readonly autoAnswer: 'off' | 'idle' | 'notBusy' | 'always';
+  /** Who may ask for it, as a person would dial them; empty = everybody. */
+  readonly autoAnswerFrom: readonly string[];
+  readonly autoAnswerMuted: boolean;
+  /** Those who are called do not learn who calls. */
+  readonly hideNumber: boolean;
+  /** Callers who do not say who they are are refused. */
+  readonly rejectAnonymous: boolean;
+  /** Urgent calls ring although nobody is to disturb. */
+  readonly urgentRings: boolean;
+}
+
+/** What may be dialled before a number; empty = nothing. */
+export interface DialPrefixes {
+  readonly intercom: string;
+  readonly hideNumber: string;
+}
+
+export function lineFeaturesOf(settings: Settings, line: string): LineFeatures {
+  return {
+    autoAnswer: settings.get('line.*.autoAnswer', line),
+    autoAnswerFrom: settings.get('line.*.autoAnswerFrom', line),
+    autoAnswerMuted: settings.get('line.*.autoAnswerMuted', line),
+    hideNumber: settings.get('line.*.hideNumber', line),
+    rejectAnonymous: settings.get('line.*.rejectAnonymous', line),
+    urgentRings: settings.get('line.*.urgentRings', line),
+  };
+}
+
+export function dialPrefixesOf(settings: Settings): DialPrefixes {
+  return { intercom: settings.get('phone.intercomPrefix'), hideNumber: settings.get('phone.hideNumberPrefix') };
+}
