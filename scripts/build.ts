@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
+import { keptConstants, nodeProgram } from './node-program.ts';
 
 const root = join(import.meta.dirname, '..');
 const output = join(root, 'dist');
@@ -39,10 +40,8 @@ console.log(`built ${services.join(', ')} in ${Math.round(performance.now() - st
 async function bundleServices(): Promise<string[]> {
   return await write({
     ...shared,
+    ...nodeProgram,
     entryPoints: services.map((name) => `services/${name}/main.ts`),
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
     // Only our own sources are bundled, all of them ES modules: nothing needs `require`, and top-level `await` stays.
     banner: { js: '#!/usr/bin/env node' },
   });
@@ -50,10 +49,12 @@ async function bundleServices(): Promise<string[]> {
 
 async function bundlePages(): Promise<string[]> {
   const entry = `${pages}/main.tsx`;
+  // Runs beside the page, in the thread of the browser's sound.
+  const worklet = `${pages}/sound-worklet.ts`;
   if (!existsSync(join(root, entry))) return [];
   const paths = await write({
     ...shared,
-    entryPoints: [entry],
+    entryPoints: [entry, worklet],
     platform: 'browser',
     target: 'es2022',
     jsx: 'automatic',
@@ -69,7 +70,7 @@ async function write(options: typeof shared & BuildOptions): Promise<string[]> {
   const { outputFiles } = await build(options);
   for (const { path, contents } of outputFiles) {
     const isProgram = options.platform === 'node' && path.endsWith('.js');
-    const bytes = isProgram ? Buffer.from(plainComments(Buffer.from(contents).toString())) : contents;
+    const bytes = isProgram ? Buffer.from(plainComments(await keptConstants(Buffer.from(contents).toString()))) : contents;
     await replace(path, (fresh) => writeFile(fresh, bytes, { mode: isProgram ? 0o755 : 0o644 }));
   }
   return outputFiles.map((file) => file.path);

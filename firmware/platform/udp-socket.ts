@@ -1,4 +1,5 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import type { LookupOneOptions } from 'node:dns';
 import { isIPv6 } from 'node:net';
 import { messageOf, ResourceError } from '../core/errors.ts';
 import type { TrafficMarker } from './traffic-class.ts';
@@ -23,6 +24,11 @@ export interface UdpSocketOptions {
   readonly mark?: TrafficMarker | undefined;
 }
 
+/** Only addresses get here: without this, each datagram takes the detour of a name and leaves a turn of the event queue later. */
+const already = (address: string, _options: LookupOneOptions, found: Found): void => found(null, address, isIPv6(address) ? 6 : 4);
+
+type Found = (error: NodeJS.ErrnoException | null, address: string, family: number) => void;
+
 /** One bound UDP socket. */
 export class UdpSocket {
   readonly #options: UdpSocketOptions;
@@ -35,7 +41,7 @@ export class UdpSocket {
   /** Binds; throws ResourceError when the address or port is not to be had. */
   async open(): Promise<SocketAddress> {
     const { address, port, onDatagram, onFailure } = this.#options;
-    const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4', ipv6Only: isIPv6(address) });
+    const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4', ipv6Only: isIPv6(address), lookup: already });
     await new Promise<void>((resolve, reject) => {
       socket.once('error', (error) => {
         socket.close();

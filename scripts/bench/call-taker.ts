@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { bundled } from './bundled.ts';
 
 /** A process that rings and takes every call: our SIP stack, or Debian's baresip without sound. */
 export class CallTaker {
@@ -14,8 +15,8 @@ export class CallTaker {
   }
 
   /** Our stack, without media. */
-  static start(port: number): Promise<CallTaker> {
-    return CallTaker.#started(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'responder.ts'), String(port)], 'ready');
+  static async start(port: number): Promise<CallTaker> {
+    return await CallTaker.#started(process.execPath, [await bundled('responder'), String(port)], 'ready');
   }
 
   static startBaresip(port: number, folder: string): Promise<CallTaker> {

@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { importBundled } from './bundled.ts';
 import { callRows } from './calls.ts';
 import { capacityRows } from './capacity.ts';
 import { codecRows } from './codecs.ts';
@@ -12,7 +13,7 @@ import { leakRows } from './leaks.ts';
 import { liveStateRows } from './live-state.ts';
 import type { BenchRow, BenchScope } from './row.ts';
 import { rtpPacingRows } from './rtp-pacing.ts';
-import { sipMessageRows } from './sip-messages.ts';
+import type { sipMessageRows } from './sip-messages.ts';
 import { srtpRows } from './srtp.ts';
 
 /**
@@ -21,7 +22,7 @@ import { srtpRows } from './srtp.ts';
  */
 
 const areas: Readonly<Record<string, (scope: BenchScope) => Promise<readonly BenchRow[]> | readonly BenchRow[]>> = {
-  messages: sipMessageRows,
+  messages: messageRows,
   srtp: srtpRows,
   state: liveStateRows,
   calls: callRows,
@@ -62,6 +63,12 @@ const machine = { node: process.version, cpu: cpus()[0]?.model ?? 'unknown', cor
 const file = values.json ?? join(mkdtempSync(join(tmpdir(), 'hookswitch-bench-')), 'bench.json');
 writeFileSync(file, `${JSON.stringify({ machine, rows }, null, 2)}\n`);
 console.log(`\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; as JSON in ${file}`);
+
+/** In the form in which it runs on the device. */
+async function messageRows(): Promise<readonly BenchRow[]> {
+  const program = (await importBundled('sip-messages')) as { readonly sipMessageRows: typeof sipMessageRows };
+  return await program.sipMessageRows();
+}
 
 function print(measured: readonly BenchRow[]): void {
   const width = Math.max(...measured.map(({ name }) => name.length));

@@ -1,6 +1,6 @@
 import { charClass, code, isAt, quote } from './grammar.ts';
-import { isPlaced, PlacedParams, paramValueEnd } from './params.ts';
-import { classEnd, codesOf, lowerBetween, spaceEnd } from './scan.ts';
+import { paramValueEnd, valueBetween } from './params.ts';
+import { classEnd, codesOf, isLowerAt, lowerBetween, lowerCodeAt, spaceEnd } from './scan.ts';
 
 /**
  * RFC 3261 §25.1 challenge or credentials: a scheme and its parameters. Serves WWW-Authenticate, Proxy-Authenticate, Authorization and
@@ -35,22 +35,127 @@ export function parseAuthParams(
   end: number = text.length,
   codes: Uint8Array = codesOf(text),
 ): ReadonlyMap<string, string> | undefined {
-  const places: number[] = [];
+  let params: AuthParams | undefined;
   let at = start;
-  for (;;) {
+  for (let count = 0; count < paramsAtMost; count++) {
     const name = spaceEnd(codes, at, end);
     const nameEnd = classEnd(codes, name, end, charClass.token);
-    if (nameEnd === name || places.length === 4 * paramsAtMost || isPlaced(codes, places, name, nameEnd)) return undefined;
     const equals = spaceEnd(codes, nameEnd, end);
-    if (equals >= end || codes[equals] !== code.equals) return undefined;
+    if (nameEnd === name || equals >= end || codes[equals] !== code.equals) return undefined;
     const value = spaceEnd(codes, equals + 1, end);
     const valueEnd = paramValueEnd(codes, value, end);
     if (valueEnd <= value) return undefined;
-    places.push(name, nameEnd, value, valueEnd);
+    const place = new AuthParamPlace(lettersOf(nameEnd - name, lowerCodeAt(codes, name)), name, value, valueEnd);
+    if (!params) params = new AuthParams(text, codes, place);
+    else if (!params.add(place)) return undefined;
     at = spaceEnd(codes, valueEnd, end);
-    if (at === end) return new PlacedParams(text, codes, places);
+    if (at === end) return params;
     if (codes[at] !== code.comma) return undefined;
     at++;
+  }
+  return undefined;
+}
+
+/** Length and first letter of a name: different ones mean different names, and those of credentials all differ. */
+function lettersOf(length: number, first: number): number {
+  return length * 256 + first;
+}
+
+/** Where a parameter stands in the text. */
+class AuthParamPlace {
+  readonly letters: number;
+  readonly name: number;
+  readonly value: number;
+  readonly valueEnd: number;
+  next: AuthParamPlace | undefined;
+
+  constructor(letters: number, name: number, value: number, valueEnd: number) {
+    this.letters = letters;
+    this.name = name;
+    this.value = value;
+    this.valueEnd = valueEnd;
+    this.next = undefined;
+  }
+
+  get nameEnd(): number {
+    return this.name + (this.letters >> 8);
+  }
+}
+
+/** Parameters that stay in the text they came in until somebody asks, in a chain, each name once. */
+class AuthParams implements ReadonlyMap<string, string> {
+  readonly #text: string;
+  readonly #codes: Uint8Array;
+  readonly #first: AuthParamPlace;
+  #last: AuthParamPlace;
+
+  constructor(text: string, codes: Uint8Array, first: AuthParamPlace) {
+    this.#text = text;
+    this.#codes = codes;
+    this.#first = first;
+    this.#last = first;
+  }
+
+  /** False if the name is there already. */
+  add(added: AuthParamPlace): boolean {
+    for (let place: AuthParamPlace | undefined = this.#first; place; place = place.next) {
+      if (place.letters === added.letters && isLowerAt(this.#codes, place.name, this.#nameOf(added))) return false;
+    }
+    this.#last.next = added;
+    this.#last = added;
+    return true;
+  }
+
+  get(name: string): string | undefined {
+    const place = this.#find(name);
+    return place && valueBetween(this.#text, this.#codes, place.value, place.valueEnd);
+  }
+
+  has(name: string): boolean {
+    return this.#find(name) !== undefined;
+  }
+
+  get size(): number {
+    return this.#all().size;
+  }
+
+  forEach(visit: (value: string, name: string, map: ReadonlyMap<string, string>) => void): void {
+    for (const [name, value] of this.#all()) visit(value, name, this);
+  }
+
+  entries(): MapIterator<[string, string]> {
+    return this.#all().entries();
+  }
+
+  keys(): MapIterator<string> {
+    return this.#all().keys();
+  }
+
+  values(): MapIterator<string> {
+    return this.#all().values();
+  }
+
+  [Symbol.iterator](): MapIterator<[string, string]> {
+    return this.#all().entries();
+  }
+
+  #find(name: string): AuthParamPlace | undefined {
+    const letters = lettersOf(name.length, name.charCodeAt(0));
+    let place: AuthParamPlace | undefined = this.#first;
+    while (place && (place.letters !== letters || !isLowerAt(this.#codes, place.name, name))) place = place.next;
+    return place;
+  }
+
+  #nameOf(place: AuthParamPlace): string {
+    return lowerBetween(this.#text, this.#codes, place.name, place.nameEnd);
+  }
+
+  #all(): ReadonlyMap<string, string> {
+    const params = new Map<string, string>();
+    for (let place: AuthParamPlace | undefined = this.#first; place; place = place.next) {
+      params.set(this.#nameOf(place), valueBetween(this.#text, this.#codes, place.value, place.valueEnd));
+    }
+    return params;
   }
 }
 

@@ -89,7 +89,7 @@ function withTag(to: HeaderField, tag: string | undefined): HeaderField {
   const value = tag === undefined ? undefined : to.as(parseNameAddr);
   if (tag === undefined || !value || value.tag !== undefined) return to;
   const tagged = value.withParam('tag', tag);
-  return HeaderField.read(to.name, to.key, singleLine(tagged.toString()), parseNameAddr, tagged);
+  return HeaderField.read(to, singleLine(tagged.toString()), parseNameAddr, tagged);
 }
 
 /**
@@ -172,7 +172,7 @@ export function replaceTopVia(request: Request, via: Via): Request {
   if (!top) return withTopVia(request, via);
   const [first, ...rest] = top.as(parseViaList) ?? [];
   const text = via.toString() + top.value.slice(first?.toString().length ?? top.value.length);
-  const replaced = HeaderField.read(top.name, top.key, singleLine(text), parseViaList, [via, ...rest]);
+  const replaced = HeaderField.read(top, singleLine(text), parseViaList, [via, ...rest]);
   const fields = request.headers.fields.map((field) => (field === top ? replaced : field));
   return request.with({ headers: new HeaderList(fields) });
 }

@@ -237,13 +237,3 @@ export function hexDigit(character: number): number {
   const letter = character | 32;
   return letter >= 97 && letter <= 102 ? letter - 87 : -1;
 }
-
-/** The text from `start` to `end` in lower case, without work when it already is. */
-export function lowerSlice(text: string, start: number, end: number): string {
-  const slice = text.slice(start, end);
-  for (let at = start; at < end; at++) {
-    const character = text.charCodeAt(at);
-    if (character >= 65 && character <= 90) return slice.toLowerCase();
-  }
-  return slice;
-}

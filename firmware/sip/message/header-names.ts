@@ -1,33 +1,26 @@
 import { codesOf, lowerCodeAt } from './scan.ts';
 
-/** A header name this stack knows, in one of its spellings. */
-export interface KnownHeader {
-  /** As it is usually written: `Call-ID`, or the compact form `i`. */
-  readonly spelling: string;
+/** The name of a header. */
+export interface HeaderName {
+  /** As written: `Call-ID`, `CALL-ID`, or the compact form `i`. */
+  readonly name: string;
   /** The lower-cased long form: `call-id`. */
   readonly key: string;
+  /** True if the parser looks at the value before it lets a message in. */
+  readonly isJudged: boolean;
   /** A bit of its own if the header may stand in a message only once, else 0. */
   readonly onceBit: number;
-  /** Its place among `judged`, from 1 on; 0 if it is not one of them. */
-  readonly judgedAs: number;
+}
+
+/** One that this stack knows, in one of its spellings. */
+interface KnownHeader extends HeaderName {
   /** The characters of the spelling, and the same in lower case. */
   readonly codes: Uint8Array;
   readonly lowerCodes: Uint8Array;
 }
 
-/** Headers whose values the parser looks at before it lets a message in, by key. */
-export const judged = [
-  'via',
-  'from',
-  'to',
-  'call-id',
-  'cseq',
-  'content-length',
-  'max-forwards',
-  'contact',
-  'route',
-  'record-route',
-] as const;
+/** Headers whose values the parser looks at before it lets a message in. */
+const judged = ['Via', 'From', 'To', 'Call-ID', 'CSeq', 'Content-Length', 'Max-Forwards', 'Contact', 'Route', 'Record-Route'];
 
 /** Headers whose value is no list and decides what happens: a second one means that two readers may see different requests. */
 const once = [
@@ -84,10 +77,10 @@ function buildTable(): readonly (KnownHeader | undefined)[] {
     const bit = once.indexOf(longForm);
     const key = longForm.toLowerCase();
     filled[slot] = {
-      spelling,
+      name: spelling,
       key,
+      isJudged: judged.includes(longForm),
       onceBit: bit < 0 ? 0 : 1 << bit,
-      judgedAs: judged.findIndex((one) => one === key) + 1,
       codes,
       lowerCodes: codesOf(spelling.toLowerCase()),
     };
@@ -105,35 +98,54 @@ function slotOf(codes: Uint8Array, start: number, end: number): number {
   return (length * 67 + first * 31 + middle * 17 + last * 7) & (slots - 1);
 }
 
-/** The known header whose name stands from `start` to `end`, in any case: the text there is a token then. */
-export function knownHeader(codes: Uint8Array, start: number, end: number): KnownHeader | undefined {
+/** The known header whose name stands from `start` to `end`, as it is written there: the text there is a token then. */
+export function knownHeader(text: string, codes: Uint8Array, start: number, end: number): HeaderName | undefined {
   if (start >= end) return undefined;
+  // Nearly always it is the first one looked at, written as usual.
+  const first = table[slotOf(codes, start, end)];
+  if (first && first.codes.length === end - start && isNamed(first.codes, codes, start)) return first;
+  const known = knownBetween(codes, start, end);
+  if (!known || isNamed(known.codes, codes, start)) return known;
+  return { name: text.slice(start, end), key: known.key, isJudged: known.isJudged, onceBit: known.onceBit };
+}
+
+function knownBetween(codes: Uint8Array, start: number, end: number): KnownHeader | undefined {
   for (let slot = slotOf(codes, start, end); ; slot = (slot + 1) & (slots - 1)) {
     const candidate = table[slot];
-    if (!candidate || (candidate.codes.length === end - start && isNamed(candidate, codes, start))) return candidate;
+    if (!candidate) return undefined;
+    const { lowerCodes } = candidate;
+    if (lowerCodes.length === end - start && isNamedInAnyCase(lowerCodes, codes, start)) return candidate;
   }
 }
 
 /** True if the name at `start` is written as it usually is. */
-export function isUsualSpelling(known: KnownHeader, codes: Uint8Array, start: number): boolean {
-  const usual = known.codes;
-  for (let i = 0; i < usual.length; i++) if (codes[start + i] !== usual[i]) return false;
+function isNamed(name: Uint8Array, codes: Uint8Array, start: number): boolean {
+  for (let i = 0; i < name.length; i++) if (codes[start + i] !== name[i]) return false;
   return true;
 }
 
-function isNamed(candidate: KnownHeader, codes: Uint8Array, start: number): boolean {
-  if (isUsualSpelling(candidate, codes, start)) return true;
-  const { lowerCodes } = candidate;
-  for (let i = 0; i < lowerCodes.length; i++) if (lowerCodeAt(codes, start + i) !== lowerCodes[i]) return false;
+function isNamedInAnyCase(lowerName: Uint8Array, codes: Uint8Array, start: number): boolean {
+  for (let i = 0; i < lowerName.length; i++) if (lowerCodeAt(codes, start + i) !== lowerName[i]) return false;
   return true;
+}
+
+/** A header that this stack does not know. */
+export function otherHeader(name: string): HeaderName {
+  return { name, key: name.toLowerCase(), isJudged: false, onceBit: 0 };
 }
 
 /** For names that are asked for in the code, as they are usually written and as keys. */
+const usual: ReadonlyMap<string, HeaderName> = new Map(table.flatMap((known) => (known ? [[known.name, known] as const] : [])));
 const keys: ReadonlyMap<string, string> = new Map(
-  table.flatMap((known) => (known ? [[known.spelling, known.key] as const, [known.key, known.key] as const] : [])),
+  table.flatMap((known) => (known ? [[known.name, known.key] as const, [known.key, known.key] as const] : [])),
 );
+
+/** The header of that name, a token. */
+export function headerNamed(name: string): HeaderName {
+  return usual.get(name) ?? knownHeader(name, codesOf(name), 0, name.length) ?? otherHeader(name);
+}
 
 /** The lower-cased long form of a header name: `v` and `VIA` give `via`. */
 export function headerKey(name: string): string {
-  return keys.get(name) ?? knownHeader(codesOf(name), 0, name.length)?.key ?? name.toLowerCase();
+  return keys.get(name) ?? headerNamed(name).key;
 }

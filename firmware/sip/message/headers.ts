@@ -1,6 +1,6 @@
 import { UsageError } from '#firmware/core/errors.ts';
 import { isToken } from './grammar.ts';
-import { headerKey } from './header-names.ts';
+import { type HeaderName, headerKey, headerNamed } from './header-names.ts';
 import { splitList } from './header-values.ts';
 
 /** Reads a value that stands in a text, whose codes are given when they are at hand; `undefined` if it is malformed. */
@@ -8,12 +8,7 @@ export type ValueReader<T> = (text: string, start: number, end: number, codes?: 
 
 /** One header field as it stood in the message: original name, value unfolded and trimmed. Values are read on first use and kept. */
 export class HeaderField {
-  /** As written: `v`, `VIA`, `Via`. */
-  readonly name: string;
-  /** Lower-cased long form: `via`. */
-  readonly key: string;
-  /** Its place among the headers that the parser judges, from 1 on; 0 if it is not one of them. */
-  readonly judgedAs: number;
+  readonly #header: HeaderName;
   readonly #text: string;
   readonly #start: number;
   readonly #end: number;
@@ -22,10 +17,8 @@ export class HeaderField {
   #read: unknown;
 
   /** For the parser: the value stands in `text` from `start` to `end`. Others use `headerField`, which checks what it is given. */
-  constructor(name: string, key: string, judgedAs: number, text: string, start: number, end: number, codes?: Uint8Array) {
-    this.name = name;
-    this.key = key;
-    this.judgedAs = judgedAs;
+  constructor(header: HeaderName, text: string, start: number, end: number, codes?: Uint8Array) {
+    this.#header = header;
     this.#text = text;
     this.#start = start;
     this.#end = end;
@@ -34,12 +27,27 @@ export class HeaderField {
     this.#read = undefined;
   }
 
-  /** A field whose value is known to read as `value` by `reader`: nobody need read it again. */
-  static read<T>(name: string, key: string, text: string, reader: ValueReader<T>, value: T): HeaderField {
-    const field = new HeaderField(name, key, 0, text, 0, text.length);
+  /** A field in place of another whose value is known to read as `value` by `reader`: nobody need read it again. */
+  static read<T>(replaced: HeaderField, text: string, reader: ValueReader<T>, value: T): HeaderField {
+    const field = new HeaderField(replaced.#header, text, 0, text.length);
     field.#reader = reader;
     field.#read = value;
     return field;
+  }
+
+  /** As written: `v`, `VIA`, `Via`. */
+  get name(): string {
+    return this.#header.name;
+  }
+
+  /** Lower-cased long form: `via`. */
+  get key(): string {
+    return this.#header.key;
+  }
+
+  /** True if the parser looks at the value before it lets a message in. */
+  get isJudged(): boolean {
+    return this.#header.isJudged;
   }
 
   get value(): string {
@@ -64,7 +72,7 @@ export class HeaderField {
 export function headerField(name: string, value: string): HeaderField {
   if (!isToken(name)) throw new UsageError('header-name', `not a header name: ${name}`);
   const text = singleLine(value).trim();
-  return new HeaderField(name, headerKey(name), 0, text, 0, text.length);
+  return new HeaderField(headerNamed(name), text, 0, text.length);
 }
 
 /** `text` without line breaks and NULs. */

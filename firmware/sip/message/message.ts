@@ -20,14 +20,28 @@ import { parseViaList, type Via } from './via.ts';
 
 export type Message = Request | Response;
 
+/** Values that nearly everybody asks for, as they were read: by the parser, or on first use. */
+export class ReadValues {
+  from: NameAddr | undefined = undefined;
+  to: NameAddr | undefined = undefined;
+  callId: string | undefined = undefined;
+  cSeq: CSeq | undefined = undefined;
+  vias: readonly Via[] | undefined = undefined;
+  contacts: Contacts | undefined = undefined;
+  routes: readonly NameAddr[] | undefined = undefined;
+  recordRoutes: readonly NameAddr[] | undefined = undefined;
+}
+
 /** What requests and responses have in common. Typed values are read on first use and kept by their field; messages are immutable. */
 abstract class SipMessage {
   readonly headers: HeaderList;
   readonly body: Uint8Array;
+  readonly #read: ReadValues;
 
-  constructor(headers: HeaderList, body: Uint8Array) {
+  constructor(headers: HeaderList, body: Uint8Array, read: ReadValues) {
     this.headers = headers;
     this.body = body;
+    this.#read = read;
   }
 
   /** The value of the first field of that name in any spelling. */
@@ -43,43 +57,45 @@ abstract class SipMessage {
   // Mandatory headers: the parser has checked them, so these are always there.
 
   get from(): NameAddr {
-    return this.#mandatory('from', parseNameAddr);
+    this.#read.from ??= this.#mandatory('from', parseNameAddr);
+    return this.#read.from;
   }
   get to(): NameAddr {
-    return this.#mandatory('to', parseNameAddr);
+    this.#read.to ??= this.#mandatory('to', parseNameAddr);
+    return this.#read.to;
   }
   get callId(): string {
-    return this.#mandatory('call-id', parseCallId);
+    this.#read.callId ??= this.#mandatory('call-id', parseCallId);
+    return this.#read.callId;
   }
   get cSeq(): CSeq {
-    return this.#mandatory('cseq', parseCSeq);
+    this.#read.cSeq ??= this.#mandatory('cseq', parseCSeq);
+    return this.#read.cSeq;
   }
   get topVia(): Via {
-    const via = this.#mandatory('via', parseViaList)[0];
-    if (!via) throw new InvariantError('a Via field without a value');
+    const via = this.vias[0];
+    if (!via) throw new InvariantError('a message without Via got past the parser');
     return via;
   }
   get vias(): readonly Via[] {
-    return this.headers.listOf('via', parseViaList);
+    this.#read.vias ??= this.headers.listOf('via', parseViaList);
+    return this.#read.vias;
   }
 
   // Lists: empty when the header is not there. The parser has checked Record-Route, and Contact and Route of requests; elsewhere what is
   // malformed is left out.
 
   get contacts(): Contacts {
-    let contacts: readonly NameAddr[] = [];
-    for (const field of this.headers.fields) {
-      const values = field.key === 'contact' ? field.as(parseContacts) : undefined;
-      if (values === '*') return '*';
-      if (values) contacts = contacts.length > 0 ? [...contacts, ...values] : values;
-    }
-    return contacts;
+    this.#read.contacts ??= this.#contacts();
+    return this.#read.contacts;
   }
   get routes(): readonly NameAddr[] {
-    return this.headers.listOf('route', parseNameAddrList);
+    this.#read.routes ??= this.headers.listOf('route', parseNameAddrList);
+    return this.#read.routes;
   }
   get recordRoutes(): readonly NameAddr[] {
-    return this.headers.listOf('record-route', parseNameAddrList);
+    this.#read.recordRoutes ??= this.headers.listOf('record-route', parseNameAddrList);
+    return this.#read.recordRoutes;
   }
   /** Option tags, lower-cased. */
   get require(): readonly string[] {
@@ -140,6 +156,16 @@ abstract class SipMessage {
     return this.headers.listOf('proxy-authorization', parseAuthAsList);
   }
 
+  #contacts(): Contacts {
+    let contacts: readonly NameAddr[] = none;
+    for (const field of this.headers.fields) {
+      const values = field.key === 'contact' ? field.as(parseContacts) : undefined;
+      if (values === '*') return '*';
+      if (values) contacts = contacts.length > 0 ? [...contacts, ...values] : values;
+    }
+    return contacts;
+  }
+
   #mandatory<T>(key: string, reader: ValueReader<T>): T {
     const value = this.headers.firstOf(key)?.as(reader);
     if (value === undefined) throw new InvariantError(`a message without ${key} got past the parser`);
@@ -151,14 +177,16 @@ abstract class SipMessage {
   }
 }
 
+const none: readonly NameAddr[] = [];
+
 /** RFC 3261 §7.1. */
 export class Request extends SipMessage {
   readonly kind = 'request';
   readonly method: string;
   readonly requestUri: Uri;
 
-  constructor(method: string, requestUri: Uri, headers: HeaderList, body: Uint8Array) {
-    super(headers, body);
+  constructor(method: string, requestUri: Uri, headers: HeaderList, body: Uint8Array, read = new ReadValues()) {
+    super(headers, body, read);
     this.method = method;
     this.requestUri = requestUri;
   }
@@ -181,8 +209,8 @@ export class Response extends SipMessage {
   readonly statusCode: number;
   readonly reasonPhrase: string;
 
-  constructor(statusCode: number, reasonPhrase: string, headers: HeaderList, body: Uint8Array) {
-    super(headers, body);
+  constructor(statusCode: number, reasonPhrase: string, headers: HeaderList, body: Uint8Array, read = new ReadValues()) {
+    super(headers, body, read);
     this.statusCode = statusCode;
     this.reasonPhrase = reasonPhrase;
   }

@@ -1,39 +1,49 @@
 import { charClass, code, quote, unquote } from './grammar.ts';
-import { formatParam, formatParams, listAtMost, noParams, readParams } from './params.ts';
-import { Cursor, classEnd, codesOf, quotedEnd, spaceEnd, trimmedEnd } from './scan.ts';
+import { formatParam, formatParams, listAtMost, paramsBetween, readParam, valueBetween } from './params.ts';
+import { Cursor, classEnd, codesOf, isVerbatim, quotedEnd, spaceEnd, trimmedEnd } from './scan.ts';
 import { displayText } from './text.ts';
-import { parseUri, type Uri } from './uri.ts';
+import { parseUri, readUri, type Uri } from './uri.ts';
 
 /** RFC 3261 §20.10 name-addr or addr-spec with its header parameters: From, To, Contact, Route, Refer-To and the like. Immutable. */
 export class NameAddr {
   /** Without quotes and escapes, for people to read; `undefined` when there is none. */
   readonly displayName: string | undefined;
   readonly uri: Uri;
-  /** Header parameters by lower-cased name, quotes and escapes undone; a parameter without a value has the value ''. */
-  readonly params: ReadonlyMap<string, string>;
+  readonly tag: string | undefined;
+  #params: ReadonlyMap<string, string> | undefined;
   readonly #text: string | undefined;
+  readonly #codes: Uint8Array | undefined;
   readonly #start: number;
+  readonly #paramsStart: number;
   readonly #end: number;
 
-  /** From `start` to `end` in `text` stands what the value was parsed from, when it was. */
+  /** From `start` to `end` in `text` stands what the value was parsed from, when it was: without `params` they stay there until asked for. */
   constructor(
     uri: Uri,
     displayName?: string,
-    params: ReadonlyMap<string, string> = noParams,
+    params?: ReadonlyMap<string, string>,
     text?: string,
+    tag?: string,
+    codes?: Uint8Array,
     start = 0,
+    paramsStart = 0,
     end: number = text?.length ?? 0,
   ) {
     this.uri = uri;
     this.displayName = displayName;
-    this.params = params;
+    this.tag = params ? params.get('tag') : tag;
+    this.#params = params;
     this.#text = text;
+    this.#codes = codes;
     this.#start = start;
+    this.#paramsStart = paramsStart;
     this.#end = end;
   }
 
-  get tag(): string | undefined {
-    return this.params.get('tag');
+  /** Header parameters by lower-cased name, quotes and escapes undone; a parameter without a value has the value ''. */
+  get params(): ReadonlyMap<string, string> {
+    this.#params ??= paramsBetween(this.#text, this.#codes, this.#paramsStart, this.#end);
+    return this.#params;
   }
 
   /** A copy with the parameter set. */
@@ -96,28 +106,35 @@ function readNameAddr(cursor: Cursor): NameAddr | undefined {
   if (at < end && codes[at] === code.quote) {
     const nameEnd = quotedEnd(codes, start, end);
     if (nameEnd < 0) return undefined;
-    displayName = displayText(unquote(text, start, nameEnd));
+    displayName = isVerbatim(codes, start, nameEnd) ? text.slice(start + 1, nameEnd - 1) : displayText(unquote(text, start, nameEnd));
     at = spaceEnd(codes, nameEnd, end);
     if (at >= end || codes[at] !== code.less) return undefined;
   } else {
     at = classEnd(codes, start, end, charClass.displayName);
     if (at < end && at > start && codes[at] === code.less) {
       const nameEnd = trimmedEnd(codes, start, at);
-      if (nameEnd > start) displayName = displayText(text.slice(start, nameEnd));
+      if (nameEnd > start)
+        displayName = isVerbatim(codes, start, nameEnd) ? text.slice(start, nameEnd) : displayText(text.slice(start, nameEnd));
     }
   }
-  cursor.at = at;
-  const uri = at < end && codes[at] === code.less ? readBracketed(cursor) : readAddrSpec(cursor, start);
-  const params = uri && readParams(cursor);
-  return params && new NameAddr(uri, displayName, params, text, start, trimmedEnd(codes, start, cursor.at));
+  const isBracketed = at < end && codes[at] === code.less;
+  cursor.at = isBracketed ? at + 1 : at;
+  const uri = isBracketed ? readBracketed(cursor) : readAddrSpec(cursor, start);
+  if (!uri) return undefined;
+  cursor.skipSpace();
+  const paramsStart = cursor.at;
+  let tag: string | undefined;
+  while (readParam(cursor)) if (cursor.isParam('tag')) tag ??= valueBetween(text, codes, cursor.value, cursor.valueEnd);
+  if (cursor.isMalformed) return undefined;
+  return new NameAddr(uri, displayName, undefined, text, tag, codes, start, paramsStart, trimmedEnd(codes, start, cursor.at));
 }
 
+/** The URI whose opening bracket was read. */
 function readBracketed(cursor: Cursor): Uri | undefined {
-  const { text, codes, at, end } = cursor;
-  const close = text.indexOf('>', at + 1);
-  if (close < 0 || close >= end) return undefined;
-  cursor.at = close + 1;
-  return parseUri(text, at + 1, close, codes);
+  const uri = readUri(cursor);
+  if (!uri || cursor.peek() !== code.greater) return undefined;
+  cursor.at++;
+  return uri;
 }
 
 /**

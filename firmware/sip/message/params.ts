@@ -1,5 +1,5 @@
-import { allOfClass, charClass, code, lowerSlice, quote, unquote } from './grammar.ts';
-import { type Cursor, classEnd, lowerCodeAt, quotedEnd, spaceEnd } from './scan.ts';
+import { allOfClass, charClass, code, quote, unquote } from './grammar.ts';
+import { type Cursor, classEnd, isLowerAt, lowerBetween, quotedEnd, spaceEnd } from './scan.ts';
 
 /** No parameters: one for all, never written to. */
 export const noParams: ReadonlyMap<string, string> = new Map();
@@ -8,27 +8,29 @@ export const noParams: ReadonlyMap<string, string> = new Map();
 export const listAtMost = 256;
 
 /**
- * Parameters that stay in the text they came in until somebody asks: most are never asked for. By their places there, four numbers each:
- * where the name begins and ends, where the value does; these two are the same where there is none. The first of several with one name counts.
+ * Well-formed parameters that stay in the text they came in until somebody asks, for most are never asked for: from `start`, a semicolon, to
+ * `end`. The first of several with one name counts.
  */
-export class PlacedParams implements ReadonlyMap<string, string> {
+class TextParams implements ReadonlyMap<string, string> {
   readonly #text: string;
   readonly #codes: Uint8Array;
-  readonly #places: readonly number[];
+  readonly #start: number;
+  readonly #end: number;
 
-  constructor(text: string, codes: Uint8Array, places: readonly number[]) {
+  constructor(text: string, codes: Uint8Array, start: number, end: number) {
     this.#text = text;
     this.#codes = codes;
-    this.#places = places;
+    this.#start = start;
+    this.#end = end;
   }
 
   get(name: string): string | undefined {
-    const at = this.#find(name);
-    return at < 0 ? undefined : this.#valueAt(at);
+    const nameEnd = paramNameEnd(this.#codes, this.#start, this.#end, name);
+    return nameEnd < 0 ? undefined : valueAfter(this.#text, this.#codes, nameEnd, this.#end);
   }
 
   has(name: string): boolean {
-    return this.#find(name) >= 0;
+    return paramNameEnd(this.#codes, this.#start, this.#end, name) >= 0;
   }
 
   get size(): number {
@@ -55,48 +57,64 @@ export class PlacedParams implements ReadonlyMap<string, string> {
     return this.#all().entries();
   }
 
-  #find(name: string): number {
-    const places = this.#places;
-    const codes = this.#codes;
-    const length = name.length;
-    for (let at = 0; at < places.length; at += 4) {
-      const start = places[at] ?? 0;
-      if ((places[at + 1] ?? 0) - start !== length) continue;
-      let same = 0;
-      while (same < length && lowerCodeAt(codes, start + same) === name.charCodeAt(same)) same++;
-      if (same === length) return at;
-    }
-    return -1;
-  }
-
-  #valueAt(at: number): string {
-    const start = this.#places[at + 2] ?? 0;
-    const end = this.#places[at + 3] ?? 0;
-    if (start === end) return '';
-    return this.#codes[start] === code.quote ? unquote(this.#text, start, end) : this.#text.slice(start, end);
-  }
-
   #all(): ReadonlyMap<string, string> {
     const params = new Map<string, string>();
-    for (let at = 0; at < this.#places.length; at += 4) {
-      const name = lowerSlice(this.#text, this.#places[at] ?? 0, this.#places[at + 1] ?? 0);
-      if (!params.has(name)) params.set(name, this.#valueAt(at));
+    for (let at = this.#start; at < this.#end; at = semicolonFrom(this.#codes, at, this.#end)) {
+      const start = spaceEnd(this.#codes, at + 1, this.#end);
+      at = start;
+      while (at < this.#end && !endsName(this.#codes[at] ?? 0)) at++;
+      const name = lowerBetween(this.#text, this.#codes, start, at);
+      if (!params.has(name)) params.set(name, valueAfter(this.#text, this.#codes, at, this.#end));
     }
     return params;
   }
 }
 
-/** True if the name from `start` to `end` is among those whose places these are, whatever its case. */
-export function isPlaced(codes: Uint8Array, places: readonly number[], start: number, end: number): boolean {
-  const length = end - start;
-  for (let at = 0; at < places.length; at += 4) {
-    const other = places[at] ?? 0;
-    if ((places[at + 1] ?? 0) - other !== length) continue;
-    let same = 0;
-    while (same < length && lowerCodeAt(codes, other + same) === lowerCodeAt(codes, start + same)) same++;
-    if (same === length) return true;
+/** The well-formed parameters that stand there; none without a text. */
+export function paramsBetween(
+  text: string | undefined,
+  codes: Uint8Array | undefined,
+  start: number,
+  end: number,
+): ReadonlyMap<string, string> {
+  return text !== undefined && codes && end > start ? new TextParams(text, codes, start, end) : noParams;
+}
+
+/** Where the first name equal to `name`, which is in lower case, ends among well-formed parameters; -1 if there is none. */
+export function paramNameEnd(codes: Uint8Array, start: number, end: number, name: string): number {
+  const length = name.length;
+  for (let at = start; at < end; at = semicolonFrom(codes, at, end)) {
+    at = spaceEnd(codes, at + 1, end);
+    const nameEnd = at + length;
+    if (nameEnd > end) return -1;
+    if (isLowerAt(codes, at, name) && (nameEnd === end || endsName(codes[nameEnd] ?? 0))) return nameEnd;
   }
-  return false;
+  return -1;
+}
+
+function endsName(character: number): boolean {
+  return character === code.equals || character === code.semicolon || character === code.space || character === code.tab;
+}
+
+/** The position of the next semicolon outside of quotes, or the end. */
+function semicolonFrom(codes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && codes[at] !== code.semicolon) at = codes[at] === code.quote ? quotedEnd(codes, at, end) : at + 1;
+  return at;
+}
+
+/** The value of the well-formed parameter whose name ends there. */
+function valueAfter(text: string, codes: Uint8Array, nameEnd: number, end: number): string {
+  const equals = spaceEnd(codes, nameEnd, end);
+  if (equals >= end || codes[equals] !== code.equals) return '';
+  const start = spaceEnd(codes, equals + 1, end);
+  return start < end ? valueBetween(text, codes, start, paramValueEnd(codes, start, end)) : '';
+}
+
+/** What a value says: of a quoted-string what is between the quotes, escapes undone. */
+export function valueBetween(text: string, codes: Uint8Array, start: number, end: number): string {
+  if (start === end) return '';
+  return codes[start] === code.quote ? unquote(text, start, end) : text.slice(start, end);
 }
 
 /**
@@ -104,27 +122,40 @@ export function isPlaced(codes: Uint8Array, places: readonly number[], start: nu
  * twice keeps its first value: receivers in the field differ, and refusing the call helps nobody. `undefined` if malformed.
  */
 export function readParams(cursor: Cursor): ReadonlyMap<string, string> | undefined {
-  const { text, codes, end } = cursor;
-  let places: number[] | undefined;
-  let at = spaceEnd(codes, cursor.at, end);
-  while (at < end && codes[at] === code.semicolon) {
-    const name = spaceEnd(codes, at + 1, end);
-    const nameEnd = classEnd(codes, name, end, charClass.token);
-    if (nameEnd === name) return undefined;
-    at = spaceEnd(codes, nameEnd, end);
-    let value = nameEnd;
-    let valueEnd = nameEnd;
-    if (at < end && codes[at] === code.equals) {
-      value = spaceEnd(codes, at + 1, end);
-      valueEnd = paramValueEnd(codes, value, end);
-      if (valueEnd <= value) return undefined;
-      at = spaceEnd(codes, valueEnd, end);
-    }
-    if (places) places.push(name, nameEnd, value, valueEnd);
-    else places = [name, nameEnd, value, valueEnd];
+  cursor.skipSpace();
+  const start = cursor.at;
+  while (readParam(cursor));
+  if (cursor.isMalformed) return undefined;
+  return cursor.at > start ? new TextParams(cursor.text, cursor.codes, start, cursor.at) : noParams;
+}
+
+/**
+ * Reads one parameter with its semicolon and the white space around it; the cursor says where its name and its value stand. False if there is
+ * none, or if it is malformed, which the cursor says too.
+ */
+export function readParam(cursor: Cursor): boolean {
+  const { codes, end } = cursor;
+  const start = cursor.at;
+  if (start >= end || codes[start] !== code.semicolon) return false;
+  const name = spaceEnd(codes, start + 1, end);
+  const nameEnd = classEnd(codes, name, end, charClass.token);
+  let at = spaceEnd(codes, nameEnd, end);
+  let value = nameEnd;
+  let valueEnd = nameEnd;
+  let isWhole = nameEnd > name;
+  if (at < end && codes[at] === code.equals) {
+    value = spaceEnd(codes, at + 1, end);
+    valueEnd = paramValueEnd(codes, value, end);
+    isWhole &&= valueEnd > value;
+    at = spaceEnd(codes, valueEnd, end);
   }
   cursor.at = at;
-  return places ? new PlacedParams(text, codes, places) : noParams;
+  cursor.isMalformed = !isWhole;
+  cursor.name = name;
+  cursor.nameEnd = nameEnd;
+  cursor.value = value;
+  cursor.valueEnd = valueEnd;
+  return isWhole;
 }
 
 /** Where the token, host or quoted-string at `start` ends; not beyond `start` if there is none. */

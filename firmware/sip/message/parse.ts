@@ -1,8 +1,8 @@
 import { charClass, code, isAt, isToken, readDecimal, trimEnd } from './grammar.ts';
-import { isUsualSpelling, judged, knownHeader } from './header-names.ts';
+import { type HeaderName, knownHeader, otherHeader } from './header-names.ts';
 import { parseCallId, parseContentLength, parseCSeq, parseMaxForwards } from './header-values.ts';
-import { HeaderField, HeaderList, type ValueReader } from './headers.ts';
-import { type Message, Request, Response } from './message.ts';
+import { HeaderField, HeaderList } from './headers.ts';
+import { type Message, ReadValues, Request, Response } from './message.ts';
 import { isKnownMethod, methodBetween } from './methods.ts';
 import { parseContacts, parseNameAddr, parseNameAddrList } from './name-addr.ts';
 import { classEnd, codesOf, spaceEnd, trimmedEnd } from './scan.ts';
@@ -94,11 +94,12 @@ function parseResponse(split: SplitMessage, bytes: Uint8Array): ParseResult {
   const statusCode = readDecimal(startLine, 8, 11, 699);
   const isEnd = startLine.length === 11 || startLine.charCodeAt(11) === code.space;
   if (!isVersion2 || statusCode < 100 || !isEnd) return { ok: false, reason: 'status-line-malformed' };
-  const fault = split.fault ?? faultOfHeaders(headers, undefined);
+  const read = new ReadValues();
+  const fault = split.fault ?? readJudged(headers, undefined, read);
   if (fault) return { ok: false, reason: fault.reason };
   const body = bodyOf(split, bytes);
   if (!body) return { ok: false, reason: 'body-short' };
-  return { ok: true, message: new Response(statusCode, startLine.slice(12), headers, body) };
+  return { ok: true, message: new Response(statusCode, startLine.slice(12), headers, body, read) };
 }
 
 function parseRequest(split: SplitMessage, bytes: Uint8Array): ParseResult {
@@ -111,11 +112,12 @@ function parseRequest(split: SplitMessage, bytes: Uint8Array): ParseResult {
   if (fault) return refuse(split, method, fault);
   const requestUri = parseUri(text, start + methodEnd + 1, start + uriEnd, codes);
   if (!requestUri || (requestUri.kind === 'sip' && requestUri.headers.length > 0)) return refuse(split, method, bad('request-uri-invalid'));
-  const headerFault = faultOfHeaders(headers, method);
+  const read = new ReadValues();
+  const headerFault = readJudged(headers, method, read);
   if (headerFault) return refuse(split, method, headerFault);
   const body = bodyOf(split, bytes);
   if (!body) return refuse(split, method, bad('body-short'));
-  return { ok: true, message: new Request(method, requestUri, headers, body) };
+  return { ok: true, message: new Request(method, requestUri, headers, body, read) };
 }
 
 /** Where the Request-URI ends: before the last word, which must be a version of SIP; -1 if it is none. */
@@ -154,31 +156,20 @@ function bad(reason: string): Fault {
   return { reason, statusCode: 400 };
 }
 
-/** What is wrong with the values without which nobody can go on; `method` is that of a request. */
-function faultOfHeaders(headers: HeaderList, method: string | undefined): Fault | undefined {
-  let vias = 0;
-  let mandatory = 0;
+/** Reads the values without which nobody can go on; says what is wrong with them. `method` is that of a request. */
+function readJudged(headers: HeaderList, method: string | undefined, read: ReadValues): Fault | undefined {
   let contacts = 0;
-  let removesAll = false;
-  let listed = 0;
   for (const field of headers.fields) {
-    const check = field.judgedAs === 0 ? undefined : checksInOrder[field.judgedAs - 1];
-    if (!check || (check.role === 'request' && method === undefined)) continue;
-    const value = field.as<unknown>(check.reader);
-    if (value === undefined) return bad(check.reason);
-    if (Array.isArray(value)) listed += value.length;
-    if (listed > listedAtMost) return bad('too-many-values');
-    if (field.key === 'via') vias++;
-    else if (check.role === 'mandatory') mandatory++;
-    else if (field.key === 'contact') {
-      contacts++;
-      removesAll ||= value === '*';
-    }
+    if (!field.isJudged) continue;
+    const reason = readField(field, method, read);
+    if (reason !== undefined) return bad(reason);
+    if (field.key === 'contact') contacts++;
+    if (listedIn(read) > listedAtMost) return bad('too-many-values');
   }
-  // Each of the mandatory ones comes at most once, so counting them is enough.
-  if (vias === 0 || mandatory < 4) return bad('header-missing');
-  if (removesAll && (contacts > 1 || method !== 'REGISTER')) return bad('contact-invalid');
-  if (method === undefined || method === headers.firstOf('cseq')?.as(parseCSeq)?.method) return undefined;
+  const { vias, from, to, callId, cSeq } = read;
+  if (!vias || !from || !to || callId === undefined || !cSeq) return bad('header-missing');
+  if (read.contacts === '*' && (contacts > 1 || method !== 'REGISTER')) return bad('contact-invalid');
+  if (method === undefined || method === cSeq.method) return undefined;
   // RFC 4475 §3.1.2.18 prefers that an unknown method is called unknown.
   return { reason: 'cseq-method-mismatch', statusCode: isKnownMethod(method) ? 400 : 501 };
 }
@@ -186,28 +177,61 @@ function faultOfHeaders(headers: HeaderList, method: string | undefined): Fault 
 /** Vias, contacts and routes together. */
 const listedAtMost = 512;
 
-/** How a value is read before the message is let in, and whether only requests need it well formed. */
-interface Check {
-  readonly reader: ValueReader<unknown>;
-  readonly reason: string;
-  readonly role: 'mandatory' | 'request' | 'both';
+/** Reads one of the `judged` headers; what is wrong with it. Contacts and routes of responses wait until somebody asks. */
+function readField(field: HeaderField, method: string | undefined, read: ReadValues): string | undefined {
+  switch (field.key) {
+    case 'via':
+      read.vias = joined(read.vias, field.as(parseViaList));
+      return read.vias ? undefined : 'via-invalid';
+    case 'from':
+      read.from = field.as(parseNameAddr);
+      return read.from ? undefined : 'from-invalid';
+    case 'to':
+      read.to = field.as(parseNameAddr);
+      return read.to ? undefined : 'to-invalid';
+    case 'call-id':
+      read.callId = field.as(parseCallId);
+      return read.callId === undefined ? 'call-id-invalid' : undefined;
+    case 'cseq':
+      read.cSeq = field.as(parseCSeq);
+      return read.cSeq ? undefined : 'cseq-invalid';
+    case 'content-length':
+      return field.as(parseContentLength) === undefined ? 'content-length-invalid' : undefined;
+    case 'max-forwards':
+      return method !== undefined && field.as(parseMaxForwards) === undefined ? 'max-forwards-invalid' : undefined;
+    case 'contact':
+      return method === undefined ? undefined : readContacts(field, read);
+    case 'record-route':
+      read.recordRoutes = joined(read.recordRoutes, field.as(parseNameAddrList));
+      return read.recordRoutes ? undefined : 'record-route-invalid';
+    case 'route':
+      if (method === undefined) return undefined;
+      read.routes = joined(read.routes, field.as(parseNameAddrList));
+      return read.routes ? undefined : 'route-invalid';
+    default:
+      return undefined;
+  }
 }
 
-const checks: Readonly<Record<(typeof judged)[number], Check>> = {
-  via: { reader: parseViaList, reason: 'via-invalid', role: 'both' },
-  from: { reader: parseNameAddr, reason: 'from-invalid', role: 'mandatory' },
-  to: { reader: parseNameAddr, reason: 'to-invalid', role: 'mandatory' },
-  'call-id': { reader: parseCallId, reason: 'call-id-invalid', role: 'mandatory' },
-  cseq: { reader: parseCSeq, reason: 'cseq-invalid', role: 'mandatory' },
-  'content-length': { reader: parseContentLength, reason: 'content-length-invalid', role: 'both' },
-  'max-forwards': { reader: parseMaxForwards, reason: 'max-forwards-invalid', role: 'request' },
-  contact: { reader: parseContacts, reason: 'contact-invalid', role: 'request' },
-  route: { reader: parseNameAddrList, reason: 'route-invalid', role: 'request' },
-  'record-route': { reader: parseNameAddrList, reason: 'record-route-invalid', role: 'both' },
-};
+function listedIn({ vias, contacts, routes, recordRoutes }: ReadValues): number {
+  return (vias?.length ?? 0) + (contacts?.length ?? 0) + (routes?.length ?? 0) + (recordRoutes?.length ?? 0);
+}
 
-/** In the order of `judged`, which is what a field knows of itself. */
-const checksInOrder: readonly Check[] = judged.map((key) => checks[key]);
+function readContacts(field: HeaderField, read: ReadValues): string | undefined {
+  const contacts = field.as(parseContacts);
+  if (contacts === undefined) return 'contact-invalid';
+  if (contacts === '*' || read.contacts === '*') read.contacts = '*';
+  else read.contacts = joined(read.contacts, contacts);
+  return undefined;
+}
+
+/** `undefined` if there is nothing to add, because it is malformed. */
+function joined<T>(before: readonly T[] | undefined, added: readonly T[] | undefined): readonly T[] | undefined {
+  if (!before || !added) return added;
+  const all = before.slice();
+  for (const one of added) all.push(one);
+  return all;
+}
 
 /** The body: what Content-Length says, else the rest (RFC 3261 §18.3); `undefined` if there is less. A view of the bytes: copying costs 1 µs. */
 function bodyOf(split: SplitMessage, bytes: Uint8Array): Uint8Array | undefined {
@@ -320,29 +344,24 @@ function readFields(lines: LineReader, codes: Uint8Array, headerEnd: number, fie
     // Looked for once, however many lines have none.
     if (nextColon < start) nextColon = colonFrom(text, start);
     let colon = nextColon;
-    let nameEnd = colon;
-    let known = colon > end ? undefined : knownHeader(codes, start, colon);
-    if (!known) {
+    let name = colon > end ? undefined : knownHeader(text, codes, start, colon);
+    if (!name) {
       // A name that is not known, or white space before the colon.
-      nameEnd = classEnd(codes, start, end, charClass.token);
+      const nameEnd = classEnd(codes, start, end, charClass.token);
       colon = spaceEnd(codes, nameEnd, end);
       if (nameEnd === start || text.charCodeAt(colon) !== code.colon) {
         fault ??= bad('header-malformed');
         while (lines.isFolded && lines.endOfLine() >= 0);
         continue;
       }
-      known = knownHeader(codes, start, nameEnd);
+      name = knownHeader(text, codes, start, nameEnd) ?? otherHeader(text.slice(start, nameEnd));
     }
-    const onceBit = known?.onceBit ?? 0;
-    if ((seen & onceBit) !== 0) fault ??= bad('header-twice');
-    seen |= onceBit;
-    const name = known && isUsualSpelling(known, codes, start) ? known.spelling : text.slice(start, nameEnd);
-    const key = known?.key ?? name.toLowerCase();
-    const judgedAs = known?.judgedAs ?? 0;
-    if (lines.isFolded) fields.push(foldedField(lines, name, key, judgedAs, colon + 1, end));
+    if ((seen & name.onceBit) !== 0) fault ??= bad('header-twice');
+    seen |= name.onceBit;
+    if (lines.isFolded) fields.push(foldedField(lines, name, colon + 1, end));
     else {
       const from = spaceEnd(codes, colon + 1, end);
-      fields.push(new HeaderField(name, key, judgedAs, text, from, trimmedEnd(codes, from, end), codes));
+      fields.push(new HeaderField(name, text, from, trimmedEnd(codes, from, end), codes));
     }
   }
 }
@@ -353,7 +372,7 @@ function colonFrom(text: string, start: number): number {
 }
 
 /** RFC 3261 §7.3.1: a line that begins with white space goes on with the one before it; the break becomes one space. */
-function foldedField(lines: LineReader, name: string, key: string, judgedAs: number, valueStart: number, firstEnd: number): HeaderField {
+function foldedField(lines: LineReader, name: HeaderName, valueStart: number, firstEnd: number): HeaderField {
   const { text } = lines;
   const parts = [text.slice(valueStart, firstEnd).trim()];
   while (lines.isFolded) {
@@ -363,5 +382,5 @@ function foldedField(lines: LineReader, name: string, key: string, judgedAs: num
     parts.push(text.slice(partStart, end).trim());
   }
   const value = parts.join(' ').trim();
-  return new HeaderField(name, key, judgedAs, value, 0, value.length);
+  return new HeaderField(name, value, 0, value.length);
 }

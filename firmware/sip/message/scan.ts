@@ -18,12 +18,24 @@ export class Cursor {
   readonly codes: Uint8Array;
   readonly end: number;
   at: number;
+  /** Where the name and the value of the parameter that was read last stand; the value is empty when there is none. */
+  name = 0;
+  nameEnd = 0;
+  value = 0;
+  valueEnd = 0;
+  /** True once a parameter was malformed. */
+  isMalformed = false;
 
   constructor(text: string, codes: Uint8Array, at: number, end: number) {
     this.text = text;
     this.codes = codes;
     this.at = at;
     this.end = end;
+  }
+
+  /** True if the parameter that was read last has this name, given in lower case. */
+  isParam(name: string): boolean {
+    return this.nameEnd - this.name === name.length && isLowerAt(this.codes, this.name, name);
   }
 
   /** The character here, -1 at the end. */
@@ -144,6 +156,18 @@ function referenceEnd(codes: Uint8Array, start: number, end: number): number {
 export function lowerCodeAt(codes: Uint8Array, at: number): number {
   const character = codes[at] ?? 0;
   return character >= 65 && character <= 90 ? character + 32 : character;
+}
+
+/** True if `word`, which is in lower case, stands there in any case. */
+export function isLowerAt(codes: Uint8Array, start: number, word: string): boolean {
+  for (let i = 0; i < word.length; i++) if (lowerCodeAt(codes, start + i) !== word.charCodeAt(i)) return false;
+  return true;
+}
+
+/** True if all there is ASCII and nothing is escaped. */
+export function isVerbatim(codes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if ((codes[at] ?? 0) > 127 || codes[at] === code.backslash) return false;
+  return true;
 }
 
 /** The text from `start` to `end` in lower case, without work when it already is. */

@@ -1,5 +1,5 @@
 import { charClass, code, isEscapedClass, percentDecode, percentEncode } from './grammar.ts';
-import { listAtMost, noParams, PlacedParams } from './params.ts';
+import { listAtMost, noParams, paramNameEnd, paramsBetween } from './params.ts';
 import { Cursor, classEnd, codesOf, decimalBetween, escapedClassEnd, lowerBetween, readHost } from './scan.ts';
 
 export type Uri = SipUri | OtherUri;
@@ -16,7 +16,7 @@ export interface SipUriParts {
   readonly host: string;
   readonly port?: number | undefined;
   /** By lower-cased name; a parameter without a value has the value ''. */
-  readonly params?: ReadonlyMap<string, string>;
+  readonly params?: ReadonlyMap<string, string> | undefined;
   readonly headers?: UriHeaders;
 }
 
@@ -29,30 +29,41 @@ export class SipUri {
   /** Host name or IPv4 address in lower case, or an IPv6 reference with its brackets. */
   readonly host: string;
   readonly port: number | undefined;
-  /** By lower-cased name; a parameter without a value has the value ''. */
-  readonly params: ReadonlyMap<string, string>;
   readonly headers: UriHeaders;
+  #params: ReadonlyMap<string, string> | undefined;
   readonly #text: string | undefined;
+  readonly #codes: Uint8Array | undefined;
   readonly #start: number;
+  readonly #paramsStart: number;
+  readonly #paramsEnd: number;
   readonly #end: number;
 
-  /** From `start` to `end` in `text` stands what the parts were parsed from, when they were. */
-  constructor(parts: SipUriParts, text?: string, start = 0, end: number = text?.length ?? 0) {
+  /** From `start` to `end` in `text` stands what the parts were parsed from, when they were: without `params` they stay there until asked for. */
+  constructor(parts: SipUriParts, text?: string, codes?: Uint8Array, start = 0, paramsStart = 0, paramsEnd = 0, end = 0) {
     this.scheme = parts.scheme ?? 'sip';
     this.user = parts.user;
     this.password = parts.password;
     this.host = parts.host;
     this.port = parts.port;
-    this.params = parts.params ?? noParams;
     this.headers = parts.headers ?? noHeaders;
+    this.#params = parts.params;
     this.#text = text;
+    this.#codes = codes;
     this.#start = start;
+    this.#paramsStart = paramsStart;
+    this.#paramsEnd = paramsEnd;
     this.#end = end;
+  }
+
+  /** By lower-cased name; a parameter without a value has the value ''. */
+  get params(): ReadonlyMap<string, string> {
+    this.#params ??= paramsBetween(this.#text, this.#codes, this.#paramsStart, this.#paramsEnd);
+    return this.#params;
   }
 
   /** A copy with other parts; `undefined` takes a part away. */
   with(change: { readonly [Part in keyof SipUriParts]?: SipUriParts[Part] | undefined }): SipUri {
-    const { scheme, user, password, host, port, params, headers } = { ...this, ...change };
+    const { scheme, user, password, host, port, params, headers } = { ...this, params: this.params, ...change };
     return new SipUri({
       scheme: scheme ?? 'sip',
       user,
@@ -75,7 +86,8 @@ export class SipUri {
 
   /** True for a loose router, RFC 3261 §19.1.1. */
   get isLooseRouter(): boolean {
-    return this.params.has('lr');
+    if (this.#params || !this.#codes) return this.params.has('lr');
+    return paramNameEnd(this.#codes, this.#paramsStart, this.#paramsEnd, 'lr') >= 0;
   }
 
   /** User and password as they go on the wire. */
@@ -113,14 +125,24 @@ const noHeaders: UriHeaders = [];
 
 /** RFC 3261 §25.1 SIP-URI, SIPS-URI or absoluteURI from `start` to `end`; `undefined` if it is none. */
 export function parseUri(text: string, start = 0, end: number = text.length, codes: Uint8Array = codesOf(text)): Uri | undefined {
+  const cursor = new Cursor(text, codes, start, end);
+  const uri = readUri(cursor);
+  return cursor.at === end ? uri : undefined;
+}
+
+/** The same from the cursor on, which ends up on the first character that can not be part of it. */
+export function readUri(cursor: Cursor): Uri | undefined {
+  const { codes, at: start, end } = cursor;
   if (start + 4 <= end && letterAt(codes, start) === 115 && letterAt(codes, start + 1) === 105 && letterAt(codes, start + 2) === 112) {
-    if (codes[start + 3] === code.colon) return parseSipUri('sip', new Cursor(text, codes, start + 4, end), start);
+    if (codes[start + 3] === code.colon) return readSipUri('sip', cursor, start, start + 4);
     const isSecure = start + 5 <= end && letterAt(codes, start + 3) === 115 && codes[start + 4] === code.colon;
-    if (isSecure) return parseSipUri('sips', new Cursor(text, codes, start + 5, end), start);
+    if (isSecure) return readSipUri('sips', cursor, start, start + 5);
   }
   const colon = schemeEnd(codes, start, end);
-  if (colon < 0 || colon + 1 >= end || classEnd(codes, colon + 1, end, charClass.uri) < end) return undefined;
-  return new OtherUri(lowerBetween(text, codes, start, colon), text.slice(start, end));
+  if (colon < 0) return undefined;
+  cursor.at = classEnd(codes, colon + 1, end, charClass.uri);
+  if (cursor.at === colon + 1) return undefined;
+  return new OtherUri(lowerBetween(cursor.text, codes, start, colon), cursor.text.slice(start, cursor.at));
 }
 
 export function formatUri(uri: Uri): string {
@@ -196,31 +218,41 @@ function schemeEnd(codes: Uint8Array, start: number, end: number): number {
 }
 
 /** What follows `sip:` or `sips:`, each character looked at once or, where there is no user, twice. */
-function parseSipUri(scheme: 'sip' | 'sips', cursor: Cursor, start: number): SipUri | undefined {
-  const { text, codes, at: body, end } = cursor;
+function readSipUri(scheme: 'sip' | 'sips', cursor: Cursor, start: number, body: number): SipUri | undefined {
+  const { text, codes, end } = cursor;
   let user: string | undefined;
   let password: string | undefined;
-  const at = userinfoEnd(codes, body, end);
+  let userEnd = classEnd(codes, body, end, charClass.userinfo);
+  const isPlain = userEnd >= end || codes[userEnd] !== code.percent;
+  if (!isPlain) userEnd = escapedClassEnd(codes, userEnd, end, charClass.userinfo);
+  let at = userEnd;
+  if (at < end && codes[at] === code.colon) at = escapedClassEnd(codes, at + 1, end, charClass.userinfo);
+  cursor.at = body;
   if (at < end && codes[at] === code.at) {
-    let userEnd = body;
-    while (userEnd < at && codes[userEnd] !== code.colon) userEnd++;
     if (userEnd === body) return undefined;
-    user = percentDecode(text.slice(body, userEnd));
+    user = isPlain ? text.slice(body, userEnd) : percentDecode(text.slice(body, userEnd));
     if (userEnd < at) password = percentDecode(text.slice(userEnd + 1, at));
     cursor.at = at + 1;
   }
   const host = readHost(cursor);
-  const port = host === undefined ? -1 : readPort(cursor);
-  const params = port === undefined || port > 0 ? readUriParams(cursor) : undefined;
-  if (host === undefined || !params) return undefined;
-  const headers = cursor.at === end ? noHeaders : parseUriHeaders(text, cursor.at + 1, end);
-  return headers && new SipUri({ scheme, user, password, host, port, params, headers }, text, start, end);
-}
-
-/** The position of the first character that can not be in a user and a password; if it is no `@`, there is neither. */
-function userinfoEnd(codes: Uint8Array, start: number, end: number): number {
-  const at = escapedClassEnd(codes, start, end, charClass.userinfo);
-  return at < end && codes[at] === code.colon ? escapedClassEnd(codes, at + 1, end, charClass.userinfo) : at;
+  if (host === undefined) return undefined;
+  const port = readPort(cursor);
+  if (port !== undefined && port < 0) return undefined;
+  const paramsStart = cursor.at;
+  const params = readUriParams(cursor);
+  if (params === undefined) return undefined;
+  const paramsEnd = cursor.at;
+  const headers = cursor.peek() === code.question ? readUriHeaders(cursor) : noHeaders;
+  if (headers === undefined) return undefined;
+  return new SipUri(
+    { scheme, user, password, host, port, params: params === 'placed' ? undefined : params, headers },
+    text,
+    codes,
+    start,
+    paramsStart,
+    paramsEnd,
+    cursor.at,
+  );
 }
 
 /** `:port`; `undefined` if there is none, -1 if it is not one from 1 to 65535. */
@@ -234,30 +266,33 @@ function readPort(cursor: Cursor): number | undefined {
   return port > 0 ? port : -1;
 }
 
-/** `*( ";" name [ "=" value ] )` up to the end or a question mark; `undefined` if anything else stands there. */
-function readUriParams(cursor: Cursor): ReadonlyMap<string, string> | undefined {
-  const { text, codes, at: start, end } = cursor;
-  let places: number[] | undefined;
+/**
+ * `*( ";" name [ "=" value ] )`; `undefined` if malformed. They stay in the text until asked for, unless there is something to undo: an escape
+ * may hide the name that is asked for.
+ */
+function readUriParams(cursor: Cursor): ReadonlyMap<string, string> | 'placed' | undefined {
+  const { codes, at: start, end } = cursor;
   let at = start;
+  let count = 0;
+  let isEscaped = false;
   while (at < end && codes[at] === code.semicolon) {
     const name = at + 1;
-    const nameEnd = escapedClassEnd(codes, name, end, charClass.uriParameter);
-    if (nameEnd === name || places?.length === 4 * listAtMost) return undefined;
-    const hasValue = nameEnd < end && codes[nameEnd] === code.equals;
-    at = hasValue ? escapedClassEnd(codes, nameEnd + 1, end, charClass.uriParameter) : nameEnd;
-    if (places) places.push(name, nameEnd, hasValue ? nameEnd + 1 : at, at);
-    else places = [name, nameEnd, hasValue ? nameEnd + 1 : at, at];
+    at = classEnd(codes, name, end, charClass.uriParameter);
+    if (at < end && codes[at] === code.percent) {
+      at = escapedClassEnd(codes, at, end, charClass.uriParameter);
+      isEscaped = true;
+    }
+    if (at === name || count++ === listAtMost) return undefined;
+    if (at >= end || codes[at] !== code.equals) continue;
+    at = classEnd(codes, at + 1, end, charClass.uriParameter);
+    if (at < end && codes[at] === code.percent) {
+      at = escapedClassEnd(codes, at, end, charClass.uriParameter);
+      isEscaped = true;
+    }
   }
   cursor.at = at;
-  if (at < end && codes[at] !== code.question) return undefined;
-  if (!places) return noParams;
-  const params = new PlacedParams(text, codes, places);
-  return isEscaped(codes, start, at) ? decodedParams(params) : params;
-}
-
-function isEscaped(codes: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (codes[at] === code.percent) return true;
-  return false;
+  if (count === 0) return noParams;
+  return isEscaped ? decodedParams(paramsBetween(cursor.text, codes, start, at)) : 'placed';
 }
 
 function decodedParams(params: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
@@ -269,10 +304,13 @@ function decodedParams(params: ReadonlyMap<string, string>): ReadonlyMap<string,
   return decoded;
 }
 
-/** `name=value *( "&" name=value )`. */
-function parseUriHeaders(text: string, start: number, end: number): UriHeaders | undefined {
+/** `"?" name=value *( "&" name=value )`, up to a closing bracket or the end. */
+function readUriHeaders(cursor: Cursor): UriHeaders | undefined {
+  const { text, at: start, end } = cursor;
+  const close = text.indexOf('>', start);
+  cursor.at = close < 0 || close > end ? end : close;
   const headers: [string, string][] = [];
-  for (const pair of text.slice(start, end).split('&', listAtMost + 1)) {
+  for (const pair of text.slice(start + 1, cursor.at).split('&', listAtMost + 1)) {
     const equals = pair.indexOf('=');
     if (equals < 1 || headers.length === listAtMost) return undefined;
     if (!isEscapedClass(pair, 0, equals, charClass.uriHeader)) return undefined;

@@ -1,6 +1,6 @@
 import { type Entropy, randomToken } from '#firmware/core/entropy.ts';
 import { charClass, code, readDecimal } from './grammar.ts';
-import { formatParams, listAtMost, noParams, readParams } from './params.ts';
+import { formatParams, listAtMost, paramsBetween, readParam, valueBetween } from './params.ts';
 import { Cursor, classEnd, codesOf, decimalBetween, readHost, trimmedEnd } from './scan.ts';
 
 /** RFC 3261 §8.1.1.7: what every branch of this specification begins with. */
@@ -20,6 +20,10 @@ export interface ViaParts {
   readonly port?: number | undefined;
   /** By lower-cased name; a parameter without a value (`rport`) has the value ''. */
   readonly params?: ReadonlyMap<string, string>;
+  /** Of the parameters, in place of `params`, what every reader wants, when they stay in a text. */
+  readonly branch?: string | undefined;
+  readonly received?: string | undefined;
+  readonly rport?: string | undefined;
   /** `SIP/2.0` unless told. */
   readonly protocol?: string;
 }
@@ -30,42 +34,54 @@ export class Via {
   readonly transport: string;
   readonly host: string;
   readonly port: number | undefined;
-  readonly params: ReadonlyMap<string, string>;
+  readonly branch: string | undefined;
+  readonly #received: string | undefined;
+  readonly #rport: string | undefined;
+  #params: ReadonlyMap<string, string> | undefined;
   readonly #text: string | undefined;
+  readonly #codes: Uint8Array | undefined;
   readonly #start: number;
+  readonly #paramsStart: number;
   readonly #end: number;
 
-  /** From `start` to `end` in `text` stands what the parts were parsed from, when they were. */
-  constructor(parts: ViaParts, text?: string, start = 0, end: number = text?.length ?? 0) {
+  /** From `start` to `end` in `text` stands what the parts were parsed from, when they were: parameters stay there until asked for. */
+  constructor(parts: ViaParts, text?: string, codes?: Uint8Array, start = 0, paramsStart = 0, end = 0) {
     this.protocol = parts.protocol ?? 'SIP/2.0';
     this.transport = parts.transport;
     this.host = parts.host;
     this.port = parts.port;
-    this.params = parts.params ?? noParams;
+    this.#params = parts.params;
+    this.branch = parts.params ? parts.params.get('branch') : parts.branch;
+    this.#received = parts.params ? parts.params.get('received') : parts.received;
+    this.#rport = parts.params ? parts.params.get('rport') : parts.rport;
     this.#text = text;
+    this.#codes = codes;
     this.#start = start;
+    this.#paramsStart = paramsStart;
     this.#end = end;
   }
 
-  get branch(): string | undefined {
-    return this.params.get('branch');
+  /** By lower-cased name; a parameter without a value (`rport`) has the value ''. */
+  get params(): ReadonlyMap<string, string> {
+    this.#params ??= paramsBetween(this.#text, this.#codes, this.#paramsStart, this.#end);
+    return this.#params;
   }
 
   /** True if the branch begins with the magic cookie and says more than that (RFC 3261 §8.1.1.7, RFC 4475 §3.2.1). */
   get hasUniqueBranch(): boolean {
-    const branch = this.params.get('branch');
+    const { branch } = this;
     return branch !== undefined && branch.length > magicCookie.length && hasCookie(branch);
   }
 
   /** The address the request came from, without brackets. */
   get received(): string | undefined {
-    const received = this.params.get('received');
+    const received = this.#received;
     return received?.startsWith('[') ? received.slice(1, -1) : received;
   }
 
   /** RFC 3581: the port the request came from; '' when the sender asks for it, `undefined` when it does not. */
   get rport(): number | '' | undefined {
-    const rport = this.params.get('rport');
+    const rport = this.#rport;
     if (rport === undefined || rport === '') return rport;
     const port = readDecimal(rport, 0, rport.length, 65_535);
     return port > 0 ? port : '';
@@ -129,27 +145,56 @@ function hasCookie(branch: string): boolean {
 
 function readVia(cursor: Cursor): Via | undefined {
   cursor.skipSpace();
-  const { text, codes, at: start } = cursor;
-  const protocol = readProtocol(cursor);
-  const transport = protocol === undefined ? undefined : readTransport(cursor);
+  const { text, codes, at: start, end } = cursor;
+  const usual = usualTransport(codes, start, end);
+  if (usual !== undefined) cursor.at = start + usualLength;
+  const protocol = usual === undefined ? readProtocol(cursor) : 'SIP/2.0';
+  const transport = usual ?? (protocol === undefined ? undefined : readTransport(cursor));
   if (protocol === undefined || transport === undefined) return undefined;
-  const space = cursor.at;
+  if (usual === undefined && !isSpace(codes, cursor.at, end)) return undefined;
   cursor.skipSpace();
-  const host = cursor.at > space ? readHost(cursor) : undefined;
+  const host = readHost(cursor);
   if (host === undefined) return undefined;
   const port = cursor.skip(code.colon) ? readPort(cursor) : undefined;
   if (port !== undefined && port < 1) return undefined;
-  const params = readParams(cursor);
-  return params && new Via({ protocol, transport, host, port, params }, text, start, trimmedEnd(codes, start, cursor.at));
+  cursor.skipSpace();
+  const paramsStart = cursor.at;
+  let branch: string | undefined;
+  let received: string | undefined;
+  let rport: string | undefined;
+  while (readParam(cursor)) {
+    if (cursor.isParam('branch')) branch ??= valueBetween(text, codes, cursor.value, cursor.valueEnd);
+    else if (cursor.isParam('rport')) rport ??= valueBetween(text, codes, cursor.value, cursor.valueEnd);
+    else if (cursor.isParam('received')) received ??= valueBetween(text, codes, cursor.value, cursor.valueEnd);
+  }
+  if (cursor.isMalformed) return undefined;
+  return new Via(
+    { protocol, transport, host, port, branch, received, rport },
+    text,
+    codes,
+    start,
+    paramsStart,
+    trimmedEnd(codes, start, cursor.at),
+  );
+}
+
+function isSpace(codes: Uint8Array, at: number, end: number): boolean {
+  return at < end && (codes[at] === code.space || codes[at] === code.tab);
+}
+
+const usualLength = 'SIP/2.0/UDP '.length;
+
+/** Nearly every Via begins with one of these; they are not cut out but one text each. */
+function usualTransport(codes: Uint8Array, at: number, end: number): 'UDP' | 'TCP' | 'TLS' | undefined {
+  if (at + usualLength > end || codes[at + usualLength - 1] !== code.space || !isCodeAt(codes, at, usualProtocol)) return undefined;
+  const [first, second, third] = [codes[at + 8], codes[at + 9], codes[at + 10]];
+  if (first === 85 && second === 68 && third === 80) return 'UDP';
+  if (first !== 84) return undefined;
+  return second === 67 && third === 80 ? 'TCP' : second === 76 && third === 83 ? 'TLS' : undefined;
 }
 
 /** `SIP / 2.0 /`, given back without the white space. */
 function readProtocol(cursor: Cursor): string | undefined {
-  const { codes, at } = cursor;
-  if (at + usualProtocol.length <= cursor.end && isCodeAt(codes, at, usualProtocol)) {
-    cursor.at = at + usualProtocol.length;
-    return 'SIP/2.0';
-  }
   const name = readToken(cursor);
   if (name === undefined || !cursor.skip(code.slash)) return undefined;
   const version = readToken(cursor);
@@ -163,18 +208,8 @@ function isCodeAt(codes: Uint8Array, start: number, word: Uint8Array): boolean {
   return true;
 }
 
-/** The usual ones are not cut out: one text each for all Vias. */
 function readTransport(cursor: Cursor): string | undefined {
-  cursor.skipSpace();
-  const { text, codes, at, end } = cursor;
-  cursor.at = classEnd(codes, at, end, charClass.token);
-  if (cursor.at === at) return undefined;
-  if (cursor.at - at === 3) {
-    if (codes[at] === 85 && codes[at + 1] === 68 && codes[at + 2] === 80) return 'UDP';
-    if (codes[at] === 84 && codes[at + 1] === 67 && codes[at + 2] === 80) return 'TCP';
-    if (codes[at] === 84 && codes[at + 1] === 76 && codes[at + 2] === 83) return 'TLS';
-  }
-  return text.slice(at, cursor.at).toUpperCase();
+  return readToken(cursor)?.toUpperCase();
 }
 
 function readToken(cursor: Cursor): string | undefined {
