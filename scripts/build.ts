@@ -49,12 +49,10 @@ async function bundleServices(): Promise<string[]> {
 
 async function bundlePages(): Promise<string[]> {
   const entry = `${pages}/main.tsx`;
-  // Runs beside the page, in the thread of the browser's sound.
-  const worklet = `${pages}/sound-worklet.ts`;
   if (!existsSync(join(root, entry))) return [];
   const paths = await write({
     ...shared,
-    entryPoints: [entry, worklet],
+    entryPoints: [entry],
     platform: 'browser',
     target: 'es2022',
     jsx: 'automatic',
