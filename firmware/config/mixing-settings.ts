@@ -2,7 +2,7 @@ import { ringNames } from '../core/ring-names.ts';
 import { path, soundFile } from './checks.ts';
 import { choice, duration, flag, integer, text } from './setting.ts';
 
-/** Settings of what is mixed into calls: other calls, music, announcements; and of what is kept of them. */
+/** Settings of what is mixed into calls (others, music, announcements) and of what the phone itself gives to hear. */
 export const mixingSettings = {
   'phone.conferenceLegs': integer({
     title: 'Conference',

@@ -302,13 +302,7 @@ export class MediaDesk {
   }
 
   describe(): object {
-    const legs = [...this.#legs].map(([name, leg]) => ({
-      name,
-      state: leg.state,
-      rtpPort: leg.rtpPort,
-      device: leg.device,
-      tone: leg.tone,
-    }));
+    const legs = [...this.#legs].map(([name, { state, rtpPort, device, tone }]) => ({ name, state, rtpPort, device, tone }));
     return { link: this.#link, pending: this.#pending.size, legs, tones: Object.fromEntries(this.#tones) };
   }
 

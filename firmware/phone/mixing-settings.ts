@@ -1,6 +1,6 @@
 import type { Settings } from '#firmware/config/settings.ts';
 
-/** What is mixed into calls, and what is kept of them. */
+/** What is mixed into calls, and what the phone itself gives to hear. */
 export interface MixingSettings {
   /** Far ends of a conference at most. */
   readonly conferenceLegs: number;

@@ -17,7 +17,7 @@ export interface SoundDeskPorts {
   settings(): PhoneSettings;
 }
 
-/** What people want of the sound of calls beyond hearing it: far ends together, louder or softer. */
+/** What people want of the sound of calls beyond hearing it: far ends together, louder or softer, files played to them. */
 export class SoundDesk {
   readonly #ports: SoundDeskPorts;
   /** What far ends on hold hear, by call. */

@@ -2,6 +2,7 @@ import type { AudioCodec } from '#firmware/audio/codec.ts';
 import { audioCodecs } from '#firmware/audio/codecs.ts';
 import { DtmfDetector } from '#firmware/audio/dtmf-detector.ts';
 import { Resampler } from '#firmware/audio/resampler.ts';
+import { AudioRoute } from '#firmware/media/audio-route.ts';
 import { loadOpus } from '#services/media/opus-codec.ts';
 import { type BenchRow, median } from './row.ts';
 
@@ -24,7 +25,7 @@ export async function codecRows(): Promise<BenchRow[]> {
   const wide = opus({ ...usual, sampleRate: 16_000 });
   const full = opus({ ...usual, sampleRate: 48_000 });
   const codecs = [...Object.entries(audioCodecs), ['opus at 16 kHz', wide] as const, ['opus at 48 kHz', full] as const];
-  return [...codecs.flatMap(([name, codec]) => rowsOf(name, codec)), ...otherRows()];
+  return [...codecs.flatMap(([name, codec]) => rowsOf(name, codec)), ...otherRows(), ...mixingRows()];
 }
 
 function rowsOf(name: string, codec: AudioCodec): BenchRow[] {
@@ -56,6 +57,32 @@ function otherRows(): BenchRow[] {
   const detector = new DtmfDetector(8000);
   const frames = framesAt(8000);
   return [...resampled, row('listen for digits at 8 kHz', (index) => detector.process(frames[index] ?? new Int16Array(0)))];
+}
+
+/** Six who talk at once, each hearing all others: what one of them costs, codec and RTP aside. */
+function mixingRows(): BenchRow[] {
+  const conferences: readonly (readonly [string, readonly number[]])[] = [
+    ['all at 8 kHz', [8000, 8000, 8000, 8000, 8000, 8000]],
+    ['8, 16 and 48 kHz', [48_000, 8000, 8000, 16_000, 16_000, 48_000]],
+  ];
+  return conferences.map(([name, rates]) => {
+    const route = new AudioRoute();
+    rates.forEach((sampleRate, leg) => {
+      const [voice = new Int16Array(0)] = framesAt(sampleRate);
+      const pull = (block: Int16Array) => {
+        block.set(voice.subarray(0, block.length));
+        return true;
+      };
+      route.addSource(`leg${leg}`, { sampleRate, pull });
+      route.addSink(`leg${leg}`, { sampleRate, push: () => undefined });
+    });
+    for (const from of rates.keys()) for (const to of rates.keys()) if (from !== to) route.connect(`leg${from}`, `leg${to}`);
+    const measured = row('', () => {
+      route.tick();
+      route.tick();
+    });
+    return { ...measured, name: `a leg of a conference of six, ${name}, 20 ms`, value: measured.value / rates.length };
+  });
 }
 
 function row(name: string, work: (frame: number) => unknown): BenchRow {

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { UsageError } from '#firmware/core/errors.ts';
 import { type Output, silently, withPhone } from './phone-commands.ts';
 import type { Place } from './place.ts';
@@ -13,8 +12,20 @@ interface Options {
 /** Makes an action of what a command prints. */
 type Printing = (action: (place: Place, options: Options, ...words: string[]) => Promise<Output>) => (...args: unknown[]) => Promise<void>;
 
-/** Commands of what is mixed into calls, and of what is kept of them. */
-export function addSoundCommands(program: Command, printing: Printing): void {
+/** As much of the program of the command line as is needed here. */
+interface Program {
+  command(words: string): Subcommand;
+}
+
+interface Subcommand {
+  description(text: string): this;
+  option(flags: string, text: string, otherwise?: boolean): this;
+  addHelpText(position: 'after', text: string): this;
+  action(act: (...args: unknown[]) => Promise<void>): this;
+}
+
+/** Commands of what is mixed into calls. */
+export function addSoundCommands(program: Program, printing: Printing): void {
   program
     .command('conference')
     .description('all accepted calls talk with each other; hangup --call drops one')
