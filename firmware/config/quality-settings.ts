@@ -1,4 +1,5 @@
-import { integer } from './setting.ts';
+import { sipUri } from './checks.ts';
+import { flag, integer, text } from './setting.ts';
 
 /** Settings of how well packets are carried, and of who is told how well they were. */
 export const qualitySettings = {
@@ -11,6 +12,19 @@ export const qualitySettings = {
     default: 46,
     minimum: 0,
     maximum: 63,
+  }),
+  'rtp.extendedReports': flag({
+    title: 'Extended reports',
+    description: 'Ask far ends to tell how well they hear us, and tell those who ask (RTCP XR, RFC 3611).',
+    owner: 'phone',
+    default: true,
+  }),
+  'line.*.qualityCollector': text({
+    title: 'Collector of voice quality',
+    description:
+      'SIP address that is told at the end of each call of the line how well it went (PUBLISH vq-rtcpxr, RFC 6035); empty = nobody.',
+    owner: 'phone',
+    check: sipUri,
   }),
   'sip.dscp': integer({
     title: 'Class of SIP',

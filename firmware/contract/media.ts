@@ -123,6 +123,8 @@ export const sessionParametersSchema = v.object({
   symmetric: v.boolean(),
   /** RTCP shares the port of RTP, both ways (RFC 5761). */
   rtcpMux: v.boolean(),
+  /** The peer wants to be told how well it is heard (RFC 3611). */
+  extendedReports: v.optional(v.boolean()),
   /** The peer's side of the search for a way; `null` = there is none, and packets go straight to `remote`. */
   ice: v.nullable(v.object({ ufrag: iceText, password: iceText, candidates, lite: v.boolean(), controlling: v.boolean() })),
   /** `null` = the packets are not protected. */
@@ -162,6 +164,8 @@ export const sessionStatisticsSchema = v.object({
   jitterBufferMs: v.number(),
   /** Round trip by RTCP, ms, once known. */
   roundTripMs: v.nullable(v.number()),
+  /** How good we sound to the far end, as it says itself (RFC 3611). */
+  farOpinionScore: v.optional(v.nullable(v.number())),
   concealedMs: v.number(),
   /** Times that nothing was there to be played in time, in the middle of sound. */
   underruns: v.number(),
@@ -173,6 +177,40 @@ export const sessionStatisticsSchema = v.object({
   digitsReceived: v.number(),
 });
 export type SessionStatistics = v.InferOutput<typeof sessionStatisticsSchema>;
+
+/** How well one side hears the other (RFC 3611); shares 0 to 1, times ms, `null` = not known. */
+const voiceMetricsSchema = v.object({
+  lossRate: v.number(),
+  discardRate: v.number(),
+  burstDensity: v.number(),
+  gapDensity: v.number(),
+  burstMs: v.number(),
+  gapMs: v.number(),
+  roundTripMs: v.nullable(v.number()),
+  endSystemMs: v.number(),
+  rating: v.nullable(v.number()),
+  listeningScore: v.nullable(v.number()),
+  conversationScore: v.nullable(v.number()),
+  jitterBufferMs: v.number(),
+  jitterBufferMaximumMs: v.number(),
+  jitterBufferLimitMs: v.number(),
+});
+
+const legQualitySchema = v.object({
+  localSsrc: v.number(),
+  remoteSsrc: v.number(),
+  remote: v.object({ address: name, port }),
+  codec: v.string(),
+  sampleRate: v.number(),
+  ptime: v.number(),
+  jitterMs: v.number(),
+  maximumJitterMs: v.number(),
+  local: voiceMetricsSchema,
+  /** As the far end told. */
+  far: v.nullable(voiceMetricsSchema),
+});
+/** How well a session went, for a report at its end. */
+export type LegQuality = v.InferOutput<typeof legQualitySchema>;
 
 export const mediaContract = defineContract({
   name: 'media',
@@ -208,7 +246,10 @@ export const mediaContract = defineContract({
     /** Starts or changes what a session sends and receives. */
     updateSession: { args: v.object({ session: name, parameters: sessionParametersSchema }), result: nothing },
     /** Sends RTCP BYE, frees the ports. Closing an unknown session is no error. */
-    closeSession: { args: v.object({ session: name }), result: v.object({ statistics: v.nullable(sessionStatisticsSchema) }) },
+    closeSession: {
+      args: v.object({ session: name }),
+      result: v.object({ statistics: v.nullable(sessionStatisticsSchema), quality: v.optional(v.nullable(legQualitySchema)) }),
+    },
     /** Joins a session's sound with a device (both ways); `null` = with nothing. Several sessions on one device are mixed. */
     connectSession: { args: v.object({ session: name, device: v.nullable(name) }), result: nothing },
     /** How much louder than received a session's far end is heard. */

@@ -11,7 +11,7 @@ import type { JitterBufferLimits } from '../rtp/jitter-buffer.ts';
 import type { PacketTransform } from '../rtp/packet-transform.ts';
 import type { TransportAddress } from '../rtp/remote-address.ts';
 import type { OutgoingPacket } from '../rtp/rtp-sender.ts';
-import { RtpSession, type RtpStatistics } from '../rtp/rtp-session.ts';
+import { RtpSession, type RtpStatistics, type StreamQuality } from '../rtp/rtp-session.ts';
 import { concealedG711, SpeechQuality } from '../rtp/speech-quality.ts';
 import type { EventDigit, ReceivedDigit } from '../rtp/telephone-event.ts';
 import { OutgoingSound } from './outgoing-sound.ts';
@@ -43,6 +43,15 @@ export interface LegParameters {
   readonly symmetric: boolean;
   /** RTCP shares the port of RTP. */
   readonly rtcpMux: boolean;
+  /** The far end wants to be told how well it is heard. */
+  readonly extendedReports?: boolean | undefined;
+}
+
+/** How well a leg went, for those who watch over quality. */
+export interface LegQuality extends StreamQuality {
+  readonly codec: string;
+  readonly sampleRate: number;
+  readonly ptime: Milliseconds;
 }
 
 /** Counts and levels of one leg. */
@@ -116,12 +125,13 @@ export class MediaSession implements AudioSource, AudioSink {
     const codec = this.#codecSent(sent);
     for (const agreed of parameters.codecs) this.#expect(agreed);
     const [events] = parameters.telephoneEvents;
-    const { direction, remote, remoteRtcp, symmetric, rtcpMux, telephoneEvents } = parameters;
+    const { direction, remote, remoteRtcp, symmetric, rtcpMux, extendedReports, telephoneEvents } = parameters;
     this.#rtp.update(now, {
       remote,
       remoteRtcp,
       symmetric,
       rtcpMux,
+      extendedReports,
       sends: direction === 'sendrecv' || direction === 'sendonly',
       receives: direction === 'sendrecv' || direction === 'recvonly',
       payloadType: sent.send,
@@ -233,6 +243,13 @@ export class MediaSession implements AudioSource, AudioSink {
       levelOut: this.#meterOut.take(),
       digitsReceived: this.#digits,
     };
+  }
+
+  /** `undefined` before the far end was heard. */
+  quality(): LegQuality | undefined {
+    const stream = this.#rtp.quality();
+    const { codec, ptime } = this.#outgoing;
+    return stream && { ...stream, codec: codec.name, sampleRate: codec.clockRate, ptime };
   }
 
   /** The network's share of the delay is half the round trip; ours the buffer, and a packet on either side. */

@@ -2,6 +2,7 @@ import type { EventName, EventOf, ResultOf } from '#firmware/contract/contract.t
 import type {
   AudioTarget,
   Digit,
+  LegQuality,
   mediaContract,
   OwnIce,
   SessionParameters,
@@ -33,6 +34,8 @@ export type MediaNews =
   | { readonly kind: 'securityFailed'; readonly leg: string; readonly reason: string }
   /** Sound of the far end stayed away although it was due. */
   | { readonly kind: 'silence'; readonly leg: string; readonly seconds: number }
+  /** A leg that was closed had gone so well. */
+  | { readonly kind: 'quality'; readonly leg: string; readonly quality: LegQuality }
   | { readonly kind: 'playbackFailed'; readonly leg: string; readonly reason: string };
 
 type Pending =
@@ -396,7 +399,12 @@ export class MediaDesk {
   }
 
   #closed(name: string, result: ResultOf<Media, 'closeSession'>): void {
-    if (result.statistics) this.#outbox.fact('call.media', { call: name, ...result.statistics });
+    const { statistics, quality } = result;
+    if (statistics) {
+      const { farOpinionScore = null } = statistics;
+      this.#outbox.fact('call.media', { call: name, ...statistics, farOpinionScore });
+    }
+    if (quality) this.#news.push({ kind: 'quality', leg: name, quality });
   }
 
   #startPlayback(leg: string, playback: Playback): void {

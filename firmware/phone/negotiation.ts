@@ -238,6 +238,7 @@ export class Negotiation {
       direction: wish.onHold ? 'sendonly' : 'sendrecv',
       security: this.#security,
       rtcpMux: this.#security?.offers === 'dtls' || wish.ice !== null,
+      extendedReports: this.#sound.extendedReports,
     };
   }
 }

@@ -51,6 +51,8 @@ export interface LineSettings {
   readonly doNotDisturb: boolean;
   readonly subscribeMessages: boolean;
   readonly ring: RingName;
+  /** Who is told how well calls went. */
+  readonly qualityCollector?: SipUri | undefined;
   readonly media: LineMediaSettings;
   /** Best first. */
   readonly codecs: readonly CodecName[];
@@ -128,6 +130,8 @@ export interface SoundSettings {
   readonly silenceSeconds: number;
   /** Class of the packets of sound. */
   readonly dscp: number;
+  /** Ask far ends how well we are heard, and tell those who ask. */
+  readonly extendedReports: boolean;
   /** Of calls of no line. */
   readonly codecs: readonly CodecName[];
   /** Some calls may be in Opus. */
@@ -241,6 +245,7 @@ function lineOf(settings: Settings, name: string): LineSettings | undefined {
       watchRegistration: settings.get('line.*.watchRegistration', name),
     },
     codecs: codecNamesOf(codecs.length > 0 ? codecs : settings.get('rtp.codecs')),
+    qualityCollector: sipUriOf(settings.get('line.*.qualityCollector', name)),
     media: {
       encryption: settings.get('line.*.encryption', name),
       keyExchange: settings.get('line.*.keyExchange', name),
@@ -304,6 +309,7 @@ function soundOf(settings: Settings, certificate: DeviceCertificate | null): Sou
     graceSeconds: settings.get('rtp.graceSeconds'),
     silenceSeconds: settings.get('rtp.silenceSeconds'),
     dscp: settings.get('rtp.dscp'),
+    extendedReports: settings.get('rtp.extendedReports'),
     codecs: codecNamesOf(settings.get('rtp.codecs')),
     usesOpus: [settings.get('rtp.codecs'), ...settings.names('line').map((line) => settings.get('line.*.codecs', line))]
       .flat()

@@ -26,6 +26,7 @@ import { Outbox, type PhoneEvent, type PhoneOutput, type Reply } from './outbox.
 import type { PhoneMemory, PhonePorts } from './phone-ports.ts';
 import type { PhoneSettings } from './phone-settings.ts';
 import { present } from './presentation.ts';
+import { QualityDesk } from './quality-desk.ts';
 import { Reception } from './reception.ts';
 import { showState } from './shown-state.ts';
 import { SoundDesk } from './sound-desk.ts';
@@ -63,6 +64,7 @@ export class Phone implements SipCore<PhoneEvent> {
   readonly #alerts: AlertDesk;
   readonly #reception: Reception;
   readonly #transfers: TransferDesk;
+  readonly #quality: QualityDesk;
   readonly #keyPorts: KeyPorts;
   readonly #statusTimer: Alarm = { fire: (now) => this.#tellStatus(now) };
   #settings: PhoneSettings;
@@ -137,6 +139,7 @@ export class Phone implements SipCore<PhoneEvent> {
       lines: () => lines.all,
     });
     this.#transfers = new TransferDesk({ userAgent, desk, handset, outbox, settings: current });
+    this.#quality = new QualityDesk({ userAgent, outbox, calls: () => desk.all, hasLine: (name) => lines.get(name) !== undefined });
     this.sounds = new SoundDesk({ desk, handset, media, alerts: this.#alerts, settings: current });
     this.#keyPorts = { handset, sounds: this.sounds, media, transfers: this.#transfers, events: this.events, logger };
   }
@@ -358,7 +361,8 @@ export class Phone implements SipCore<PhoneEvent> {
       }
       for (const news of this.#media.takeNews()) {
         busy = true;
-        this.sounds.take(now, news);
+        if (news.kind === 'quality') this.#quality.take(now, news.leg, news.quality);
+        else this.sounds.take(now, news);
       }
       for (const news of this.#board.takeNews()) {
         busy = true;
@@ -370,6 +374,7 @@ export class Phone implements SipCore<PhoneEvent> {
       }
       if (!busy) busy = this.#alerts.settle(now);
       this.events.settle(now);
+      this.#quality.settle(now);
       this.sounds.settle();
       if (!busy) busy = showState(now, this.#userAgent, this.#lines.all, this.#desk.all);
     }

@@ -1,4 +1,5 @@
 import { byteAt, readUint16, readUint32, writeUint16, writeUint32 } from './packet.ts';
+import { extendedReportType, readVoiceMetrics, type VoiceMetricsBlock } from './rtcp-xr.ts';
 
 /** RTCP compound packets (RFC 3550 §6): read as values, written into a reused buffer. */
 
@@ -27,7 +28,7 @@ export interface SenderReport {
   readonly octets: number;
 }
 
-/** A compound packet; packets of other types (APP, feedback, XR) are passed over. */
+/** A compound packet; packets of other types (APP, feedback) are passed over. */
 export interface RtcpCompound {
   readonly ssrc: number;
   readonly senderReport: SenderReport | undefined;
@@ -35,6 +36,8 @@ export interface RtcpCompound {
   readonly cname: string | undefined;
   /** Sources that left. */
   readonly byes: readonly number[];
+  /** How well the sender hears whom (RFC 3611). */
+  readonly voiceMetrics: readonly VoiceMetricsBlock[];
 }
 
 export type RtcpFault = 'rtcp-truncated' | 'rtcp-version' | 'rtcp-type' | 'rtcp-length' | 'rtcp-padding';
@@ -52,7 +55,7 @@ export function parseRtcp(bytes: Uint8Array): RtcpCompound | RtcpFault {
   if (bytes.length < 8) return 'rtcp-truncated';
   const type = byteAt(bytes, 1);
   if (type !== senderReportType && type !== receiverReportType) return 'rtcp-type';
-  const compound = { ssrc: readUint32(bytes, 4), senderReport: undefined, reports: [], cname: undefined, byes: [] };
+  const compound = { ssrc: readUint32(bytes, 4), senderReport: undefined, reports: [], cname: undefined, byes: [], voiceMetrics: [] };
   const collected: Collected = compound;
   let offset = 0;
   for (let count = 0; offset < bytes.length && count < compoundPacketsAtMost; count++) {
@@ -98,6 +101,7 @@ interface Collected {
   reports: ReportBlock[];
   cname: string | undefined;
   byes: number[];
+  voiceMetrics: VoiceMetricsBlock[];
 }
 
 /** False when the packet's counts do not fit its length. */
@@ -115,6 +119,8 @@ function readPacket(bytes: Uint8Array, offset: number, end: number, into: Collec
       return readSourceDescription(bytes, offset + 4, end, count, into);
     case byeType:
       return readBye(bytes, offset + 4, end, count, into);
+    case extendedReportType:
+      return readExtended(bytes, offset + 8, end, into);
     default:
       return true;
   }
@@ -173,6 +179,12 @@ function readBye(bytes: Uint8Array, start: number, end: number, count: number, i
   if (reason < end && reason + 1 + byteAt(bytes, reason) > end) return false;
   for (let index = 0; index < count; index++) into.byes.push(readUint32(bytes, start + 4 * index));
   return true;
+}
+
+function readExtended(bytes: Uint8Array, start: number, end: number, into: Collected): boolean {
+  const blocks = start > end ? undefined : readVoiceMetrics(bytes, start, end);
+  if (blocks) into.voiceMetrics.push(...blocks);
+  return blocks !== undefined;
 }
 
 function writeSender(bytes: Uint8Array, offset: number, sender: SenderReport): number {

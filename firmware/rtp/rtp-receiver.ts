@@ -1,5 +1,6 @@
 import type { Milliseconds } from '../core/clock.ts';
 import type { Counters } from '../core/counters.ts';
+import { BurstGap } from './burst-gap.ts';
 import { JitterBuffer, type JitterBufferLimits } from './jitter-buffer.ts';
 import { emptyRtpPacketView, parseRtpPacket, type RtpPacketView } from './packet.ts';
 import type { PacketTransform } from './packet-transform.ts';
@@ -34,10 +35,12 @@ interface Candidate {
 export class RtpReceiver {
   readonly remote = new RemoteAddress();
   readonly buffer: JitterBuffer;
+  readonly bursts = new BurstGap();
   /** What comes has to be opened first. */
   protection: PacketTransform | undefined;
   readonly #counters: Counters;
   readonly #timeline: Timeline;
+  readonly #timelineRate: number;
   readonly #events: TelephoneEventReceiver;
   readonly #view = emptyRtpPacketView();
   #payloads: ReceivablePayloads;
@@ -53,12 +56,15 @@ export class RtpReceiver {
   /** Added to the sequence numbers of this source, so that they go on where those of the one before ended. */
   #sequenceOffset = 0;
   #newestSequence = 0;
+  /** Of the packet of sound that came last. */
+  #packetMs: Milliseconds = 20;
 
   /** `timelineRate`: ticks a second of what is buffered, whatever clocks the packets have. */
   constructor(timelineRate: number, limits: JitterBufferLimits, payloads: ReceivablePayloads, counters: Counters) {
     this.#counters = counters;
     this.#payloads = payloads;
     this.#timeline = new Timeline(timelineRate);
+    this.#timelineRate = timelineRate;
     this.buffer = new JitterBuffer(timelineRate, limits);
     this.#events = new TelephoneEventReceiver(timelineRate);
   }
@@ -82,6 +88,11 @@ export class RtpReceiver {
   get jitterMs(): Milliseconds {
     const { clockRate } = this.#timeline;
     return clockRate && this.#current ? (this.#current.jitter * 1000) / clockRate : 0;
+  }
+
+  /** Sound in each packet. */
+  get packetMs(): Milliseconds {
+    return this.#packetMs;
   }
 
   get deadline(): Milliseconds | undefined {
@@ -215,6 +226,7 @@ export class RtpReceiver {
     this.#octets += length;
     const eventClock = this.#payloads.telephoneEvents.get(payloadType);
     if (eventClock !== undefined) {
+      this.bursts.arrived(reception.extend(view.sequenceNumber) + this.#sequenceOffset, false);
       this.#events.retune(eventClock);
       if (!this.#events.receive(now, timestamp, bytes, payloadStart, payloadEnd)) this.#refuse('rtp-event-meaningless');
       return;
@@ -222,6 +234,7 @@ export class RtpReceiver {
     // §3: the first octet is the level, its top bit reserved.
     this.#noiseLevel = payloadType === this.#payloads.noise ? (bytes[payloadStart] ?? 0) & 0x7f : undefined;
     if (this.#noiseLevel === undefined) this.#deliverSound(now, reception, view, bytes);
+    else this.bursts.arrived(reception.extend(view.sequenceNumber) + this.#sequenceOffset, false);
   }
 
   #deliverSound(now: Milliseconds, reception: Reception, view: RtpPacketView, bytes: Uint8Array): void {
@@ -234,7 +247,9 @@ export class RtpReceiver {
     const sequence = reception.extend(view.sequenceNumber) + this.#sequenceOffset;
     this.#newestSequence = Math.max(this.#newestSequence, sequence);
     const start = this.#timeline.place(now, sequence, timestamp, ticks, clockRate);
-    this.buffer.insert(now, sequence, start, ticks, payloadType, bytes, payloadStart, payloadEnd);
+    const verdict = this.buffer.insert(now, sequence, start, ticks, payloadType, bytes, payloadStart, payloadEnd);
+    if (verdict !== 'duplicate') this.bursts.arrived(sequence, verdict === 'late');
+    this.#packetMs = (1000 * ticks) / this.#timelineRate;
   }
 
   #refuse(counter: string): void {

@@ -8,8 +8,10 @@ import { type PacketTransform, protectionAtMost } from './packet-transform.ts';
 import type { TransportAddress } from './remote-address.ts';
 import { parseRtcp, type ReportBlock, type RtcpCompound, type SenderReport, writeBye, writeReport } from './rtcp.ts';
 import { RtcpSchedule } from './rtcp-schedule.ts';
+import { type VoiceMetrics, writeVoiceMetrics } from './rtcp-xr.ts';
 import { type ReceivablePayloads, RtpReceiver } from './rtp-receiver.ts';
 import { type OutgoingPacket, type PayloadWriter, payloadAtMost, RtpSender } from './rtp-sender.ts';
+import { concealedG711, opinionScoreOf, ratingOf } from './speech-quality.ts';
 import type { EventDigit, ReceivedDigit } from './telephone-event.ts';
 
 /** What offer and answer fixed for one RTP stream. */
@@ -20,6 +22,8 @@ export interface RtpParameters {
   readonly symmetric: boolean;
   /** RTCP shares the port of RTP, both ways (RFC 5761). */
   readonly rtcpMux: boolean;
+  /** The peer wants to be told how well it is heard (RFC 3611). */
+  readonly extendedReports?: boolean | undefined;
   readonly sends: boolean;
   readonly receives: boolean;
   readonly payloadType: number;
@@ -45,6 +49,20 @@ export interface RtpStatistics {
   readonly jitterMs: number;
   readonly jitterBufferMs: number;
   readonly roundTripMs: number | null;
+  /** How good we sound to the far end, as it says itself (RFC 3611), 1 to 5; `null` = it does not say. */
+  readonly farOpinionScore: number | null;
+}
+
+/** A stream as those who watch over quality want it (RFC 6035). */
+export interface StreamQuality {
+  readonly localSsrc: number;
+  readonly remoteSsrc: number;
+  readonly remote: TransportAddress;
+  readonly jitterMs: Milliseconds;
+  readonly maximumJitterMs: Milliseconds;
+  /** What is heard here, and what the far end says that it hears. */
+  readonly local: VoiceMetrics;
+  readonly far: VoiceMetrics | null;
 }
 
 /** Datagrams whose bytes may still be with the kernel when the next is written. */
@@ -62,6 +80,7 @@ export class RtpSession {
   /** Ticks a second in which sound is taken, passed and held, whatever clocks the packets have. */
   readonly timelineRate: number;
   readonly #cname: string;
+  readonly #delayAtMost: Milliseconds;
   readonly #sender: RtpSender;
   readonly #receiver: RtpReceiver;
   readonly #schedule: RtcpSchedule;
@@ -79,10 +98,14 @@ export class RtpSession {
   #lastSenderReport: { ntp: number; at: Milliseconds } | undefined;
   #roundTrip: Milliseconds | undefined;
   #packetsAtReport = 0;
+  #farMetrics: VoiceMetrics | undefined;
+  #maximumJitter: Milliseconds = 0;
+  #maximumDelay: Milliseconds = 0;
 
   constructor(entropy: Entropy, timelineRate: number, cname: string, limits: JitterBufferLimits) {
     this.timelineRate = timelineRate;
     this.#cname = cname;
+    this.#delayAtMost = Math.max(limits.minimum, limits.maximum);
     this.#sender = new RtpSender(entropy, timelineRate);
     this.#receiver = new RtpReceiver(timelineRate, limits, nothingExpected, this.counters);
     this.#schedule = new RtcpSchedule(entropy);
@@ -265,6 +288,7 @@ export class RtpSession {
   statistics(): RtpStatistics {
     const { packets, lost, octets, refused, unauthentic } = this.#receiver.totals;
     const { late, duplicates, discarded, depth } = this.#receiver.buffer;
+    this.#noteMaxima();
     return {
       packetsSent: this.#sender.packets,
       packetsReceived: packets,
@@ -278,6 +302,24 @@ export class RtpSession {
       jitterMs: this.#receiver.jitterMs,
       jitterBufferMs: Math.round(depth),
       roundTripMs: this.#roundTrip === undefined ? null : Math.round(this.#roundTrip * 10) / 10,
+      farOpinionScore: this.#farMetrics?.conversationScore ?? this.#farMetrics?.listeningScore ?? null,
+    };
+  }
+
+  /** All that is known of how well the stream went; `undefined` before anything was heard. */
+  quality(): StreamQuality | undefined {
+    const { reception, remote, jitterMs } = this.#receiver;
+    const heard = reception && (remote.locked ?? remote.target);
+    if (!heard) return undefined;
+    this.#noteMaxima();
+    return {
+      localSsrc: this.ssrc,
+      remoteSsrc: reception.ssrc,
+      remote: heard,
+      jitterMs,
+      maximumJitterMs: this.#maximumJitter,
+      local: this.#voiceMetrics(),
+      far: this.#farMetrics ?? null,
     };
   }
 
@@ -321,7 +363,8 @@ export class RtpSession {
   }
 
   #takeReports(now: Milliseconds, compound: RtcpCompound): void {
-    const { senderReport, reports, byes } = compound;
+    const { senderReport, reports, byes, voiceMetrics } = compound;
+    this.#farMetrics = voiceMetrics.find(({ ssrc }) => ssrc === this.#sender.ssrc)?.metrics ?? this.#farMetrics;
     if (senderReport) this.#lastSenderReport = { ntp: middleOfNtp(senderReport), at: now };
     const ours = reports.find((report) => report.ssrc === this.#sender.ssrc);
     if (ours && ours.lastSenderReport !== 0) {
@@ -342,7 +385,8 @@ export class RtpSession {
     const sent = this.#sender.packets > this.#packetsAtReport;
     this.#packetsAtReport = this.#sender.packets;
     const length = writeReport(packet.bytes, this.ssrc, sent ? this.#senderReport(now) : undefined, this.#reportBlock(now), this.#cname);
-    const whole = bye ? writeBye(packet.bytes, length, this.ssrc) : length;
+    const reported = this.#writeExtended(packet.bytes, length);
+    const whole = bye ? writeBye(packet.bytes, reported, this.ssrc) : reported;
     packet.length = protection ? protection.protectRtcp(packet.bytes, whole) : whole;
     this.#queue(packet);
     return packet.length;
@@ -369,6 +413,43 @@ export class RtpSession {
       jitter: reception.jitter,
       lastSenderReport: last?.ntp ?? 0,
       delaySinceLastSenderReport: last ? Math.round((now - last.at) * ntpUnitsPerMs) : 0,
+    };
+  }
+
+  /** Appends how well the peer is heard, if it asked to be told. */
+  #writeExtended(bytes: Uint8Array, length: number): number {
+    const { reception } = this.#receiver;
+    if (!this.#parameters?.extendedReports || !reception) return length;
+    this.#noteMaxima();
+    return writeVoiceMetrics(bytes, length, this.ssrc, { ssrc: reception.ssrc, metrics: this.#voiceMetrics() });
+  }
+
+  #noteMaxima(): void {
+    this.#maximumJitter = Math.max(this.#maximumJitter, this.#receiver.jitterMs);
+    this.#maximumDelay = Math.max(this.#maximumDelay, this.#receiver.buffer.depth);
+  }
+
+  #voiceMetrics(): VoiceMetrics {
+    const { totals, buffer, bursts, packetMs } = this.#receiver;
+    const lost = Math.max(0, totals.lost);
+    const expected = Math.max(1, totals.packets + lost);
+    const missing = buffer.late + buffer.discarded;
+    const percent = (100 * Math.min(expected, lost + missing)) / expected;
+    // A packet is collected before it leaves, and held here until it is played.
+    const endSystemMs = buffer.depth + 2 * packetMs;
+    const rating = ratingOf((this.#roundTrip ?? 0) / 2 + endSystemMs, percent, concealedG711);
+    return {
+      lossRate: lost / expected,
+      discardRate: Math.min(1, missing / expected),
+      ...bursts.measure(packetMs),
+      roundTripMs: this.#roundTrip ?? null,
+      endSystemMs,
+      rating,
+      listeningScore: opinionScoreOf(ratingOf(0, percent, concealedG711)),
+      conversationScore: opinionScoreOf(rating),
+      jitterBufferMs: buffer.target,
+      jitterBufferMaximumMs: Math.max(this.#maximumDelay, buffer.depth),
+      jitterBufferLimitMs: this.#delayAtMost,
     };
   }
 

@@ -14,13 +14,13 @@ const bestRating = 93.2;
 /** Delay that nobody notices in a conversation, ms. */
 const unnoticedDelay: Milliseconds = 100;
 
-/** The rating factor R of a call (G.107 §7 with default values, random loss): 0 unusable, 93.2 best. @internal */
+/** The rating factor R of a call (G.107 §7 with default values, random loss): 0 unusable, 93.2 best. */
 export function ratingOf(delay: Milliseconds, lossPercent: number, { equipment, lossRobustness }: CodecImpairment): number {
   const byLoss = equipment + ((95 - equipment) * lossPercent) / (lossPercent + lossRobustness);
   return Math.max(0, bestRating - delayImpairment(delay) - byLoss);
 }
 
-/** Mean opinion score of a conversation with rating factor R (G.107 annex B): 1 to 4.5. @internal */
+/** Mean opinion score of a conversation with rating factor R (G.107 annex B): 1 to 4.5. */
 export function opinionScoreOf(rating: number): number {
   if (rating <= 0) return 1;
   return rating >= 100 ? 4.5 : 1 + 0.035 * rating + rating * (rating - 60) * (100 - rating) * 7e-6;

@@ -1,6 +1,6 @@
 import { UsageError } from '../core/errors.ts';
 import { type AudioFormat, attributesFor, comfortNoise, formatsOf, sameEncoding } from './audio-format.ts';
-import { iceAttributes, type LocalIce, type RemoteIce, remoteIceOf } from './ice-attributes.ts';
+import { hasRtcpCandidates, iceAttributes, type LocalIce, type RemoteIce, remoteIceOf } from './ice-attributes.ts';
 import {
   agreedPtime,
   directionOf,
@@ -21,12 +21,14 @@ import {
   transportOf,
 } from './media-security.ts';
 import {
+  attributeValue,
   hasAttribute,
   type MediaSection,
   type Origin,
   type SdpAddress,
   type SdpAttribute,
   type SessionDescription,
+  splitWords,
 } from './session-description.ts';
 
 /** RFC 3551 §6: from here on a payload type means what SDP says. */
@@ -55,6 +57,8 @@ export interface LocalAudio {
   readonly security: LocalSecurity | undefined;
   /** Offer that RTCP shares the port of RTP (RFC 5761). Theirs is accepted anyway. */
   readonly rtcpMux: boolean;
+  /** Ask to be told how well we are heard (RFC 3611), and tell who asks. */
+  readonly extendedReports?: boolean | undefined;
 }
 
 /** One encoding both sides know; the payload types may differ by direction (RFC 3264 §6.1). */
@@ -94,6 +98,8 @@ export interface NegotiatedAudio {
   readonly ice: RemoteIce | undefined;
   readonly security: NegotiatedSecurity | undefined;
   readonly rtcpMux: boolean;
+  /** The peer asks to be told how well it is heard. */
+  readonly extendedReports?: boolean | undefined;
   /** The transport of the section, which a later offer repeats. */
   readonly protocol: string;
   /** The peer holds us: by sendonly, by inactive, or by the null address of RFC 2543. */
@@ -172,8 +178,13 @@ export class OfferAnswer {
   offer(local: LocalAudio): SessionDescription {
     const agreed = this.#negotiated;
     const offered = { ...local, ...this.#keptPayloadTypes(local) };
-    const ice = local.ice ? iceAttributes(local.ice) : [];
-    const extras = [...offerAttributes(local.security, agreed?.security), ...ice, ...muxAttributes(local.rtcpMux)];
+    const ice = local.ice ? iceAttributes(local.ice, agreed?.rtcpMux === true) : [];
+    const extras = [
+      ...offerAttributes(local.security, agreed?.security),
+      ...ice,
+      ...muxAttributes(local.rtcpMux),
+      ...reportAttributes(local.extendedReports),
+    ];
     const protocol = agreed?.protocol ?? transportOf(local.security);
     const formats = [...offered.codecs, ...noiseOf(local.comfortNoise), ...offered.telephoneEvents];
     const section = audioSection(offered, formats, offered.direction, offered.ptime, protocol, extras);
@@ -207,8 +218,13 @@ export class OfferAnswer {
     if (chosen.outcome === 'unusable') return chosen;
     const { audio, section: offered, index } = chosen;
     const formats = [...audio.codecs.map((codec) => ownFormat(codec, local)), ...noiseOf(audio.comfortNoise), ...ownEvents(audio, local)];
-    const ice = audio.ice && local.ice ? iceAttributes(local.ice) : [];
-    const extras = [...answerAttributes(local.security, audio.security), ...ice, ...muxAttributes(audio.rtcpMux)];
+    const ice = audio.ice && local.ice ? iceAttributes(local.ice, !hasRtcpCandidates(audio.ice)) : [];
+    const extras = [
+      ...answerAttributes(local.security, audio.security),
+      ...ice,
+      ...muxAttributes(audio.rtcpMux),
+      ...reportAttributes(audio.extendedReports),
+    ];
     const section = audioSection(local, formats, audio.direction, audio.ptime, offered.protocol, extras);
     this.#audioIndex = index;
     this.#offered = undefined;
@@ -284,6 +300,8 @@ function examine(
   const remoteDirection = directionOf(section.attributes, description.attributes);
   const nullAddress = isHoldAddress(address);
   const wanted = intersectDirections(local.direction, reverseDirection(remoteDirection));
+  const muxed = hasAttribute(section.attributes, 'rtcp-mux') && (rtcpMux || !offered);
+  const iceContext = { answered: offered !== undefined, muxed, address };
   const audio: NegotiatedAudio = {
     remoteAddress: address,
     remotePort: section.port,
@@ -293,9 +311,10 @@ function examine(
     comfortNoise: local.comfortNoise && formats.some((format) => sameEncoding(format, comfortNoise)),
     ptime: agreedPtime(section.attributes, description.attributes, local.ptime, local.maxPtime),
     direction: nullAddress ? intersectDirections(wanted, 'recvonly') : wanted,
-    ice: local.ice && remoteIceOf(section, description.attributes, offered !== undefined),
+    ice: local.ice && remoteIceOf(section, description.attributes, iceContext),
     security: secured.security,
-    rtcpMux: hasAttribute(section.attributes, 'rtcp-mux') && (rtcpMux || !offered),
+    rtcpMux: muxed,
+    ...(local.extendedReports && wantsVoiceMetrics(section) && { extendedReports: true }),
     protocol: section.protocol,
     heldByRemote: nullAddress || remoteDirection === 'sendonly' || remoteDirection === 'inactive',
   };
@@ -374,6 +393,16 @@ function audioSection(
 
 function muxAttributes(rtcpMux: boolean): SdpAttribute[] {
   return rtcpMux ? [{ name: 'rtcp-mux', value: undefined }] : [];
+}
+
+/** RFC 3611 §5.1. */
+function reportAttributes(extendedReports: boolean | undefined): SdpAttribute[] {
+  return extendedReports ? [{ name: 'rtcp-xr', value: 'voip-metrics' }] : [];
+}
+
+function wantsVoiceMetrics({ attributes }: MediaSection): boolean {
+  const asked = attributeValue(attributes, 'rtcp-xr');
+  return asked !== undefined && splitWords(asked).some((format) => format === 'voip-metrics');
 }
 
 /** The same stream with port 0 and nothing else that could be misread. */

@@ -17,6 +17,7 @@ import { bindingNewsOf } from './event/registration-document.ts';
 import type { Identity } from './identity.ts';
 import type { Uri } from './message/uri.ts';
 import { bodyOf } from './message-body.ts';
+import { type Notice, publishOnce } from './one-time-publication.ts';
 import { Publication } from './publication.ts';
 import type { Body, SubscriptionId } from './user-agent-events.ts';
 
@@ -146,6 +147,11 @@ export class Subscriptions {
     this.#open.set(name, { account, subscription: publication });
     publication.publish(now, body);
     return name;
+  }
+
+  /** Publishes something that has happened, and of which nothing is kept (RFC 6035); the outcome is reported. */
+  tellOnce(now: Milliseconds, account: AccountId, notice: Notice): void {
+    publishOnce(this.#core, now, this.#identityOf(account), notice);
   }
 
   /** The state is another one now; nothing happens when the publication is no more. */

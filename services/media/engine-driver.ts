@@ -5,7 +5,7 @@ import type { Entropy } from '#firmware/core/entropy.ts';
 import { UsageError } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
 import type { MediaEngine, MediaEvent } from '#firmware/media/media-engine.ts';
-import type { LegStatistics, MediaSession } from '#firmware/media/media-session.ts';
+import type { LegQuality, LegStatistics, MediaSession } from '#firmware/media/media-session.ts';
 import { blockMs } from '#firmware/media/sound-format.ts';
 import type { PortRange, RtpSocketPair } from '#firmware/platform/rtp-socket.ts';
 import type { TrafficMarker } from '#firmware/platform/traffic-class.ts';
@@ -111,7 +111,7 @@ export class EngineDriver {
   }
 
   /** Says goodbye, closes the ports; `undefined` when there is no such session. */
-  async closeSession(name: string): Promise<LegStatistics | undefined> {
+  async closeSession(name: string): Promise<{ readonly statistics: LegStatistics; readonly quality: LegQuality | undefined } | undefined> {
     const session = this.#engine.closeSession(this.#surroundings.clock.now(), name);
     const pair = this.#sockets.get(name);
     if (!session || !pair) return undefined;
@@ -121,7 +121,7 @@ export class EngineDriver {
     this.#protections.delete(name);
     this.#flush(session, pair);
     await pair.close();
-    return session.statistics();
+    return { statistics: session.statistics(), quality: session.quality() };
   }
 
   async closeAllSessions(): Promise<void> {

@@ -185,8 +185,8 @@ export class MediaService {
   }
 
   async #closeSession(name: string) {
-    const statistics = await this.#parts.driver.closeSession(name);
-    return { statistics: statistics ? { session: name, ...statistics } : null };
+    const closed = await this.#parts.driver.closeSession(name);
+    return { statistics: closed ? { session: name, ...closed.statistics } : null, quality: closed?.quality ?? null };
   }
 
   async #startPlayback({ playback, target, file, repeat, gapMs }: ArgsOf<Contract, 'startPlayback'>) {
@@ -198,7 +198,7 @@ export class MediaService {
 }
 
 function legParametersOf(parameters: SessionParameters): LegParameters {
-  const { remote, codecs, ptime, telephoneEvents, detectDigits, comfortNoise, direction, symmetric, rtcpMux } = parameters;
+  const { remote, codecs, ptime, telephoneEvents, detectDigits, comfortNoise, direction, symmetric, rtcpMux, extendedReports } = parameters;
   return {
     remote: { address: remote.address, port: remote.rtpPort },
     remoteRtcp: { address: remote.address, port: remote.rtcpPort },
@@ -210,6 +210,7 @@ function legParametersOf(parameters: SessionParameters): LegParameters {
     direction,
     symmetric,
     rtcpMux,
+    extendedReports,
   };
 }
 

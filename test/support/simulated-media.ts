@@ -244,7 +244,7 @@ export class SimulatedMedia {
     this.#unplug(port);
     for (const map of [this.tones, this.playing]) map.delete(name);
     if (this.#ports.size === 0) this.#frameAt = undefined;
-    return { statistics: { session: name, ...session.statistics() } };
+    return { statistics: { session: name, ...session.statistics() }, quality: session.quality() ?? null };
   }
 
   #sendAll(now: number): void {

@@ -117,9 +117,17 @@ t.test('RFC 3550 §6 reports, SDES and BYE come back as they were written', asyn
     reports: [report],
     cname: 'name-of-16-chars',
     byes: [1],
+    voiceMetrics: [],
   });
   const empty = writeReport(bytes, 7, undefined, undefined, 'x');
-  t.strictSame(parseRtcp(bytes.subarray(0, empty)), { ssrc: 7, senderReport: undefined, reports: [], cname: 'x', byes: [] });
+  t.strictSame(parseRtcp(bytes.subarray(0, empty)), {
+    ssrc: 7,
+    senderReport: undefined,
+    reports: [],
+    cname: 'x',
+    byes: [],
+    voiceMetrics: [],
+  });
 });
 
 t.test('RFC 3550 A.2 malformed RTCP has a fault; unknown packets in a compound are passed over', async (t) => {
