@@ -20,8 +20,8 @@ export function sessionParametersOf(audio: NegotiatedAudio, sound: SoundSettings
     comfortNoise: audio.comfortNoise,
     direction: audio.direction,
     symmetric,
-    // Of DTLS there is one handshake for both, so RTCP goes with RTP; so it does where ICE finds a way for RTP only.
-    rtcpMux: audio.rtcpMux || audio.security?.kind === 'dtls' || (audio.ice !== undefined && !hasRtcpCandidates(audio.ice)),
+    // Of DTLS and of ICE there is one for both, so RTCP goes with RTP.
+    rtcpMux: audio.rtcpMux || audio.security?.kind === 'dtls' || audio.ice !== undefined,
     extendedReports: audio.extendedReports ?? false,
     ice: audio.ice ? { ...audio.ice, candidates: [...audio.ice.candidates] } : null,
     security: audio.security ? mediaSecurityOf(audio.security) : null,
