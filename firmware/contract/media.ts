@@ -80,7 +80,7 @@ const iceServersSchema = v.object({
   turnUsername: serverText,
   turnPassword: v.pipe(v.string(), v.maxLength(1024)),
 });
-const ownIceSchema = v.object({ ufrag: iceText, password: iceText, candidates, address: name, port });
+const ownIceSchema = v.object({ ufrag: iceText, password: iceText, candidates, address: name, port, rtcpPort: port });
 /** What a peer is told of our search for a way (RFC 8839), and the candidate for peers that know no ICE. */
 export type OwnIce = v.InferOutput<typeof ownIceSchema>;
 

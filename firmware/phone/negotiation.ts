@@ -228,8 +228,7 @@ export class Negotiation {
 
   #local(wish: LocalWish): LocalAudio {
     return {
-      ...(wish.ice ? { address: wish.ice.address, port: wish.ice.port } : { address: wish.address, port: wish.rtpPort }),
-      rtcpPort: wish.rtcpPort,
+      ...shownOf(wish),
       ice: wish.ice ?? undefined,
       ...formatsOf(this.#ports.codecs(), this.#sound.opus),
       comfortNoise: this.#sound.comfortNoise,
@@ -282,4 +281,9 @@ function readDescription(body: Body): SessionDescription | string {
 
 function toBody(description: SessionDescription): Body {
   return { contentType: sdpType, bytes: new TextEncoder().encode(formatSessionDescription(description)) };
+}
+
+/** The address of those who know no ICE. */
+function shownOf({ ice, address, rtpPort: port, rtcpPort }: LocalWish): Pick<LocalAudio, 'address' | 'port' | 'rtcpPort'> {
+  return ice ? { address: ice.address, port: ice.port, rtcpPort: ice.rtcpPort } : { address, port, rtcpPort };
 }

@@ -1,4 +1,5 @@
 import type { SessionParameters } from '#firmware/contract/media.ts';
+import { hasRtcpCandidates } from '#firmware/sdp/ice-attributes.ts';
 import type { NegotiatedSecurity } from '#firmware/sdp/media-security.ts';
 import type { NegotiatedAudio } from '#firmware/sdp/offer-answer.ts';
 import { mediaCodecOf } from './codec-choice.ts';
@@ -20,8 +21,8 @@ export function sessionParametersOf(audio: NegotiatedAudio, sound: SoundSettings
     comfortNoise: audio.comfortNoise,
     direction: audio.direction,
     symmetric,
-    // Of DTLS and of ICE there is one for both, so RTCP goes with RTP.
-    rtcpMux: audio.rtcpMux || audio.security?.kind === 'dtls' || audio.ice !== undefined,
+    // Of DTLS there is one handshake for both, so RTCP goes with RTP; so it does where ICE finds a way for RTP only.
+    rtcpMux: audio.rtcpMux || audio.security?.kind === 'dtls' || (audio.ice !== undefined && !hasRtcpCandidates(audio.ice)),
     extendedReports: audio.extendedReports ?? false,
     ice: audio.ice ? { ...audio.ice, candidates: [...audio.ice.candidates] } : null,
     security: audio.security ? mediaSecurityOf(audio.security) : null,

@@ -1,6 +1,6 @@
 import { UsageError } from '../core/errors.ts';
 import { type AudioFormat, attributesFor, comfortNoise, formatsOf, sameEncoding } from './audio-format.ts';
-import { iceAttributes, type LocalIce, type RemoteIce, remoteIceOf } from './ice-attributes.ts';
+import { hasRtcpCandidates, iceAttributes, type LocalIce, type RemoteIce, remoteIceOf } from './ice-attributes.ts';
 import {
   agreedPtime,
   directionOf,
@@ -178,7 +178,7 @@ export class OfferAnswer {
   offer(local: LocalAudio): SessionDescription {
     const agreed = this.#negotiated;
     const offered = { ...local, ...this.#keptPayloadTypes(local) };
-    const ice = local.ice ? iceAttributes(local.ice) : [];
+    const ice = local.ice ? iceAttributes(local.ice, agreed?.rtcpMux === true) : [];
     const extras = [
       ...offerAttributes(local.security, agreed?.security),
       ...ice,
@@ -218,7 +218,7 @@ export class OfferAnswer {
     if (chosen.outcome === 'unusable') return chosen;
     const { audio, section: offered, index } = chosen;
     const formats = [...audio.codecs.map((codec) => ownFormat(codec, local)), ...noiseOf(audio.comfortNoise), ...ownEvents(audio, local)];
-    const ice = audio.ice && local.ice ? iceAttributes(local.ice) : [];
+    const ice = audio.ice && local.ice ? iceAttributes(local.ice, !hasRtcpCandidates(audio.ice)) : [];
     const extras = [
       ...answerAttributes(local.security, audio.security),
       ...ice,
@@ -300,6 +300,8 @@ function examine(
   const remoteDirection = directionOf(section.attributes, description.attributes);
   const nullAddress = isHoldAddress(address);
   const wanted = intersectDirections(local.direction, reverseDirection(remoteDirection));
+  const muxed = hasAttribute(section.attributes, 'rtcp-mux') && (rtcpMux || !offered);
+  const iceContext = { answered: offered !== undefined, muxed, address };
   const audio: NegotiatedAudio = {
     remoteAddress: address,
     remotePort: section.port,
@@ -309,9 +311,9 @@ function examine(
     comfortNoise: local.comfortNoise && formats.some((format) => sameEncoding(format, comfortNoise)),
     ptime: agreedPtime(section.attributes, description.attributes, local.ptime, local.maxPtime),
     direction: nullAddress ? intersectDirections(wanted, 'recvonly') : wanted,
-    ice: local.ice && remoteIceOf(section, description.attributes, offered !== undefined),
+    ice: local.ice && remoteIceOf(section, description.attributes, iceContext),
     security: secured.security,
-    rtcpMux: hasAttribute(section.attributes, 'rtcp-mux') && (rtcpMux || !offered),
+    rtcpMux: muxed,
     ...(local.extendedReports && wantsVoiceMetrics(section) && { extendedReports: true }),
     protocol: section.protocol,
     heldByRemote: nullAddress || remoteDirection === 'sendonly' || remoteDirection === 'inactive',

@@ -10,7 +10,8 @@ import { blockMs } from '#firmware/media/sound-format.ts';
 import type { PortRange, RtpSocketPair } from '#firmware/platform/rtp-socket.ts';
 import type { TrafficMarker } from '#firmware/platform/traffic-class.ts';
 import type { OwnCertificate } from './dtls-handshake.ts';
-import type { IceListener, IceServers } from './ice-path.ts';
+import type { IceServers } from './ice-component.ts';
+import type { IceListener } from './ice-path.ts';
 import { LegPath } from './leg-path.ts';
 import { type HandshakeOutcome, isHandshake, LegProtection } from './leg-protection.ts';
 

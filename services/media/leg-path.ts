@@ -9,7 +9,8 @@ import {
 } from '#firmware/platform/rtp-socket.ts';
 import type { TrafficMarker } from '#firmware/platform/traffic-class.ts';
 import { canonicalAddress } from '#firmware/rtp/ip-address.ts';
-import { type IceDescription, type IceListener, IcePath, type IcePeer, type IceServers } from './ice-path.ts';
+import type { IcePeer, IceServers } from './ice-component.ts';
+import { type IceDescription, type IceListener, IcePath } from './ice-path.ts';
 
 /** What a leg's path needs around it. */
 export interface LegPathPorts {

@@ -279,7 +279,7 @@ const localAudio = {
     cryptos: [{ tag: 1, suite: 'AES_CM_128_HMAC_SHA1_80', key: 'A'.repeat(40), mkiLength: 0 }],
     fingerprint: undefined,
   },
-  ice: { ufrag: 'abcd', password: 'x'.repeat(22), candidates: [], address: '192.0.2.1', port: 30_000 },
+  ice: { ufrag: 'abcd', password: 'x'.repeat(22), candidates: [], address: '192.0.2.1', port: 30_000, rtcpPort: 30_001 },
   rtcpMux: false,
 } as const;
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import t from 'tap';
-import type { IceServers } from '#services/media/ice-path.ts';
+import type { IceServers } from '#services/media/ice-component.ts';
 import { LegPath } from '#services/media/leg-path.ts';
 import { seededEntropy } from '#test/support/seeded-entropy.ts';
 import { freePorts } from '../../scripts/free-ports.ts';

@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
-import { createConnection, type Socket } from 'node:net';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
+import { Duplex } from 'node:stream';
 import { ForeignProgram } from './foreign-program.ts';
 import { kamailioPassword, kamailioRealm } from './kamailio.ts';
 
@@ -20,6 +22,11 @@ export interface BaresipOptions {
   readonly modules?: readonly string[];
   /** Parameters of the account, such as `mediaenc=srtp`. */
   readonly account?: readonly string[];
+  /** Where it listens and its proxy is, instead of 127.0.0.1. */
+  readonly address?: string;
+  readonly proxyAddress?: string;
+  /** Put before its command, to run it elsewhere. */
+  readonly within?: readonly string[];
 }
 
 interface BaresipEvent {
@@ -32,13 +39,13 @@ interface BaresipEvent {
 /** Debian's baresip, registered at the test's Kamailio, driven and watched over its control socket. */
 export class Baresip {
   readonly #program: ForeignProgram;
-  readonly #control: Socket;
+  readonly #control: Duplex;
   readonly #folder: string;
   readonly #events: BaresipEvent[] = [];
   readonly #waiters = new Set<() => void>();
   #pending = '';
 
-  private constructor(program: ForeignProgram, control: Socket, folder: string) {
+  private constructor(program: ForeignProgram, control: Duplex, folder: string) {
     this.#program = program;
     this.#control = control;
     this.#folder = folder;
@@ -47,10 +54,10 @@ export class Baresip {
 
   static async start(options: BaresipOptions): Promise<Baresip> {
     await writeConfiguration(options);
-    const program = new ForeignProgram('baresip', ['-f', options.folder]);
+    const [command = 'baresip', ...words] = [...(options.within ?? []), 'baresip'];
+    const program = new ForeignProgram(command, [...words, '-f', options.folder]);
     await program.saw(/baresip is ready/);
-    const control = createConnection({ host: '127.0.0.1', port: options.port + 2 });
-    await new Promise<void>((resolve, reject) => control.once('connect', resolve).once('error', reject));
+    const control = await connectTo(options);
     const baresip = new Baresip(program, control, options.folder);
     await program.saw(/200 OK .*\[\d+ bindings?\]/);
     return baresip;
@@ -97,7 +104,7 @@ export class Baresip {
   }
 
   async stop(): Promise<void> {
-    this.#control.destroy();
+    this.#control.end();
     await this.#program.stop();
   }
 
@@ -115,13 +122,25 @@ export class Baresip {
   }
 }
 
+/** A socket of another network namespace is reached by a shell that is there. */
+async function connectTo({ within, address = '127.0.0.1', port }: BaresipOptions): Promise<Duplex> {
+  if (within) {
+    const [command = '', ...words] = [...within, 'bash', '-c', `exec 3<>/dev/tcp/${address}/${port + 2}; cat <&3 & cat >&3; kill $!`];
+    const { stdin, stdout } = spawn(command, words, { stdio: ['pipe', 'pipe', 'ignore'] });
+    return Duplex.from({ writable: stdin, readable: stdout });
+  }
+  const socket = createConnection({ host: address, port: port + 2 });
+  await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+  return socket;
+}
+
 async function writeConfiguration(options: BaresipOptions): Promise<void> {
-  const { folder, user, port } = options;
+  const { folder, user, port, address = '127.0.0.1', proxyAddress = '127.0.0.1' } = options;
   await mkdir(folder, { recursive: true });
   const modules = ['/usr/lib/baresip/modules', '/usr/lib/x86_64-linux-gnu/baresip/modules', '/usr/lib/aarch64-linux-gnu/baresip/modules'];
   const config = [
-    `sip_listen 127.0.0.1:${port}`,
-    'net_interface 127.0.0.1',
+    `sip_listen ${address}:${port}`,
+    `net_interface ${address}`,
     `rtp_ports ${port + 4}-${port + 23}`,
     'audio_player aufile,/dev/null',
     `audio_source aufile,${options.speech}`,
@@ -133,12 +152,12 @@ async function writeConfiguration(options: BaresipOptions): Promise<void> {
     ...['g711', 'g722', 'l16', 'aufile', 'sndfile', ...(options.modules ?? [])].map((name) => `module ${name}.so`),
     `snd_path ${folder}`,
     ...['account', 'contact', 'menu', 'ctrl_tcp'].map((name) => `module_app ${name}.so`),
-    `ctrl_tcp_listen 127.0.0.1:${port + 2}`,
+    `ctrl_tcp_listen ${address}:${port + 2}`,
   ];
   const account = [
     `<sip:${user}@${kamailioRealm};transport=udp>`,
     `auth_pass=${kamailioPassword(user)}`,
-    `outbound="sip:127.0.0.1:${options.proxyPort}"`,
+    `outbound="sip:${proxyAddress}:${options.proxyPort}"`,
     `answermode=${options.answer}`,
     'regint=60',
     `audio_codecs=${options.codecs ?? 'pcmu,pcma'}`,
