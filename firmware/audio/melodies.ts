@@ -26,7 +26,7 @@ export function melodyOf(name: Exclude<RingName, 'ring'>): Tone {
   return { once: [], repeat: parseMelody(melodies[name]) };
 }
 
-/** Reads a melody of the form `d=4,o=5,b=120:c,8e,g.`; RangeError says which note is none. */
+/** Reads a melody of the form `d=4,o=5,b=120:c,8e,g.`; RangeError says which note is none. @internal */
 export function parseMelody(text: string): ToneStep[] {
   const [defaults = '', notes = ''] = text.split(':');
   const given = new Map(defaults.split(',').map((pair) => pair.split('=') as [string, string]));

@@ -108,7 +108,8 @@ export const deviceSettings = {
   }),
   'jitterBuffer.startMs': duration({
     title: 'Delay at the start',
-    description: 'The jitter buffer begins a call with this delay and adapts it to the network; more than the least is for networks known to be bad.',
+    description:
+      'The jitter buffer begins a call with this delay and adapts it to the network; more than the least is for networks known to be bad.',
     owner: 'media',
     unit: 'ms',
     default: 10,

@@ -170,6 +170,11 @@ export class Call {
     return this.state === 'active' || this.state === 'accepting';
   }
 
+  /** Somebody called, and nobody accepted. */
+  get missed(): boolean {
+    return this.direction === 'incoming' && this.times.ending?.cause === 'missed';
+  }
+
   /** Rings here, or is about to. */
   get knocking(): boolean {
     return this.state === 'offered' || this.state === 'ringing';

@@ -37,7 +37,9 @@ function mainRows(displayed: Displayed, ringing: Call | undefined): string[] {
   const { state, focus } = handset;
   switch (state) {
     case 'idle':
-      return ringing ? ['Incoming call', nameOf(ringing.remote), ...(ringing.plan.remarks ?? [])] : (completionRows(displayed) ?? idleRows(displayed));
+      return ringing
+        ? ['Incoming call', nameOf(ringing.remote), ...(ringing.plan.remarks ?? [])]
+        : (completionRows(displayed) ?? idleRows(displayed));
     case 'dialTone':
       return ['Dial a number'];
     case 'collecting':

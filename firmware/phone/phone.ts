@@ -419,8 +419,7 @@ export class Phone implements SipCore<PhoneEvent> {
     this.#transfers.takeCall(now, call, news);
     this.#reception.takeCall(now, call, news);
     if (news.kind === 'digit') this.#outbox.fact('call.digit', { call: news.call, way: news.way });
-    const missed = news.kind === 'ended' && call.direction === 'incoming' && call.times.ending?.cause === 'missed';
-    if (missed) this.#countMissed(this.#missedCalls + 1);
+    if (news.kind === 'ended' && call.missed) this.#countMissed(this.#missedCalls + 1);
   }
 
   #countMissed(count: number): void {
@@ -431,13 +430,8 @@ export class Phone implements SipCore<PhoneEvent> {
 
   /** Tones, bell, lamps and snapshot follow from the state; only what changed is told. */
   #present(now: Milliseconds): void {
-    this.#tone = present({
-      ...this.#heirs,
-      events: this.events,
-      lines: this.#lines.all,
-      missedCalls: this.#missedCalls,
-      media: this.#media,
-    });
+    const shown = { events: this.events, lines: this.#lines.all, missedCalls: this.#missedCalls, media: this.#media };
+    this.#tone = present({ ...this.#heirs, ...shown });
     this.#desk.settle(now, (call) => isWaiting(this.#handset, call));
     if (!this.#alarms.has(this.#statusTimer)) this.#alarms.set(this.#statusTimer, now + statusIntervalMs);
     this.#outbox.journal(journalOf(this.#heirs));

@@ -1,6 +1,7 @@
 /**
  * SQLite before 3.51.3 can lose what was written to a WAL when two connections reset it at the same time (sqlite.org/wal.html#walresetbug);
  * 3.44.6 and 3.50.7 have the cure too.
+ * @internal
  */
 export function hasWalResetBug(version: string): boolean {
   const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);

@@ -50,3 +50,8 @@ function longestZeroRun(groups: readonly number[]): [start: number, length: numb
 function dotted(high: number, low: number): string {
   return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
 }
+
+/** An address that stands for none: sound is not wanted (RFC 3264 §8.4 of old). */
+export function isNullAddress(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}

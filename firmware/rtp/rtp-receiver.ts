@@ -21,6 +21,9 @@ export interface ReceivablePayloads {
   readonly noise: number | undefined;
 }
 
+/** Before anything was agreed on. */
+export const nothingExpected: ReceivablePayloads = { ticksOf: () => 0, clockRateOf: () => 0, telephoneEvents: new Map(), noise: undefined };
+
 /** A source that has not proved itself yet, with its last packet: once proved, that one is played too. */
 interface Candidate {
   readonly reception: Reception;

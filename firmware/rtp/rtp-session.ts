@@ -1,7 +1,7 @@
 import type { Milliseconds } from '../core/clock.ts';
 import { Counters } from '../core/counters.ts';
 import type { Entropy } from '../core/entropy.ts';
-import { canonicalAddress } from './ip-address.ts';
+import { canonicalAddress, isNullAddress } from './ip-address.ts';
 import type { BufferedPacket, JitterBufferLimits } from './jitter-buffer.ts';
 import { byteAt, rtpHeaderLength } from './packet.ts';
 import { type PacketTransform, protectionAtMost } from './packet-transform.ts';
@@ -9,61 +9,11 @@ import type { TransportAddress } from './remote-address.ts';
 import { parseRtcp, type ReportBlock, type RtcpCompound, type SenderReport, writeBye, writeReport } from './rtcp.ts';
 import { RtcpSchedule } from './rtcp-schedule.ts';
 import { type VoiceMetrics, writeVoiceMetrics } from './rtcp-xr.ts';
-import { type ReceivablePayloads, RtpReceiver } from './rtp-receiver.ts';
+import type { RtpParameters, RtpStatistics, StreamQuality } from './rtp-parameters.ts';
+import { nothingExpected, RtpReceiver } from './rtp-receiver.ts';
 import { type OutgoingPacket, type PayloadWriter, payloadAtMost, RtpSender } from './rtp-sender.ts';
 import { concealedG711, opinionScoreOf, ratingOf } from './speech-quality.ts';
 import type { EventDigit, ReceivedDigit } from './telephone-event.ts';
-
-/** What offer and answer fixed for one RTP stream. */
-export interface RtpParameters {
-  readonly remote: TransportAddress;
-  readonly remoteRtcp: TransportAddress;
-  /** The peer is behind a NAT: whoever is first to send as it should is taken for it, wherever it is. */
-  readonly symmetric: boolean;
-  /** RTCP shares the port of RTP, both ways (RFC 5761). */
-  readonly rtcpMux: boolean;
-  /** The peer wants to be told how well it is heard (RFC 3611). */
-  readonly extendedReports?: boolean | undefined;
-  readonly sends: boolean;
-  readonly receives: boolean;
-  readonly payloadType: number;
-  /** Of the timestamps we send, in ticks a second. */
-  readonly clockRate: number;
-  /** Payload type and clock of the digits we send; `undefined` when the peer takes none. */
-  readonly events: { readonly payloadType: number; readonly clockRate: number } | undefined;
-  readonly payloads: ReceivablePayloads;
-}
-
-/** Counts of one stream since it began. */
-export interface RtpStatistics {
-  readonly packetsSent: number;
-  readonly packetsReceived: number;
-  readonly octetsSent: number;
-  readonly octetsReceived: number;
-  readonly packetsLost: number;
-  readonly packetsLate: number;
-  readonly packetsDuplicate: number;
-  readonly packetsRefused: number;
-  /** Of those: not protected with the key agreed on, or sent again by somebody. */
-  readonly packetsUnauthentic: number;
-  readonly jitterMs: number;
-  readonly jitterBufferMs: number;
-  readonly roundTripMs: number | null;
-  /** How good we sound to the far end, as it says itself (RFC 3611), 1 to 5; `null` = it does not say. */
-  readonly farOpinionScore: number | null;
-}
-
-/** A stream as those who watch over quality want it (RFC 6035). */
-export interface StreamQuality {
-  readonly localSsrc: number;
-  readonly remoteSsrc: number;
-  readonly remote: TransportAddress;
-  readonly jitterMs: Milliseconds;
-  readonly maximumJitterMs: Milliseconds;
-  /** What is heard here, and what the far end says that it hears. */
-  readonly local: VoiceMetrics;
-  readonly far: VoiceMetrics | null;
-}
 
 /** Datagrams whose bytes may still be with the kernel when the next is written. */
 const packetsInFlight = 16;
@@ -468,8 +418,6 @@ export class RtpSession {
   }
 }
 
-const nothingExpected: ReceivablePayloads = { ticksOf: () => 0, clockRateOf: () => 0, telephoneEvents: new Map(), noise: undefined };
-
 /** RFC 5761 §4: what RTP would take for payload types 64 to 95 with the marker bit is RTCP. */
 function isRtcp(bytes: Uint8Array): boolean {
   const type = byteAt(bytes, 1);
@@ -490,10 +438,6 @@ function sameAddress(a: TransportAddress | undefined, b: TransportAddress): bool
 
 function canonical({ address, port }: TransportAddress): TransportAddress {
   return { address: canonicalAddress(address), port };
-}
-
-function isNullAddress(address: string): boolean {
-  return address === '0.0.0.0' || address === '::';
 }
 
 function earliest(a: Milliseconds | undefined, b: Milliseconds | undefined): Milliseconds | undefined {

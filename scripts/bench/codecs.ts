@@ -11,7 +11,7 @@ const rounds = 7;
 const framesARound = 100;
 const frameMs = 20;
 
-/** What 20 ms of speech-like sound cost: encoded, decoded, resampled, listened to for digits. */
+/** What 20 ms of speech-like sound cost: encoded, decoded, resampled, listened to for digits, mixed. */
 export async function codecRows(): Promise<BenchRow[]> {
   const opus = await loadOpus();
   const usual = {

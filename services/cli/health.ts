@@ -36,7 +36,7 @@ function generationOf({ name, unit }: DaemonState): string {
   return `${name}:${unit?.processId ?? ''}`;
 }
 
-/** What worked and works no more, in words; nothing when all is well. */
+/** What worked and works no more, in words; nothing when all is well. @internal */
 export function lostSince(before: Health, now: Health): string[] {
   const gone = (had: readonly string[], has: readonly string[]) => had.filter((name) => !has.includes(name));
   return [

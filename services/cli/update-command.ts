@@ -126,7 +126,7 @@ async function lookAtMachine(place: Place): Promise<UpdateMachine> {
   };
 }
 
-/** By the table of mounts and the command line of the kernel. */
+/** By the table of mounts and the command line of the kernel. @internal */
 export function rootKind(mounts: string, commandLine: string): UpdateMachine['root'] {
   const [, , type, flags = ''] =
     mounts

@@ -4,8 +4,9 @@ import type { Entropy } from '#firmware/core/entropy.ts';
 import { type LegParameters, MediaSession } from '#firmware/media/media-session.ts';
 import { WavPlayer } from '#firmware/media/players.ts';
 import { blockSamples, narrowRate } from '#firmware/media/sound-format.ts';
+import type { RtpStatistics } from '#firmware/rtp/rtp-parameters.ts';
 import type { OutgoingPacket } from '#firmware/rtp/rtp-sender.ts';
-import { RtpSession, type RtpStatistics } from '#firmware/rtp/rtp-session.ts';
+import { RtpSession } from '#firmware/rtp/rtp-session.ts';
 import type { ReceivedDigit } from '#firmware/rtp/telephone-event.ts';
 
 /** The sound of one call to an extension. Sans-IO: datagrams and frames of 20 ms come in, datagrams are drained. */

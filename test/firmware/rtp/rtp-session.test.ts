@@ -1,8 +1,9 @@
 import t from 'tap';
 import { emptyRtpPacketView, parseRtpPacket } from '#firmware/rtp/packet.ts';
 import { parseRtcp } from '#firmware/rtp/rtcp.ts';
+import type { RtpParameters } from '#firmware/rtp/rtp-parameters.ts';
 import type { ReceivablePayloads } from '#firmware/rtp/rtp-receiver.ts';
-import { type RtpParameters, RtpSession } from '#firmware/rtp/rtp-session.ts';
+import { RtpSession } from '#firmware/rtp/rtp-session.ts';
 import { corpusText } from '#test/support/corpus.ts';
 import { seededEntropy } from '#test/support/seeded-entropy.ts';
 import { fromHex, rtpPacket } from './rtp-fixtures.ts';

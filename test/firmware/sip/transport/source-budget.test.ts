@@ -48,24 +48,27 @@ t.test('a flood of a stranger is dropped unread and counted; a server of ours an
   t.equal(flood('127.0.0.1'), 100);
 });
 
-t.test('RFC 3261 §21.5.7 a datagram above the limits of messages is answered 513; past the cap of transactions 503 with Retry-After', async (t) => {
-  const network = new SimulatedNetwork();
-  const settings = { messageLimits: { messageBytes: 700, headerBytes: 500 }, maximumTransactions: 2, acceptDirectCalls: true };
-  const phone = new TestAgent(network, '192.0.2.10', settings);
-  const stranger = new ScriptedPeer(network, '192.0.2.66');
-  const send = (branch: string, extra = '', body = ''): void =>
-    stranger.host.sendText(
-      phone.host,
-      `OPTIONS sip:192.0.2.10 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.66;branch=z9hG4bK${branch}\r\nMax-Forwards: 70\r\n` +
-        `From: <sip:x@192.0.2.66>;tag=1\r\nTo: <sip:192.0.2.10>\r\nCall-ID: ${branch}\r\nCSeq: 1 OPTIONS\r\n${extra}` +
-        `Content-Length: ${body.length}\r\n\r\n${body}`,
-    );
-  send('large', '', 'x'.repeat(600));
-  send('header', `Subject: ${'x'.repeat(500)}\r\n`);
-  network.run(100);
-  t.same(stranger.statuses(), [513, 513]);
-  for (const branch of ['a', 'b', 'c']) send(branch);
-  network.run(100);
-  t.same(stranger.statuses().slice(2).sort(), [200, 200, 503]);
-  t.ok((stranger.responses(503)[0]?.retryAfter ?? 0) > 0);
-});
+t.test(
+  'RFC 3261 §21.5.7 a datagram above the limits of messages is answered 513; past the cap of transactions 503 with Retry-After',
+  async (t) => {
+    const network = new SimulatedNetwork();
+    const settings = { messageLimits: { messageBytes: 700, headerBytes: 500 }, maximumTransactions: 2, acceptDirectCalls: true };
+    const phone = new TestAgent(network, '192.0.2.10', settings);
+    const stranger = new ScriptedPeer(network, '192.0.2.66');
+    const send = (branch: string, extra = '', body = ''): void =>
+      stranger.host.sendText(
+        phone.host,
+        `OPTIONS sip:192.0.2.10 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.66;branch=z9hG4bK${branch}\r\nMax-Forwards: 70\r\n` +
+          `From: <sip:x@192.0.2.66>;tag=1\r\nTo: <sip:192.0.2.10>\r\nCall-ID: ${branch}\r\nCSeq: 1 OPTIONS\r\n${extra}` +
+          `Content-Length: ${body.length}\r\n\r\n${body}`,
+      );
+    send('large', '', 'x'.repeat(600));
+    send('header', `Subject: ${'x'.repeat(500)}\r\n`);
+    network.run(100);
+    t.same(stranger.statuses(), [513, 513]);
+    for (const branch of ['a', 'b', 'c']) send(branch);
+    network.run(100);
+    t.same(stranger.statuses().slice(2).sort(), [200, 200, 503]);
+    t.ok((stranger.responses(503)[0]?.retryAfter ?? 0) > 0);
+  },
+);
