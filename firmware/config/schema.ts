@@ -9,6 +9,7 @@ import { mediaSettings } from './media-settings.ts';
 import { mixingSettings } from './mixing-settings.ts';
 import { qualitySettings } from './quality-settings.ts';
 import type { Setting } from './setting.ts';
+import { voiceSettings } from './voice-settings.ts';
 
 /**
  * Every setting of the device. It drives validation, storage, the command line, the page's forms and docs/settings.md. A `*` in a key
@@ -24,6 +25,7 @@ export const settingsSchema = {
   ...eventSettings,
   ...doorSettings,
   ...deviceSettings,
+  ...voiceSettings,
   ...exchangeSettings,
 };
 

@@ -11,6 +11,18 @@ const path = v.pipe(v.string(), v.minLength(1), v.maxLength(1024));
 const nothing = v.object({});
 const pem = v.pipe(v.string(), v.maxLength(16_384));
 
+/** What is done to the sound of a device's microphone: echo left, taken out, or avoided by letting one side speak at a time. */
+const voiceSchema = v.object({
+  echo: v.picklist(['off', 'cancel', 'halfDuplex']),
+  echoTailMs: v.pipe(v.number(), v.minValue(10), v.maxValue(500)),
+  noiseSuppression: v.boolean(),
+  gainControl: v.boolean(),
+  highPass: v.boolean(),
+  /** A factor; 0 = none. */
+  sideTone: v.pipe(v.number(), v.minValue(0), v.maxValue(4)),
+});
+export type VoiceWishes = v.InferOutput<typeof voiceSchema>;
+
 /** A sound device behind the audio port: PortAudio by name, WAV files, or silence. */
 export const audioDeviceSchema = v.variant('driver', [
   v.object({
@@ -24,6 +36,7 @@ export const audioDeviceSchema = v.variant('driver', [
     frameMs: v.optional(v.picklist([10, 20])),
     /** Frames each PortAudio callback moves; those of `frameMs` when absent. */
     framesPerBuffer: v.optional(v.pipe(v.number(), v.integer(), v.minValue(32), v.maxValue(4096))),
+    voice: v.optional(voiceSchema),
   }),
   v.object({
     driver: v.literal('wav'),
@@ -32,6 +45,7 @@ export const audioDeviceSchema = v.variant('driver', [
     loop: v.optional(v.boolean(), true),
     /** The loudspeaker: written anew whenever the device opens. */
     output: v.nullable(path),
+    voice: v.optional(voiceSchema),
   }),
   v.object({ driver: v.literal('silence') }),
 ]);
@@ -166,6 +180,18 @@ export const sessionStatisticsSchema = v.object({
   roundTripMs: v.nullable(v.number()),
   /** How good we sound to the far end, as it says itself (RFC 3611). */
   farOpinionScore: v.optional(v.nullable(v.number())),
+  /** What is done to the microphone it is joined with; `null` = nothing. */
+  voice: v.optional(
+    v.nullable(
+      v.object({
+        echo: v.picklist(['off', 'cancelling', 'halfDuplex']),
+        /** How much fainter the far end's voice leaves than it came in (ERLE), dB; `null` before it was heard. */
+        echoReductionDb: v.nullable(v.number()),
+        echoDelayMs: v.nullable(v.number()),
+        gainDb: v.number(),
+      }),
+    ),
+  ),
   concealedMs: v.number(),
   /** Times that nothing was there to be played in time, in the middle of sound. */
   underruns: v.number(),
@@ -236,7 +262,12 @@ export const mediaContract = defineContract({
         dscp: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(63))),
       }),
       /** `opus`: whether there is any, when it was asked for; `marked`: whether packets can have their class. */
-      result: v.object({ devices: v.record(name, healthSchema), opus: healthSchema, marked: v.optional(healthSchema) }),
+      result: v.object({
+        devices: v.record(name, healthSchema),
+        opus: healthSchema,
+        marked: v.optional(healthSchema),
+        speech: v.optional(healthSchema),
+      }),
     },
     /** Binds an even RTP port and the RTCP port above it on `address`; `rtpPort` if it is free, when the far end knows it already. */
     openSession: {

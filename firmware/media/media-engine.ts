@@ -1,4 +1,5 @@
 import type { OpusMaker } from '../audio/opus.ts';
+import type { EnhancerMaker } from '../audio/speech-enhancer.ts';
 import { keyTone, type ToneName, type TonePlan, tonePlanOf } from '../audio/tone-plans.ts';
 import type { WavReader } from '../audio/wav.ts';
 import type { Milliseconds } from '../core/clock.ts';
@@ -10,6 +11,7 @@ import { AudioRoute } from './audio-route.ts';
 import { type LegDigit, type LegParameters, type LegStatistics, MediaSession } from './media-session.ts';
 import { type EndingSource, TonePlayer, WavPlayer } from './players.ts';
 import { type PlaybackPort, SoundDevice } from './sound-device.ts';
+import type { VoiceState, VoiceWishes } from './voice-processing.ts';
 
 /** Where a tone or a file is played: a device by role, or the far end of a session. */
 export type SoundTarget = { readonly kind: 'device'; readonly device: string } | { readonly kind: 'session'; readonly session: string };
@@ -55,6 +57,8 @@ export class MediaEngine {
   readonly #players = new Map<string, EndingSource>();
   #settings: MediaSettings;
   #opus: OpusMaker | undefined;
+  /** Takes out echo and noise; `undefined` = this machine has nothing that does. */
+  enhancer: EnhancerMaker | undefined;
   #tones: TonePlan;
   #events: MediaEvent[] = [];
 
@@ -85,8 +89,10 @@ export class MediaEngine {
   }
 
   /** Adds or replaces the device in a role; sessions and tones stay joined with the role. Its frames are handed to the result. */
-  addDevice(role: string, port: PlaybackPort): SoundDevice {
-    const device = new SoundDevice(port, this.#devices.get(role));
+  addDevice(role: string, port: PlaybackPort, wishes?: VoiceWishes): SoundDevice {
+    const before = this.#devices.get(role);
+    const device = new SoundDevice(port, before, wishes && { wishes, maker: this.enhancer });
+    before?.close();
     this.#devices.set(role, device);
     this.#route.addSource(deviceNode(role), device);
     this.#route.addSink(deviceNode(role), device);
@@ -95,6 +101,7 @@ export class MediaEngine {
 
   /** Takes the device out of its role; sessions that were joined with it are joined with nothing. */
   removeDevice(role: string): void {
+    this.#devices.get(role)?.close();
     this.#devices.delete(role);
     for (const [session, joined] of [...this.#joined]) if (joined === role) this.connectSession(session, null);
     this.#endPlayer(toneNode(deviceNode(role)));
@@ -222,8 +229,12 @@ export class MediaEngine {
   }
 
   /** Counts and levels of every leg; the levels are those since the last call. */
-  statistics(): (LegStatistics & { readonly session: string })[] {
-    return [...this.#sessions].map(([session, leg]) => ({ session, ...leg.statistics() }));
+  statistics(): (LegStatistics & { readonly session: string; readonly voice: VoiceState | null })[] {
+    return [...this.#sessions].map(([session, leg]) => {
+      const joined = this.#joined.get(session);
+      const voice = joined === undefined ? undefined : this.#devices.get(joined)?.voice;
+      return { session, ...leg.statistics(), voice: voice ?? null };
+    });
   }
 
   describe() {

@@ -1,12 +1,16 @@
 import { levelOf, scale, silentLevel } from '../audio/pcm.ts';
 import { Resampler } from '../audio/resampler.ts';
+import type { EnhancerMaker } from '../audio/speech-enhancer.ts';
 import { type AudioSink, type AudioSource, blockSamples, mixingRate } from './sound-format.ts';
+import { VoiceProcessing, type VoiceState, type VoiceWishes, voiceRate } from './voice-processing.ts';
 
 /** The loudspeaker side of a sound device, as its driver offers it. */
 export interface PlaybackPort {
   readonly sampleRate: number;
   /** Samples of one frame: 20 ms. */
   readonly frameSamples: number;
+  /** Frames that wait to be played, where it is known. */
+  readonly queuedFrames?: number;
   /** Takes one frame; false when it was dropped. */
   play(frame: Int16Array): boolean;
 }
@@ -25,6 +29,7 @@ const volumePerDecade = 40;
 export class SoundDevice implements AudioSource, AudioSink {
   readonly sampleRate: number;
   readonly #port: PlaybackPort;
+  readonly #voice: VoiceProcessing | undefined;
   readonly #up: Resampler | undefined;
   readonly #down: Resampler | undefined;
   /** Captured sound at the mixing rate: a ring of whole blocks, filled sample by sample. */
@@ -44,9 +49,17 @@ export class SoundDevice implements AudioSource, AudioSink {
   #levelOut = silentLevel;
 
   /** Takes over mute and volume of the device that was in its place. */
-  constructor(port: PlaybackPort, before?: SoundDevice) {
+  constructor(
+    port: PlaybackPort,
+    before?: SoundDevice,
+    voice?: { readonly wishes: VoiceWishes; readonly maker: EnhancerMaker | undefined },
+  ) {
     this.#port = port;
-    const rate = mixingRate(port.sampleRate);
+    const rate = voice ? voiceRate : mixingRate(port.sampleRate);
+    if (voice) {
+      const queued = ((port.queuedFrames ?? 0) * port.frameSamples * 1000) / port.sampleRate;
+      this.#voice = new VoiceProcessing(rate, voice.wishes, voice.maker, queued);
+    }
     this.sampleRate = rate;
     this.#captured = new Int16Array(capturedAtMost * blockSamples(rate));
     if (before) {
@@ -72,6 +85,16 @@ export class SoundDevice implements AudioSource, AudioSink {
     this.#gain = volume === 0 ? 0 : 10 ** ((volume - unityVolume) / volumePerDecade);
   }
 
+  /** What is done to the sound now; `undefined` = nothing. */
+  get voice(): VoiceState | undefined {
+    return this.#voice?.state;
+  }
+
+  /** Another device is in its place, or none: what processing took is given back. */
+  close(): void {
+    this.#voice?.close();
+  }
+
   /** A frame of the microphone. */
   capture(frame: Int16Array): void {
     if (!this.#down) this.#keep(frame, frame.length);
@@ -86,12 +109,14 @@ export class SoundDevice implements AudioSource, AudioSink {
     for (let index = 0; index < block.length; index++) block[index] = this.#captured[(this.#head + index) % this.#captured.length] ?? 0;
     this.#head = (this.#head + block.length) % this.#captured.length;
     this.#size -= block.length;
+    this.#voice?.hear(block);
     this.#levelIn = this.#muted ? silentLevel : levelOf(block);
     return !this.#muted;
   }
 
   push(block: Int16Array): void {
     scale(block, this.#gain);
+    this.#voice?.play(block);
     this.#levelOut = levelOf(block);
     const sound = this.#up ? this.#played : block;
     const count = this.#up ? this.#up.process(block, block.length, this.#played) : block.length;
@@ -107,6 +132,7 @@ export class SoundDevice implements AudioSource, AudioSink {
     return {
       muted: this.#muted,
       volume: this.#volume,
+      voice: this.voice,
       capturedSamples: this.#size,
       blocksDropped: this.#dropped,
       blocksMissed: this.#missed,

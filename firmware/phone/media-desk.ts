@@ -46,6 +46,9 @@ type Pending =
   | { readonly kind: 'playback'; readonly leg: string }
   | { readonly kind: 'plain'; readonly name: string };
 
+const noSpeech =
+  'Echo is avoided by letting one side speak at a time, and noise stays: libspeexdsp is missing (sudo apt-get install libspeexdsp1)';
+
 /**
  * What the phone wants of the media daemon, and what the daemon has been told. Media keeps nothing over its own restart, so everything
  * wanted is kept here and said again when it comes back: devices, the RTP sessions of running calls, tones, playback.
@@ -65,6 +68,7 @@ export class MediaDesk {
   #news: MediaNews[] = [];
   /** Why a server does not help in the search for ways. */
   #obstacle: string | undefined;
+  #speech: ResultOf<Media, 'configure'>['speech'];
   /** As media said last. */
   #opus: ResultOf<Media, 'configure'>['opus'] = { ok: false };
   #marked: ResultOf<Media, 'configure'>['marked'];
@@ -92,6 +96,7 @@ export class MediaDesk {
       ...(this.#obstacle === undefined ? [] : [this.#obstacle]),
       ...(unmarked ? [`packets of sound go without their class (rtp.dscp): ${this.#marked?.reason ?? ''}`] : []),
     ];
+    if (this.up && this.#speech?.ok === false) obstacles.push(noSpeech);
     if (!this.#settings.usesOpus || this.#opus.ok || !this.up) return obstacles;
     return ['Opus is left out of calls: its library is missing (sudo apt-get install libopus0)', ...obstacles];
   }
@@ -327,6 +332,7 @@ export class MediaDesk {
   #configured(now: Milliseconds, result: ResultOf<Media, 'configure'>): void {
     this.#opus = result.opus;
     this.#marked = result.marked;
+    this.#speech = result.speech;
     if (this.#settings.usesOpus && !result.opus.ok) this.#log.warn(now, 'no-opus', { reason: result.opus.reason });
     for (const [device, { ok, reason }] of Object.entries(result.devices)) if (!ok) this.#deviceState(now, device, ok, reason);
     for (const [device, volume] of Object.entries(this.#settings.volumes)) this.#plain({ name: 'setVolume', args: { device, volume } });
@@ -401,8 +407,8 @@ export class MediaDesk {
   #closed(name: string, result: ResultOf<Media, 'closeSession'>): void {
     const { statistics, quality } = result;
     if (statistics) {
-      const { farOpinionScore = null } = statistics;
-      this.#outbox.fact('call.media', { call: name, ...statistics, farOpinionScore });
+      const { farOpinionScore = null, voice, ...rest } = statistics;
+      this.#outbox.fact('call.media', { call: name, ...rest, farOpinionScore, echoReductionDb: voice?.echoReductionDb ?? null });
     }
     if (quality) this.#news.push({ kind: 'quality', leg: name, quality });
   }

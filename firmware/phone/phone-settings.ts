@@ -1,6 +1,6 @@
 import type { Settings } from '#firmware/config/settings.ts';
 import type { BoardProfile } from '#firmware/contract/hal.ts';
-import type { AudioDevice, Digit } from '#firmware/contract/media.ts';
+import type { AudioDevice, Digit, VoiceWishes } from '#firmware/contract/media.ts';
 import type { RingName } from '#firmware/core/ring-names.ts';
 import { type SrtpSuiteName, srtpSuiteNames } from '#firmware/core/srtp-suites.ts';
 import type { Fingerprint } from '#firmware/sdp/media-security.ts';
@@ -323,6 +323,28 @@ function soundOf(settings: Settings, certificate: DeviceCertificate | null): Sou
   };
 }
 
+/** Held to the ear, or without a microphone. */
+const quietRoles = new Set(['handset', 'headset', 'ringer']);
+
+/** Nothing at all where nothing is wanted: the sound then goes through as it is. */
+function voiceOf(settings: Settings, name: string, driver: string): { voice?: VoiceWishes } {
+  const handsFree = driver === 'portaudio' && !quietRoles.has(name);
+  const is = (wish: 'automatic' | 'off' | 'on') => (wish === 'automatic' ? handsFree : wish === 'on');
+  const wished = settings.get('audio.*.echo', name);
+  const echo = wished !== 'automatic' ? wished : handsFree ? 'cancel' : 'off';
+  const side = settings.get('audio.*.sideTone', name);
+  const voice = {
+    echo,
+    echoTailMs: settings.get('audio.*.echoTail', name),
+    noiseSuppression: is(settings.get('audio.*.noiseSuppression', name)),
+    gainControl: is(settings.get('audio.*.gainControl', name)),
+    highPass: is(settings.get('audio.*.highPass', name)),
+    sideTone: side === 0 ? 0 : 10 ** ((side - 80) / 40),
+  };
+  const wanted = echo !== 'off' || voice.noiseSuppression || voice.gainControl || voice.highPass || side > 0;
+  return wanted ? { voice } : {};
+}
+
 function deviceOf(settings: Settings, name: string): AudioDevice {
   const driver = settings.get('audio.*.driver', name);
   const input = settings.get('audio.*.input', name) || null;
@@ -331,10 +353,17 @@ function deviceOf(settings: Settings, name: string): AudioDevice {
     case 'portaudio': {
       const rate = settings.get('audio.*.sampleRate', name);
       const sampleRate = audioRates.find((known) => known === rate);
-      return { driver, input, output, ...(sampleRate && { sampleRate }), frameMs: settings.get('audio.*.frameMs', name) === 20 ? 20 : 10 };
+      return {
+        driver,
+        input,
+        output,
+        ...(sampleRate && { sampleRate }),
+        frameMs: settings.get('audio.*.frameMs', name) === 20 ? 20 : 10,
+        ...voiceOf(settings, name, driver),
+      };
     }
     case 'wav':
-      return { driver, input, output, loop: settings.get('audio.*.loop', name) };
+      return { driver, input, output, loop: settings.get('audio.*.loop', name), ...voiceOf(settings, name, driver) };
     case 'silence':
       return { driver };
     default:

@@ -120,9 +120,15 @@ function callLine({
     ...(digitsReceived ? [`digits ${digitsReceived}`] : []),
     ...(digitWay.evidence.length > 0 ? [`far end ${digitWay.evidence.join(', ')}`] : []),
     ...(media ? [`packets ${media.packetsSent} out, ${media.packetsReceived} in, ${media.packetsLost} lost`] : []),
+    ...(media?.voice && media.voice.echo !== 'off' ? [echoText(media.voice)] : []),
     ...(media && media.opinionScore !== null ? [`sounds ${media.opinionScore.toFixed(1)} of 4.5`] : []),
   ];
   return parts.join(', ');
+}
+
+function echoText({ echo, echoReductionDb }: { echo: string; echoReductionDb: number | null }): string {
+  if (echo === 'halfDuplex') return 'one side speaks at a time';
+  return `echo ${Math.round(echoReductionDb ?? 0)} dB fainter`;
 }
 
 function alertLine(alert: string, state: string, round: number, person: string | null): string {

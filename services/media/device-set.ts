@@ -4,6 +4,7 @@ import { messageOf } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
 import type { MediaEngine } from '#firmware/media/media-engine.ts';
 import type { PlaybackPort, SoundDevice } from '#firmware/media/sound-device.ts';
+import type { VoiceWishes } from '#firmware/media/voice-processing.ts';
 import { type AudioSurroundings, openAudioDevice } from '#hal/audio/audio-devices.ts';
 import type { AudioDevice, AudioListener } from '#hal/audio/audio-port.ts';
 import { SilenceDevice } from '#hal/audio/silence-device.ts';
@@ -132,7 +133,7 @@ export class DeviceSet {
   async #start(role: string, place: Place): Promise<void> {
     try {
       await place.device.start(this.#listenerOf(role, place));
-      place.node = this.#engine.addDevice(role, place.device);
+      place.node = this.#engine.addDevice(role, place.device, voiceOf(place.spec));
       place.health = { ok: true };
     } catch (thrown) {
       this.#giveUp(role, place, messageOf(thrown));
@@ -195,4 +196,9 @@ export class DeviceSet {
     if (card || this.#resting) void this.#silence.stop();
     else void this.#silence.start({ frame: () => this.#surroundings.onFrame(this.#silence.frameMs), failed: () => undefined });
   }
+}
+
+/** Only what has a microphone needs processing. */
+function voiceOf(spec: AudioDeviceSpec): VoiceWishes | undefined {
+  return spec.driver === 'silence' ? undefined : spec.voice;
 }

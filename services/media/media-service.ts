@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { parseWav, WavReader } from '#firmware/audio/wav.ts';
 import type { ArgsOf } from '#firmware/contract/contract.ts';
-import type { mediaContract, SessionParameters } from '#firmware/contract/media.ts';
+import type { AudioDevice, mediaContract, SessionParameters } from '#firmware/contract/media.ts';
 import type { Clock } from '#firmware/core/clock.ts';
 import { messageOf, ResourceError } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
@@ -14,6 +14,7 @@ import type { Caller, Implementation } from '#firmware/platform/unix-socket.ts';
 import type { DeviceSet } from './device-set.ts';
 import type { EngineDriver } from './engine-driver.ts';
 import { loadOpus } from './opus-codec.ts';
+import { loadSpeex } from './speex-enhancer.ts';
 
 type Contract = typeof mediaContract;
 
@@ -159,8 +160,19 @@ export class MediaService {
     const limits = { minimum: jitterBuffer.minimumMs, start: jitterBuffer.startMs, maximum: jitterBuffer.maximumMs };
     this.#parts.engine.configure({ country, jitterBuffer: limits, silenceSeconds });
     if (opus) await this.#loadOpus();
+    const speech = Object.values(devices).some(needsLibrary) ? await this.#loadSpeex() : undefined;
     const marked = await this.#markTraffic(dscp);
-    return { devices: await this.#parts.devices.configure(devices), opus: this.#opus, marked };
+    return { devices: await this.#parts.devices.configure(devices), opus: this.#opus, marked, speech };
+  }
+
+  /** Once: what is loaded stays. */
+  async #loadSpeex(): Promise<{ ok: boolean; reason?: string }> {
+    try {
+      this.#parts.engine.enhancer ??= await loadSpeex();
+      return { ok: true };
+    } catch (thrown) {
+      return { ok: false, reason: messageOf(thrown) };
+    }
   }
 
   async #markTraffic(dscp: number): Promise<{ ok: boolean; reason?: string }> {
@@ -195,6 +207,11 @@ export class MediaService {
     this.#parts.engine.startPlayback(playback, target, reader, repeat, gapMs);
     return {};
   }
+}
+
+function needsLibrary(device: AudioDevice): boolean {
+  const voice = device.driver === 'silence' ? undefined : device.voice;
+  return voice !== undefined && (voice.echo === 'cancel' || voice.noiseSuppression);
 }
 
 function legParametersOf(parameters: SessionParameters): LegParameters {

@@ -57,7 +57,7 @@ export class SimulatedMedia {
   readonly session: MediaSession;
   readonly address: string;
   readonly #handset: SimulatedHandset;
-  readonly #device: { capture(frame: Int16Array): void };
+  #device: { capture(frame: Int16Array): void };
 
   constructor(seed: number, handset: SimulatedHandset, settings = phoneSettings, opus?: OpusMaker) {
     this.address = `192.0.2.${seed}`;
@@ -67,6 +67,11 @@ export class SimulatedMedia {
     this.#device = this.engine.addDevice('handset', handset);
     this.session = this.engine.openSession('call');
     this.engine.connectSession('call', 'handset');
+  }
+
+  /** Another node of the engine hears the microphone. */
+  useDevice(device: { capture(frame: Int16Array): void }): void {
+    this.#device = device;
   }
 
   /** 20 ms: the microphone is heard, two blocks move. */
