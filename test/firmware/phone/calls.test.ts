@@ -67,7 +67,7 @@ for (const [statusCode, tone, outcome] of refusals) {
     t.equal(phone.callLog[0]?.statusCode, statusCode);
     t.strictSame(phone.media.sessions, [], 'its port is free again');
     house.run(31_000);
-    t.equal(phone.ear, undefined, 'the tone ends, the handset is silent');
+    t.equal(phone.ear, 'howler', 'the tone ends, and the howler asks for the handset to be laid down');
     phone.hangUp();
     t.equal(phone.status.tone, null);
   });
