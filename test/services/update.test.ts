@@ -35,7 +35,7 @@ t.test('an update is refused, with what to do, where it cannot end well', async 
     [{ version: undefined }, /scripts\/install/],
     [{ isUpdating: true }, /under way/],
     [{ root: 'read-only' }, /remount,rw/],
-    [{ root: 'forgotten' }, /hookswitch-root writable/],
+    [{ root: 'forgotten' }, /make it writable/],
     [{ freeBytes: 3e8 }, /300 MB are free, 500/],
     [{ callsOn: 1 }, /a call is on/],
   ] as const) {
@@ -175,7 +175,7 @@ class Bench {
     const tick = 'left=$(cat "$B/left"); [ "$left" -gt 0 ] || { kill -KILL $PPID; exit 1; }; echo $((left - 1)) > "$B/left"';
     this.#program('dpkg', `${tick}; p=next; grep -q 1 "$3" && p=previous; [ ! -e "$B/faults/$p" ] || exit 1; cp "$3" "$B/installed"`);
     this.#program('dpkg-query', `case $1 in --listfiles) echo /.;; --status) echo Version: 1;; *) echo ${info};; esac`);
-    this.#program('dpkg-deb', `${tick}; cp "$B/installed" "$6"`);
+    this.#program('dpkg-deb', `${tick}; [ -e "$5/DEBIAN/postinst" ] || exit 1; cp "$B/installed" "$6"`);
     this.#program('systemctl', `${tick}; echo "$*" >> "$B/calls"; case "$*" in start*) cp "$B/installed" "$B/state/used";; esac`);
     this.#program('hookswitch', `${tick}; echo "asked $*"; { [ ! -e "$B/faults/ill" ] && grep -q 2 "$B/installed"; }`);
     this.#program('sync', tick);
