@@ -130,6 +130,8 @@ t.test('a daemon that does not say that it has started holds nobody up, nor does
 t.test('what is no log line becomes one', async (t) => {
   const run = new Run([{ name: 'leaf', startRank: 0 }], { FAKE_LEAF: 'noisy' });
   await run.saw('supervisor-ready');
+  // They come by two pipes.
+  while (run.seen('daemon-output').length < 2) await new Promise(setImmediate);
   const texts = run.seen('daemon-output').map(({ text }) => text);
   t.same([...texts].sort(), ['ALSA lib: no such card', 'terminate called']);
   run.supervisor.stop('test');
