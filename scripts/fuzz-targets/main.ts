@@ -9,7 +9,7 @@ const folder = join(import.meta.dirname, '../../test/vectors/found');
 const words = process.argv.slice(2);
 const seconds = Number(words.find((word) => /^\d+$/.test(word)) ?? 60);
 const name = words.find((word) => !/^\d+$/.test(word));
-const seed = Date.now() >>> 0;
+const seed = Number(process.env.HOOKSWITCH_FUZZ_SEED ?? Date.now()) >>> 0;
 
 const fuzzer = new CoverageFuzzer(seed);
 fuzzer.startCoverage();

@@ -293,12 +293,16 @@ function readSdp(bytes: Uint8Array): void {
   session.applyAnswer(parsed.description);
 }
 
+const outOfBounds: ReadonlySet<string> = new Set(['too-long', 'too-many-lines', 'line-too-long']);
+
 function runSdp(bytes: Uint8Array): void {
   readSdp(bytes);
   const parsed = parseSessionDescription(bytes);
   if (parsed.outcome === 'malformed') return;
   const written = formatSessionDescription(parsed.description);
   const again = parseSessionDescription(written);
+  // CRLF for a bare LF, and the lines a peer left out, make text longer: only that may put it past a bound.
+  if (again.outcome === 'malformed' && outOfBounds.has(again.reason)) return;
   check(again.outcome === 'parsed', 'what was formatted is malformed');
   check(formatSessionDescription(again.description) === written, 'a description changes each time it is formatted');
 }
