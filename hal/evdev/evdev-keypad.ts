@@ -1,12 +1,11 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { messageOf, ResourceError } from '#firmware/core/errors.ts';
+import { DeviceSearch } from '../device-search.ts';
 import type { ElementSurroundings } from '../elements.ts';
 import { isIdentityOf } from '../identity.ts';
 import type { Keypad, KeyReport } from '../ports.ts';
 import type { EvdevDevice, EvdevDriver, OpenEvdev } from './evdev-port.ts';
 import { keyOfCode } from './key-codes.ts';
-
-const scanEveryMs: Milliseconds = 2_000;
 
 export interface EvdevKeypadReports {
   readonly key: KeyReport;
@@ -23,9 +22,7 @@ export class EvdevKeypad implements Keypad {
   /** Keys by the code that holds them down: two codes may mean the same key. */
   readonly #down = new Map<number, string>();
   #open: OpenEvdev | undefined;
-  #scan: Promise<void> | undefined;
-  #scanAt: Milliseconds;
-  #closed = false;
+  readonly #search: DeviceSearch;
 
   /** `identity` is `vendor:product[:serial or place]`, as in the board profile. */
   constructor(identity: string, driver: EvdevDriver, surroundings: ElementSurroundings, reports: EvdevKeypadReports) {
@@ -33,7 +30,11 @@ export class EvdevKeypad implements Keypad {
     this.#driver = driver;
     this.#surroundings = surroundings;
     this.#reports = reports;
-    this.#scanAt = surroundings.now();
+    this.#search = new DeviceSearch(
+      surroundings,
+      () => this.#look(),
+      () => this.#open !== undefined,
+    );
     reports.fault(this.#absence());
   }
 
@@ -42,22 +43,15 @@ export class EvdevKeypad implements Keypad {
   }
 
   get deadline(): Milliseconds | undefined {
-    return this.#closed || this.#open || this.#scan ? undefined : this.#scanAt;
+    return this.#search.deadline;
   }
 
   handleTimeout(now: Milliseconds): void {
-    const { deadline } = this;
-    if (deadline === undefined || now < deadline) return;
-    this.#scan = this.#look().finally(() => {
-      this.#scan = undefined;
-      this.#scanAt = this.#surroundings.now() + scanEveryMs;
-      this.#surroundings.moved();
-    });
+    this.#search.handleTimeout(now);
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#scan;
+    await this.#search.end();
     this.#down.clear();
     await this.#open?.close();
     this.#open = undefined;
@@ -66,7 +60,7 @@ export class EvdevKeypad implements Keypad {
   async #look(): Promise<void> {
     try {
       const device = await this.#find();
-      if (!device || this.#closed) {
+      if (!device || this.#search.ended) {
         this.#reports.fault(this.#absence());
         return;
       }
@@ -93,7 +87,7 @@ export class EvdevKeypad implements Keypad {
 
   #key(code: number, pressed: boolean): void {
     const key = keyOfCode.get(code);
-    if (this.#closed || key === undefined || pressed === this.#down.has(code)) return;
+    if (this.#search.ended || key === undefined || pressed === this.#down.has(code)) return;
     const before = this.keysDown.includes(key);
     if (pressed) this.#down.set(code, key);
     else this.#down.delete(code);
@@ -110,13 +104,8 @@ export class EvdevKeypad implements Keypad {
     if (!open) return;
     this.#releaseAll();
     this.#open = undefined;
-    this.#scanAt = this.#surroundings.now() + scanEveryMs;
     this.#reports.fault(`${this.#absence()} (${reason})`);
-    // The device is gone: that it does not close in good order is no news.
-    this.#scan = Promise.allSettled([open.close()]).then(() => {
-      this.#scan = undefined;
-      this.#surroundings.moved();
-    });
+    this.#search.lost(open.close());
   }
 
   #absence(): string {

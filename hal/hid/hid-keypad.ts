@@ -1,14 +1,13 @@
 import type { HidLamp, HookPosition } from '#firmware/contract/hal.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { messageOf, ResourceError } from '#firmware/core/errors.ts';
+import { DeviceSearch } from '../device-search.ts';
 import type { ElementSurroundings } from '../elements.ts';
 import { isIdentityOf } from '../identity.ts';
 import type { HookReport, HookSwitch, Keypad, KeyReport, OutputLine } from '../ports.ts';
 import type { HidDriver, OpenHid } from './hid-port.ts';
 import { activeUsages, outputReports, parseReportDescriptor, type ReportLayout } from './report-descriptor.ts';
 import { flashUsage, hookSwitchUsage, keyOfUsage, usageOfLamp } from './usages.ts';
-
-const scanEveryMs: Milliseconds = 2_000;
 
 export interface HidKeypadReports {
   readonly key: KeyReport;
@@ -32,9 +31,7 @@ export class HidKeypad implements Keypad, HookSwitch {
   readonly #active = new Map<number, Set<number>>();
   readonly #lamps = new Map<HidLamp, boolean>();
   #open: { readonly device: OpenHid; readonly layout: ReportLayout } | undefined;
-  #scan: Promise<void> | undefined;
-  #scanAt: Milliseconds;
-  #closed = false;
+  readonly #search: DeviceSearch;
 
   /** `identity` is `vendor:product[:serial]`, hexadecimal, as in the board profile. */
   constructor(identity: string, driver: HidDriver, surroundings: ElementSurroundings, reports: HidKeypadReports) {
@@ -42,7 +39,11 @@ export class HidKeypad implements Keypad, HookSwitch {
     this.#driver = driver;
     this.#surroundings = surroundings;
     this.#reports = reports;
-    this.#scanAt = surroundings.now();
+    this.#search = new DeviceSearch(
+      surroundings,
+      () => this.#look(),
+      () => this.#open !== undefined,
+    );
     reports.fault(this.#absence());
   }
 
@@ -56,17 +57,11 @@ export class HidKeypad implements Keypad, HookSwitch {
   }
 
   get deadline(): Milliseconds | undefined {
-    return this.#closed || this.#open || this.#scan ? undefined : this.#scanAt;
+    return this.#search.deadline;
   }
 
   handleTimeout(now: Milliseconds): void {
-    const { deadline } = this;
-    if (deadline === undefined || now < deadline) return;
-    this.#scan = this.#look().finally(() => {
-      this.#scan = undefined;
-      this.#scanAt = this.#surroundings.now() + scanEveryMs;
-      this.#surroundings.moved();
-    });
+    this.#search.handleTimeout(now);
   }
 
   /** A lamp of the device; it shows what it should whenever the device is plugged in. The device blinks none by itself: we do. */
@@ -84,8 +79,7 @@ export class HidKeypad implements Keypad, HookSwitch {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#scan;
+    await this.#search.end();
     for (const lamp of this.#lamps.keys()) this.#lamps.set(lamp, false);
     this.#showLamps();
     const open = this.#open;
@@ -97,7 +91,7 @@ export class HidKeypad implements Keypad, HookSwitch {
   async #look(): Promise<void> {
     try {
       const found = await this.#find();
-      if (!found || this.#closed) {
+      if (!found || this.#search.ended) {
         this.#reports.fault(this.#absence());
         return;
       }
@@ -129,7 +123,7 @@ export class HidKeypad implements Keypad, HookSwitch {
   }
 
   #report(layout: ReportLayout, bytes: Uint8Array): void {
-    if (this.#closed) return;
+    if (this.#search.ended) return;
     const { reportId, usages } = activeUsages(layout, bytes);
     const before = this.#active.get(reportId) ?? new Set();
     this.#active.set(reportId, usages);
@@ -154,13 +148,8 @@ export class HidKeypad implements Keypad, HookSwitch {
     this.#active.clear();
     for (const usage of active) this.#tell(usage, false, now);
     this.#open = undefined;
-    this.#scanAt = now + scanEveryMs;
     this.#reports.fault(`${this.#absence()} (${reason})`);
-    // The device is gone: that it does not close in good order is no news.
-    this.#scan = Promise.allSettled([open.device.close()]).then(() => {
-      this.#scan = undefined;
-      this.#surroundings.moved();
-    });
+    this.#search.lost(open.device.close());
   }
 
   /** All lamps of a report go out together. */

@@ -1,6 +1,7 @@
 import { charClass, code, isAt, quote } from './grammar.ts';
 import { paramValueEnd, valueBetween } from './params.ts';
 import { classEnd, codesOf, isLowerAt, lowerBetween, lowerCodeAt, spaceEnd } from './scan.ts';
+import { UnreadParams } from './unread-params.ts';
 
 /**
  * RFC 3261 §25.1 challenge or credentials: a scheme and its parameters. Serves WWW-Authenticate, Proxy-Authenticate, Authorization and
@@ -83,13 +84,14 @@ class AuthParamPlace {
 }
 
 /** Parameters that stay in the text they came in until somebody asks, in a chain, each name once. */
-class AuthParams implements ReadonlyMap<string, string> {
+class AuthParams extends UnreadParams {
   readonly #text: string;
   readonly #codes: Uint8Array;
   readonly #first: AuthParamPlace;
   #last: AuthParamPlace;
 
   constructor(text: string, codes: Uint8Array, first: AuthParamPlace) {
+    super();
     this.#text = text;
     this.#codes = codes;
     this.#first = first;
@@ -115,30 +117,6 @@ class AuthParams implements ReadonlyMap<string, string> {
     return this.#find(name) !== undefined;
   }
 
-  get size(): number {
-    return this.#all().size;
-  }
-
-  forEach(visit: (value: string, name: string, map: ReadonlyMap<string, string>) => void): void {
-    for (const [name, value] of this.#all()) visit(value, name, this);
-  }
-
-  entries(): MapIterator<[string, string]> {
-    return this.#all().entries();
-  }
-
-  keys(): MapIterator<string> {
-    return this.#all().keys();
-  }
-
-  values(): MapIterator<string> {
-    return this.#all().values();
-  }
-
-  [Symbol.iterator](): MapIterator<[string, string]> {
-    return this.#all().entries();
-  }
-
   #find(name: string): AuthParamPlace | undefined {
     const letters = lettersOf(name.length, name.charCodeAt(0));
     let place: AuthParamPlace | undefined = this.#first;
@@ -150,7 +128,7 @@ class AuthParams implements ReadonlyMap<string, string> {
     return lowerBetween(this.#text, this.#codes, place.name, place.nameEnd);
   }
 
-  #all(): ReadonlyMap<string, string> {
+  protected override all(): ReadonlyMap<string, string> {
     const params = new Map<string, string>();
     for (let place: AuthParamPlace | undefined = this.#first; place; place = place.next) {
       params.set(this.#nameOf(place), valueBetween(this.#text, this.#codes, place.value, place.valueEnd));

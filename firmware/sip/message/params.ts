@@ -1,5 +1,6 @@
 import { allOfClass, charClass, code, quote, unquote } from './grammar.ts';
 import { type Cursor, classEnd, isLowerAt, lowerBetween, quotedEnd, spaceEnd } from './scan.ts';
+import { UnreadParams } from './unread-params.ts';
 
 /** No parameters: one for all, never written to. */
 export const noParams: ReadonlyMap<string, string> = new Map();
@@ -11,13 +12,14 @@ export const listAtMost = 256;
  * Well-formed parameters that stay in the text they came in until somebody asks, for most are never asked for: from `start`, a semicolon, to
  * `end`. The first of several with one name counts.
  */
-class TextParams implements ReadonlyMap<string, string> {
+class TextParams extends UnreadParams {
   readonly #text: string;
   readonly #codes: Uint8Array;
   readonly #start: number;
   readonly #end: number;
 
   constructor(text: string, codes: Uint8Array, start: number, end: number) {
+    super();
     this.#text = text;
     this.#codes = codes;
     this.#start = start;
@@ -33,31 +35,7 @@ class TextParams implements ReadonlyMap<string, string> {
     return paramNameEnd(this.#codes, this.#start, this.#end, name) >= 0;
   }
 
-  get size(): number {
-    return this.#all().size;
-  }
-
-  forEach(visit: (value: string, name: string, map: ReadonlyMap<string, string>) => void): void {
-    for (const [name, value] of this.#all()) visit(value, name, this);
-  }
-
-  entries(): MapIterator<[string, string]> {
-    return this.#all().entries();
-  }
-
-  keys(): MapIterator<string> {
-    return this.#all().keys();
-  }
-
-  values(): MapIterator<string> {
-    return this.#all().values();
-  }
-
-  [Symbol.iterator](): MapIterator<[string, string]> {
-    return this.#all().entries();
-  }
-
-  #all(): ReadonlyMap<string, string> {
+  protected override all(): ReadonlyMap<string, string> {
     const params = new Map<string, string>();
     for (let at = this.#start; at < this.#end; at = semicolonFrom(this.#codes, at, this.#end)) {
       const start = spaceEnd(this.#codes, at + 1, this.#end);
