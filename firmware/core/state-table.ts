@@ -24,6 +24,9 @@ export interface Step<State extends string, Action extends string, Timer extends
   readonly start: readonly Timer[];
 }
 
+/** Steps already worked out, by row and input: a table is fixed, and there is a step for every message and every timer. */
+const worked = new WeakMap<object, Map<string, Step<string, string, string>>>();
+
 /**
  * The step that `input` causes in `state`, or `undefined` when the state ignores it. A transition to the same state keeps its timers as
  * they are: a timer that fires and must go on is set again by an action.
@@ -33,14 +36,32 @@ export function stepOf<State extends string, Input extends string, Action extend
   state: State,
   input: Input,
 ): Step<State, Action, Timer> | undefined {
-  const transition = table[state].on[input];
+  const row = table[state];
+  const transition = row.on[input];
   if (!transition) return undefined;
-  if (transition.to === state) return { ...transition, stop: [], start: [] };
-  const from = table[state].timers;
-  const into = table[transition.to].timers;
+  let steps = worked.get(row);
+  if (!steps) {
+    steps = new Map();
+    worked.set(row, steps);
+  }
+  const known = steps.get(input);
+  // What the map of this row holds came from this row.
+  if (known) return known as Step<State, Action, Timer>;
+  const step = workedOut(row, transition, table[transition.to], transition.to === state);
+  steps.set(input, step);
+  return step;
+}
+
+function workedOut<State extends string, Input extends string, Action extends string, Timer extends string>(
+  from: StateRow<State, Input, Action, Timer>,
+  transition: Transition<State, Action>,
+  into: StateRow<State, Input, Action, Timer>,
+  stays: boolean,
+): Step<State, Action, Timer> {
+  if (stays) return { ...transition, stop: [], start: [] };
   return {
     ...transition,
-    stop: from.filter((timer) => !into.includes(timer)),
-    start: into.filter((timer) => !from.includes(timer)),
+    stop: from.timers.filter((timer) => !into.timers.includes(timer)),
+    start: into.timers.filter((timer) => !from.timers.includes(timer)),
   };
 }

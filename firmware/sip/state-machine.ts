@@ -18,7 +18,8 @@ export class StateMachine<State extends string, Input extends string, Action ext
   readonly #table: StateTable<State, Input, Action, Timer>;
   readonly #timers: TimerTable<Wake>;
   readonly #owner: MachineOwner<Timer>;
-  readonly #running = new Map<Timer, Wake>();
+  /** Most machines have no timer most of the time, and a phone has thousands of them. */
+  #running: Map<Timer, Wake> | undefined;
   #state: State;
 
   constructor(table: StateTable<State, Input, Action, Timer>, initial: State, timers: TimerTable<Wake>, owner: MachineOwner<Timer>) {
@@ -50,14 +51,16 @@ export class StateMachine<State extends string, Input extends string, Action ext
   restart(now: Milliseconds, timer: Timer): void {
     const duration = this.#owner.durationOf(timer);
     if (duration === Number.POSITIVE_INFINITY) return;
+    this.#running ??= new Map();
     const wake = this.#running.get(timer) ?? { fire: (at) => this.#owner.timedOut(at, timer) };
     this.#running.set(timer, wake);
     this.#timers.set(wake, now + duration);
   }
 
   #stop(timer: Timer): void {
-    const wake = this.#running.get(timer);
+    const wake = this.#running?.get(timer);
     if (wake) this.#timers.clear(wake);
-    this.#running.delete(timer);
+    this.#running?.delete(timer);
+    if (this.#running?.size === 0) this.#running = undefined;
   }
 }

@@ -57,6 +57,7 @@ export class AwaitedAck {
       if (action === 'resend') this.#resend(now);
       else this.#onGivenUp(now);
     }
+    if (!this.isWaiting) this.#sent = undefined;
   }
 
   #resend(now: Milliseconds): void {
