@@ -7,7 +7,7 @@ import { VoiceProcessing, type VoiceState, type VoiceWishes, voiceRate } from '.
 /** The loudspeaker side of a sound device, as its driver offers it. */
 export interface PlaybackPort {
   readonly sampleRate: number;
-  /** Samples of one frame: 20 ms. */
+  /** Samples of one frame: 10 or 20 ms. */
   readonly frameSamples: number;
   /** Frames that wait to be played, where it is known. */
   readonly queuedFrames?: number;
@@ -17,7 +17,9 @@ export interface PlaybackPort {
 
 /** Blocks of the microphone that may wait for the engine's turn: more is delay that nobody would ever get rid of. */
 const capturedAtMost = 6;
+/** Of frames of 20 ms and of blocks of 10 ms: no piece of sound is longer. */
 const framesPerSecond = 50;
+const blocksPerSecond = 100;
 const unityVolume = 80;
 /** Points of volume that make 20 dB. */
 const volumePerDecade = 40;
@@ -71,7 +73,7 @@ export class SoundDevice implements AudioSource, AudioSink {
       this.#down = new Resampler(port.sampleRate, rate);
     }
     this.#converted = new Int16Array(Math.ceil(rate / framesPerSecond) + 2);
-    this.#played = new Int16Array(Math.ceil(port.frameSamples / 2) + 2);
+    this.#played = new Int16Array(Math.ceil(port.sampleRate / blocksPerSecond) + 2);
     this.#frame = new Int16Array(port.frameSamples);
   }
 

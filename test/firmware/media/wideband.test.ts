@@ -3,6 +3,7 @@ import { align } from '#firmware/audio/correlation.ts';
 import { levelOf } from '#firmware/audio/pcm.ts';
 import { Resampler } from '#firmware/audio/resampler.ts';
 import type { LegCodec } from '#firmware/media/media-session.ts';
+import { SoundDevice } from '#firmware/media/sound-device.ts';
 import { emptyRtpPacketView, parseRtpPacket } from '#firmware/rtp/packet.ts';
 import { seededRandom } from '#test/support/seeded-entropy.ts';
 import { legTowards, SimulatedCall, SimulatedHandset, SimulatedMedia } from '#test/support/simulated-rtp.ts';
@@ -56,6 +57,40 @@ t.test('G.722 between devices of 16 kHz: what lies above 4 kHz arrives, at every
     t.ok(codec === g722 ? power > least : power < -60, `${codec.name}: 6 kHz at ${power.toFixed(0)} dB`);
   }
 });
+
+t.test(
+  'devices of 8 to 48 kHz with frames of 10 and of 20 ms: a tone goes through whole both ways, plain and with processing',
+  async (t) => {
+    const voice = { echo: 'off', echoTailMs: 128, noiseSuppression: false, gainControl: false, highPass: true, sideTone: 0 } as const;
+    for (const rate of [8000, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000]) {
+      for (const frameMs of [10, 20]) {
+        const frameSamples = (rate * frameMs) / 1000;
+        if (!Number.isInteger(frameSamples)) continue;
+        for (const wishes of [undefined, voice]) {
+          const played: number[] = [];
+          const port = { sampleRate: rate, frameSamples, play: (frame: Int16Array) => played.push(...frame) > 0 };
+          const device = new SoundDevice(port, undefined, wishes && { wishes, maker: undefined });
+          const block = new Int16Array(device.sampleRate / 100);
+          const [into, heard] = [sine(1000, device.sampleRate, 1), [] as number[]];
+          const said = sine(1000, rate, 1);
+          for (let at = 0; at < 100; at++) {
+            if ((at * 10) % frameMs === 0) device.capture(said.subarray((at * rate) / 100, (at * rate) / 100 + frameSamples));
+            device.pull(block);
+            heard.push(...block);
+            block.set(into.subarray(at * block.length, (at + 1) * block.length));
+            device.push(block);
+          }
+          const name = `${rate} Hz, ${frameMs} ms${wishes ? ', processed' : ''}`;
+          const tail = (samples: number[]) => Int16Array.from(samples.slice(samples.length / 2));
+          t.equal(played.length, rate, name);
+          const out = powerAt(tail(played), 1000, rate) - powerAt(into, 1000, device.sampleRate);
+          const back = powerAt(tail(heard), 1000, device.sampleRate) - powerAt(said, 1000, rate);
+          t.ok(Math.abs(out) < 0.5 && Math.abs(back) < 0.5, `${name}: ${out.toFixed(2)} dB out, ${back.toFixed(2)} dB in`);
+        }
+      }
+    }
+  },
+);
 
 t.test('rates mix: narrow and wide devices and legs hear each other', async (t) => {
   for (const [mouthRate, earRate, codec] of [
