@@ -1,3 +1,4 @@
+import { parseSoundWish } from '../core/sound-wish.ts';
 import { srtpSuiteNames } from '../core/srtp-suites.ts';
 
 /** What texts of settings must look like: each says what is wrong, or nothing. Whether a host or a device exists is not asked here. */
@@ -67,6 +68,11 @@ export function addressAndPort(text: string): string | undefined {
   const port = Number(parts?.[3] ?? 53);
   const fits = ipAddress(address) === undefined && port >= 1 && port <= 65_535;
   return fits ? undefined : 'must be an IP address, with a port or without, such as 192.0.2.53:53';
+}
+
+export function soundDevice(text: string): string | undefined {
+  const wish = parseSoundWish(text);
+  return typeof wish === 'string' ? wish : undefined;
 }
 
 export function country(text: string): string | undefined {

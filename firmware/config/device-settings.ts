@@ -1,4 +1,4 @@
-import { ipAddress } from './checks.ts';
+import { ipAddress, soundDevice } from './checks.ts';
 import { choice, duration, flag, integer, type Setting, type SettingValue, secret, text } from './setting.ts';
 
 /** Settings of the device: sound, RTP, board, page and logs. */
@@ -12,13 +12,17 @@ export const deviceSettings = {
   }),
   'audio.*.input': text({
     title: 'Microphone',
-    description: 'Name of the PortAudio device, or path of the WAV file to speak; empty = none.',
+    description:
+      'The PortAudio device: usb:VENDOR:PRODUCT (and :SERIAL or :PORT where there are two of a kind), alsa:CARD, a part of its name, or ' +
+      'default; hookswitch audio list shows what to write. With WAV files the path of the one to speak. Empty = none.',
     owner: 'media',
+    check: soundDevice,
   }),
   'audio.*.output': text({
     title: 'Loudspeaker',
-    description: 'Name of the PortAudio device, or path of the WAV file to write; empty = none.',
+    description: 'The PortAudio device, in the same words as the microphone, or the path of the WAV file to write; empty = none.',
     owner: 'media',
+    check: soundDevice,
   }),
   'audio.*.loop': flag({
     title: 'Repeat the WAV file',

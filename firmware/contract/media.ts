@@ -23,13 +23,15 @@ const voiceSchema = v.object({
 });
 export type VoiceWishes = v.InferOutput<typeof voiceSchema>;
 
-/** A sound device behind the audio port: PortAudio by name, WAV files, or silence. */
+const soundWish = v.pipe(v.string(), v.minLength(1), v.maxLength(1024));
+
+/** A sound device behind the audio port: PortAudio by what stays of it, WAV files, or silence. */
 export const audioDeviceSchema = v.variant('driver', [
   v.object({
     driver: v.literal('portaudio'),
-    /** Name as PortAudio shows it; `null` = no such direction. */
-    input: v.nullable(name),
-    output: v.nullable(name),
+    /** A wish (core/sound-wish.ts); `null` = no such direction. */
+    input: v.nullable(soundWish),
+    output: v.nullable(soundWish),
     /** The card's own when absent. */
     sampleRate: v.optional(v.picklist([8000, 16_000, 44_100, 48_000])),
     /** Sound moves in pieces of this length, ms, 10 when absent; one that a card refuses or cannot keep up with becomes 20. */

@@ -60,4 +60,13 @@ export interface AudioDeviceStatus {
   readonly overruns: number;
   /** Frames `play` refused because the queue was full. */
   readonly framesDropped: number;
+  /** What a sound card runs with in each direction. */
+  readonly input?: ChosenDevice | undefined;
+  readonly output?: ChosenDevice | undefined;
+}
+
+/** What was chosen for one direction of a card: the wish that finds it again, and with how many channels it runs. */
+export interface ChosenDevice {
+  readonly identity: string;
+  readonly channels: number;
 }

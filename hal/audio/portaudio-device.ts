@@ -49,6 +49,8 @@ export class PortAudioDevice implements AudioDevice {
   #captured: Int16Array;
   #outgoing: Int16Array;
   #running: Running | undefined;
+  /** Of the last start. */
+  #chosen: Pick<SoundFormat, 'input' | 'output'> = {};
   #looksWithoutFrame = 0;
   #framesCaptured = 0;
   /** What earlier runs counted. */
@@ -109,6 +111,7 @@ export class PortAudioDevice implements AudioDevice {
       underruns: this.#before.underruns + this.#queue.underruns,
       overruns: this.#before.lost + (this.#running?.arrivals.lost ?? 0),
       framesDropped: this.#before.dropped + this.#queue.dropped,
+      ...(this.#running && this.#chosen),
     };
   }
 
@@ -136,7 +139,8 @@ export class PortAudioDevice implements AudioDevice {
   }
 
   /** What the card agreed to, in place of what it was asked for. */
-  #useFormat({ frameMs: length, sampleRate }: SoundFormat, running: Running): void {
+  #useFormat({ frameMs: length, sampleRate, input, output }: SoundFormat, running: Running): void {
+    this.#chosen = { input, output };
     if (length === this.#frameMs && sampleRate === this.#sampleRate) return;
     this.#before.taken += this.#queue.taken;
     this.#before.underruns += this.#queue.underruns;

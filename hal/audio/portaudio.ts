@@ -1,7 +1,9 @@
 import type { AudioOptions, DeviceInfo, IoStreamDuplex } from 'naudiodon';
 import type { AudioDevice as AudioDeviceSpec } from '#firmware/contract/media.ts';
 import { messageOf, ResourceError } from '#firmware/core/errors.ts';
-import { type FrameLength, frameMs, shortFrameMs } from './audio-port.ts';
+import { type ChosenDevice, type FrameLength, frameMs, shortFrameMs } from './audio-port.ts';
+import { chooseDevice, identityOf, type SoundDeviceEntry, soundDeviceEntries } from './device-choice.ts';
+import { readSoundCards } from './sound-cards.ts';
 
 /**
  * naudiodon, for a process that does nothing else (sound-host.ts). What there is to know about it, all measured:
@@ -14,6 +16,7 @@ import { type FrameLength, frameMs, shortFrameMs } from './audio-port.ts';
  *   second time, which closes what is closed: its `finish` listener is taken off before.
  * - When a card is pulled out nothing is reported. PortAudio's thread may loop for ever and print some 300 000 lines a second.
  * - The list of devices is as old as the first stream of the process that was not closed in order.
+ * - Devices are numbered anew with each boot and plug, and a number that is none means the default: they are chosen by what stays.
  */
 
 export type PortAudioSpec = Extract<AudioDeviceSpec, { driver: 'portaudio' }>;
@@ -21,8 +24,10 @@ export type PortAudioSpec = Extract<AudioDeviceSpec, { driver: 'portaudio' }>;
 /** With the rate settled. */
 type OpenedSpec = Omit<PortAudioSpec, 'sampleRate'> & { readonly sampleRate: number };
 
-const ownRates = [48_000, 44_100, 16_000, 8000];
-const plainRate = 8000;
+/** Of which sound is made whole frames; the best first. */
+const ownRates = [48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 8000];
+/** Microphones in a row give as many. */
+const channelsAtMost = 32;
 
 export interface PortAudioEvents {
   /** A frame of the microphone: mono, signed 16 bit, native order. */
@@ -33,18 +38,22 @@ export interface PortAudioEvents {
   ended(reason: string): void;
 }
 
+/** What of this machine sound can go to and come from. */
+export async function listPortAudioDevices(): Promise<SoundDeviceEntry[]> {
+  const library = await loadPortAudio();
+  return soundDeviceEntries(library.getDevices(), await readSoundCards());
+}
+
 /** Opens a stream in the directions the specification names, not started; with frames of 20 ms where shorter ones are refused. Rejects with ResourceError. */
 export async function openPortAudioStream(wanted: PortAudioSpec): Promise<PortAudioStream> {
   const library = await loadPortAudio();
-  const devices = library.getDevices();
-  const input = wanted.input === null ? undefined : deviceNamed(devices, wanted.input, 'maxInputChannels');
-  const output = wanted.output === null ? undefined : deviceNamed(devices, wanted.output, 'maxOutputChannels');
-  const spec = { ...wanted, sampleRate: wanted.sampleRate ?? ownRate(output ?? input) };
-  if (!input && !output) throw new ResourceError('the sound device names neither an input nor an output');
+  if (wanted.input === null && wanted.output === null) throw new ResourceError('the sound device names neither an input nor an output');
+  const [devices, cards] = [library.getDevices(), await readSoundCards()];
+  const input = wanted.input === null ? undefined : chooseDevice(wanted.input, 'input', devices, cards);
+  const output = wanted.output === null ? undefined : chooseDevice(wanted.output, 'output', devices, cards);
   let refusal = '';
-  const lengths = spec.frameMs === frameMs ? [frameMs] : [shortFrameMs, frameMs];
-  const choices = lengths.flatMap((length) => channelChoices(input, output).map((channels) => [length, ...channels] as const));
-  for (const [length, inputs, outputs] of choices) {
+  for (const [sampleRate, length, inputs, outputs] of choicesOf(wanted, input, output)) {
+    const spec = { ...wanted, sampleRate };
     const options = {
       ...(input && { inOptions: optionsFor(spec, length, input, inputs) }),
       ...(output && { outOptions: optionsFor(spec, length, output, outputs) }),
@@ -52,12 +61,15 @@ export async function openPortAudioStream(wanted: PortAudioSpec): Promise<PortAu
     try {
       // The declared types tell three kinds of stream apart; which one it is, we know by `channels`.
       const stream = library.AudioIO(options as Required<typeof options>) as IoStreamDuplex;
-      return new PortAudioStream(stream, spec, length, { input: input ? inputs : 0, output: output ? outputs : 0 });
+      const chosen = (device: DeviceInfo | undefined, channels: number) => device && { identity: identityOf(device, cards), channels };
+      return new PortAudioStream(stream, spec, length, { input: chosen(input, inputs), output: chosen(output, outputs) });
     } catch (thrown) {
       refusal = messageOf(thrown);
+      // A card that another program has is not to be had in any form.
+      if (/unavailable|busy/i.test(refusal)) break;
     }
   }
-  throw new ResourceError(`the sound device ${spec.input ?? '-'}/${spec.output ?? '-'} cannot be opened: ${refusal}`);
+  throw new ResourceError(`the sound device ${wanted.input ?? '-'}/${wanted.output ?? '-'} cannot be opened: ${refusal}`);
 }
 
 /** A PortAudio stream of mono frames. Cards that know only stereo get the same sound on both sides. */
@@ -65,20 +77,30 @@ export class PortAudioStream {
   readonly frameMs: FrameLength;
   readonly sampleRate: number;
   readonly frameSamples: number;
+  /** `undefined` = not in this direction. */
+  readonly input: ChosenDevice | undefined;
+  readonly output: ChosenDevice | undefined;
   readonly #stream: IoStreamDuplex;
   readonly #channels: { readonly input: number; readonly output: number };
   readonly #prefill: boolean;
   #events: PortAudioEvents | undefined;
 
-  constructor(stream: IoStreamDuplex, spec: OpenedSpec, length: FrameLength, channels: { input: number; output: number }) {
+  constructor(
+    stream: IoStreamDuplex,
+    spec: OpenedSpec,
+    length: FrameLength,
+    { input, output }: { readonly input: ChosenDevice | undefined; readonly output: ChosenDevice | undefined },
+  ) {
     this.#stream = stream;
-    this.#channels = channels;
+    this.input = input;
+    this.output = output;
+    this.#channels = { input: input?.channels ?? 0, output: output?.channels ?? 0 };
     this.frameMs = length;
     this.sampleRate = spec.sampleRate;
     this.frameSamples = samplesOf(spec, length);
     // A callback that is no whole number of frames waits for samples which only the frame after would bring: one frame ahead helps.
     const wholeFrames = (spec.framesPerBuffer ?? this.frameSamples) % this.frameSamples === 0;
-    this.#prefill = channels.output > 0 && (channels.input === 0 || !wholeFrames);
+    this.#prefill = output !== undefined && (input === undefined || !wholeFrames);
   }
 
   /** Starts the flow. Throws ResourceError when the card refuses. */
@@ -129,9 +151,19 @@ export class PortAudioStream {
   }
 }
 
-/** What a card runs at by itself; one with none of the rates that we know is asked for the telephone's. */
-function ownRate(device: DeviceInfo | undefined): number {
-  return ownRates.find((rate) => rate === device?.defaultSampleRate) ?? plainRate;
+/** What the card is asked for, one after the other, until it agrees: rate, length of frames, channels in and out. */
+function choicesOf(wanted: PortAudioSpec, input: DeviceInfo | undefined, output: DeviceInfo | undefined) {
+  const own = ownRates.filter((rate) => rate === output?.defaultSampleRate || rate === input?.defaultSampleRate);
+  const rates = wanted.sampleRate === undefined ? [...new Set([...own, ...ownRates])] : [wanted.sampleRate];
+  const lengths = wanted.frameMs === frameMs ? [frameMs] : [shortFrameMs, frameMs];
+  const choices = rates.flatMap((rate) => lengths.map((length) => [rate, length] as const));
+  return choices
+    .filter(([rate, length]) => Number.isInteger((rate * length) / 1000))
+    .flatMap((choice) =>
+      channelChoices(input?.maxInputChannels).flatMap((inputs) =>
+        channelChoices(output?.maxOutputChannels).map((outputs) => [...choice, inputs, outputs] as const),
+      ),
+    );
 }
 
 async function loadPortAudio(): Promise<typeof import('naudiodon')> {
@@ -142,32 +174,9 @@ async function loadPortAudio(): Promise<typeof import('naudiodon')> {
   }
 }
 
-/** The device of this name; the place of a card, as in `USB Audio: - (hw:1,0)`, changes with each boot and need not be said. */
-function deviceNamed(devices: readonly DeviceInfo[], name: string, direction: 'maxInputChannels' | 'maxOutputChannels'): DeviceInfo {
-  const able = devices.filter((device) => device[direction] > 0);
-  const found = able.find((device) => device.name === name) ?? able.find((device) => withoutPlace(device.name) === withoutPlace(name));
-  if (found) return found;
-  const word = direction === 'maxInputChannels' ? 'input' : 'output';
-  const names = able.map((device) => device.name).join(', ');
-  throw new ResourceError(`there is no sound ${word} named ${name}; there is ${names === '' ? 'none at all' : names}`);
-}
-
-function withoutPlace(name: string): string {
-  return name.replace(/:? -? ?\(hw:\d+,\d+\)$/, '');
-}
-
-/** Mono where the card lets us, stereo where it insists. */
-function channelChoices(input: DeviceInfo | undefined, output: DeviceInfo | undefined): (readonly [number, number])[] {
-  const choices = [
-    [1, 1],
-    [1, 2],
-    [2, 1],
-    [2, 2],
-  ] as const;
-  return choices.filter(
-    ([inputs, outputs]) =>
-      inputs <= (input ? Math.max(1, input.maxInputChannels) : 1) && outputs <= (output ? Math.max(1, output.maxOutputChannels) : 1),
-  );
+/** Mono where the card lets us, stereo or all it has where it insists; `undefined` = not in this direction. */
+function channelChoices(most = 1): number[] {
+  return [...new Set([1, Math.min(2, most), Math.min(most, channelsAtMost)])];
 }
 
 function samplesOf(spec: OpenedSpec, length: FrameLength): number {

@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { messageOf } from '#firmware/core/errors.ts';
-import { openPortAudioStream, type PortAudioSpec, type PortAudioStream } from './portaudio.ts';
+import { listPortAudioDevices, openPortAudioStream, type PortAudioSpec, type PortAudioStream } from './portaudio.ts';
 import { encodeFormat, encodeSoundMessage, FrameReader } from './sound-messages.ts';
 
 /** Longer than any buffer takes to play out. */
@@ -31,6 +31,16 @@ export async function runSoundHost(spec: PortAudioSpec, frames: Readable, messag
   const reader = new FrameReader(stream.frameSamples * 2);
   frames.on('data', (bytes: Buffer) => reader.receive(bytes, (frame) => stream.write(frame)));
   for (const event of ['end', 'error'] as const) frames.once(event, () => void quit(stream));
+}
+
+/** Says what devices there are, and ends: PortAudio asks each of them, and may hang with one. */
+export async function runSoundList(messages: Writable): Promise<void> {
+  try {
+    const listed = Buffer.from(JSON.stringify(await listPortAudioDevices()));
+    messages.write(encodeSoundMessage('listed', listed), endAtOnce);
+  } catch (thrown) {
+    fail(messages, messageOf(thrown));
+  }
 }
 
 async function quit(stream: PortAudioStream): Promise<void> {

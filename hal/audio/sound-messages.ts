@@ -1,12 +1,12 @@
 import { Buffer } from 'node:buffer';
-import { type FrameLength, frameMs, shortFrameMs } from './audio-port.ts';
+import type { ChosenDevice, FrameLength } from './audio-port.ts';
 
 /**
  * What the process of a sound card says on its pipe: one octet of kind, two of length (little endian), the content. The other way go
  * naked frames, since nothing else goes there.
  */
 export const soundMessageKinds = {
-  /** The card runs: the length of its frames, ms, in one octet, and its samples a second in four. */
+  /** The card runs, and how: JSON. */
   started: 1,
   /** A frame of the microphone. */
   captured: 2,
@@ -14,6 +14,8 @@ export const soundMessageKinds = {
   taken: 3,
   /** The card failed or was never there: the reason as UTF-8. The process ends. */
   failed: 4,
+  /** What devices there are: JSON. The process ends. */
+  listed: 5,
 } as const;
 export type SoundMessageKind = keyof typeof soundMessageKinds;
 
@@ -32,17 +34,17 @@ export function encodeSoundMessage(kind: SoundMessageKind, content: Uint8Array =
 export interface SoundFormat {
   readonly frameMs: FrameLength;
   readonly sampleRate: number;
+  /** Absent = not in this direction. */
+  readonly input?: ChosenDevice | undefined;
+  readonly output?: ChosenDevice | undefined;
 }
 
-export function encodeFormat({ frameMs, sampleRate }: SoundFormat): Uint8Array {
-  const content = Buffer.alloc(5);
-  content.writeUInt8(frameMs, 0);
-  content.writeUInt32LE(sampleRate, 1);
-  return content;
+export function encodeFormat({ frameMs, sampleRate, input, output }: SoundFormat): Uint8Array {
+  return Buffer.from(JSON.stringify({ frameMs, sampleRate, input, output }));
 }
 
 export function decodeFormat(content: Buffer): SoundFormat {
-  return { frameMs: content.readUInt8(0) === shortFrameMs ? shortFrameMs : frameMs, sampleRate: content.readUInt32LE(1) };
+  return JSON.parse(content.toString('utf8')) as SoundFormat;
 }
 
 /** Cuts the pipe's bytes into messages. Both ends are ours, so a kind it does not know is passed over. */
@@ -90,6 +92,8 @@ function kindOf(octet: number): SoundMessageKind | undefined {
       return 'taken';
     case soundMessageKinds.failed:
       return 'failed';
+    case soundMessageKinds.listed:
+      return 'listed';
     default:
       return undefined;
   }
