@@ -25,6 +25,16 @@ export const callFeatureSettings = {
     owner: 'phone',
     default: true,
   }),
+  'line.*.acceptJoin': choice({
+    title: 'Join calls',
+    description:
+      'Who may come into a call that is talked in, so that all hear each other (INVITE with Join, RFC 3911): off = nobody; own = who calls ' +
+      'from an address of this phone, such as another phone of the same person; all = everybody the server of the line lets through. Others ' +
+      'get 403, and nobody may who does not come from the server of the line.',
+    owner: 'phone',
+    choices: ['off', 'own', 'all'],
+    default: 'off',
+  }),
   'line.*.hideNumber': flag({
     title: 'Hide my number',
     description:

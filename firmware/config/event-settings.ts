@@ -64,6 +64,13 @@ export const eventSettings = {
     owner: 'phone',
     default: false,
   }),
+  'phone.joinByKey': flag({
+    title: 'Key of a busy line joins',
+    description:
+      'The key beside the lamp of a watched line that is in a call asks to be let into that call (Join, RFC 3911) instead of calling it.',
+    owner: 'phone',
+    default: false,
+  }),
   'phone.pickupCode': text({
     title: 'Pickup code',
     description:

@@ -272,6 +272,8 @@ export const phoneContract = defineContract({
     composing: { args: v.object({ target: dialStringSchema, active: v.boolean(), line: v.optional(word) }), result: nothing },
     /** Takes a call that rings at a watched line; without a name the first that rings. */
     pickUp: { args: v.object({ name: v.optional(dialStringSchema) }), result: v.object({ call: word }) },
+    /** Asks to be let into the call of a watched line; without a name the first that is in one. */
+    join: { args: v.object({ name: v.optional(dialStringSchema) }), result: v.object({ call: word }) },
     /** Be called back when the one who was busy is free, or no longer. */
     completeCall: { args: v.object({ on: v.boolean() }), result: nothing },
     /** A person has read them: the display forgets them. */

@@ -29,6 +29,7 @@ export function pressKey(now: Milliseconds, key: string, { handset, sounds, medi
     } else if (key === 'mute') media.mute(handsetDevice, !media.isMuted(handsetDevice));
     else if (key === 'flash') handset.hook(now, 'flash');
     else if (key === 'pickup') events.watches.pickUp(now);
+    else if (key === 'join') events.watches.join(now);
     else if (key === 'callback') events.completion.ask(now);
     else if (!events.watches.press(now, key) && isDigit(key)) sounds.press(now, key);
   } catch (thrown) {

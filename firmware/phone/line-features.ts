@@ -6,6 +6,8 @@ export interface LineFeatures {
   /** Who may ask for it, as a person would dial them; empty = everybody. */
   readonly autoAnswerFrom: readonly string[];
   readonly autoAnswerMuted: boolean;
+  /** Who may come into a call that is talked in. */
+  readonly acceptJoin: 'off' | 'own' | 'all';
   /** Those who are called do not learn who calls. */
   readonly hideNumber: boolean;
   /** Callers who do not say who they are are refused. */
@@ -25,6 +27,7 @@ export function lineFeaturesOf(settings: Settings, line: string): LineFeatures {
     autoAnswer: settings.get('line.*.autoAnswer', line),
     autoAnswerFrom: settings.get('line.*.autoAnswerFrom', line),
     autoAnswerMuted: settings.get('line.*.autoAnswerMuted', line),
+    acceptJoin: settings.get('line.*.acceptJoin', line),
     hideNumber: settings.get('line.*.hideNumber', line),
     rejectAnonymous: settings.get('line.*.rejectAnonymous', line),
     urgentRings: settings.get('line.*.urgentRings', line),

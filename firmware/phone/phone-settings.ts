@@ -106,6 +106,8 @@ export interface CallSettings {
   readonly callWaiting: boolean;
   /** Dialled before the number of a line to take the call that rings there; empty = Replaces. */
   readonly pickupCode: string;
+  /** The key of a watched line that is in a call joins it. */
+  readonly joinByKey: boolean;
   /** False: what a far end asks by REFER or Replaces is refused. */
   readonly acceptTransfers: boolean;
   /** The answer of a line that does not want to be disturbed. */
@@ -196,6 +198,7 @@ export function phoneSettingsOf(settings: Settings, board: BoardProfile, certifi
       noAnswerMs: 1000 * settings.get('phone.noAnswerSeconds'),
       callWaiting: settings.get('phone.callWaiting'),
       pickupCode: settings.get('phone.pickupCode'),
+      joinByKey: settings.get('phone.joinByKey'),
       acceptTransfers: settings.get('phone.acceptTransfers') === 'inCall',
       doNotDisturbStatus: settings.get('phone.doNotDisturbStatus'),
     },

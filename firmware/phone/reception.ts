@@ -14,8 +14,9 @@ import type { Call } from './call.ts';
 import type { CallDesk } from './call-desk.ts';
 import { remarkTexts } from './call-features.ts';
 import { refusedEntryOf } from './call-log.ts';
-import type { CallNews } from './call-plan.ts';
+import type { CallNews, RemoteParty } from './call-plan.ts';
 import { securityOfIncoming } from './call-security.ts';
+import { Guests } from './guests.ts';
 import type { Handset } from './handset.ts';
 import type { Line } from './line.ts';
 import type { Alarms } from './machine.ts';
@@ -50,15 +51,18 @@ const factAtMost = 256;
 export class Reception {
   readonly #ports: ReceptionPorts;
   readonly #autoAnswer: AutoAnswer;
+  readonly #guests: Guests;
 
   constructor(ports: ReceptionPorts) {
     this.#ports = ports;
     this.#autoAnswer = new AutoAnswer(ports);
+    this.#guests = new Guests(ports);
   }
 
   /** A call that was let in may accept itself. */
   takeCall(now: Milliseconds, call: Call, news: CallNews): void {
     this.#autoAnswer.takeCall(now, call, news);
+    this.#guests.takeCall(now, call, news);
   }
 
   /** Returns true for a call the person missed. */
@@ -69,22 +73,28 @@ export class Reception {
     const remote = partyOf(event.asserted ?? request.from);
     const offer = descriptionOf(request);
     const replaced = event.replaces === undefined ? undefined : desk.ofSession(event.replaces);
+    const host = event.joins === undefined ? undefined : desk.ofSession(event.joins);
     const autoAnswer = this.#autoAnswer;
     const remarks = remarksOf(request);
-    const verdict = event.replaces === undefined ? autoAnswer.judge(request, remote, line?.settings) : ({ kind: 'ring' } as const);
+    const isPlain = event.replaces === undefined && event.joins === undefined;
+    const verdict = isPlain ? autoAnswer.judge(request, remote, line?.settings) : ({ kind: 'ring' } as const);
     const refusal =
       event.replaces !== undefined
         ? this.#refusalOfSuccessor(replaced, line, offer)
-        : (this.#refusalOf(line, request, remarks) ??
-          (verdict.kind === 'refuse' ? { statusCode: 403, options: { reasonPhrase: 'Automatic Answer Forbidden' } } : undefined));
+        : event.joins !== undefined
+          ? this.#refusalOfGuest(host, line, remote, offer)
+          : (this.#refusalOf(line, request, remarks) ??
+            (verdict.kind === 'refuse' ? { statusCode: 403, options: { reasonPhrase: 'Automatic Answer Forbidden' } } : undefined));
     if (!refusal) {
-      const host = request.topVia.received ?? request.topVia.host;
+      const { received, host: sender } = request.topVia;
       const isAutomatic = (): boolean => autoAnswer.hasAccepted(call);
-      const call = desk.admit(now, { session, line: line?.settings, remote, offer, host, remarks: remarkTexts(remarks), isAutomatic });
+      const said = { session, line: line?.settings, remote, offer, remarks: remarkTexts(remarks) };
+      const call = desk.admit(now, { ...said, host: received ?? sender, isAutomatic });
       if (verdict.kind === 'accept') autoAnswer.expect(call, verdict.afterMs);
       const referredBy = request.header('Referred-By');
       if (referredBy !== undefined) outbox.fact('call.referred', { call: call.plan.id, by: referredBy.slice(0, factAtMost) });
       if (replaced) this.#ports.handset.expectSuccessor(replaced, call);
+      if (host) this.#guests.expect(call, host);
       return false;
     }
     this.#ports.counters.add(`call-refused-${refusal.statusCode}`);
@@ -115,6 +125,13 @@ export class Reception {
     if (!this.#ports.settings().calls.acceptTransfers) return { statusCode: 403 };
     // Doors and alerts talk to nobody but their people.
     if (!replaced?.alive || replaced.plan.owner.kind !== 'handset') return { statusCode: 603 };
+    return this.#ports.desk.hasRoom ? this.#refusalOfSound(line, offer) : { statusCode: 486 };
+  }
+
+  /** RFC 3911 §4: who comes into a call disturbs nobody whom it would not disturb to be overheard. */
+  #refusalOfGuest(host: Call | undefined, line: Line | undefined, guest: RemoteParty, offer: Body | undefined): Refusal | undefined {
+    const statusCode = this.#guests.refusalOf(host, line?.settings, guest);
+    if (statusCode !== undefined) return { statusCode };
     return this.#ports.desk.hasRoom ? this.#refusalOfSound(line, offer) : { statusCode: 486 };
   }
 

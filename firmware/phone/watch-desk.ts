@@ -4,7 +4,7 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Counters } from '#firmware/core/counters.ts';
 import { UsageError } from '#firmware/core/errors.ts';
 import type { XmlReader } from '#firmware/core/xml-element.ts';
-import { formatReplaces } from '#firmware/sip/dialog/replaces.ts';
+import { formatJoin, formatReplaces } from '#firmware/sip/dialog/replaces.ts';
 import { formatPresenceDocument, type Presence, presenceDocumentType } from '#firmware/sip/event/presence-document.ts';
 import { encodeText } from '#firmware/sip/message/text.ts';
 import type { UserAgent } from '#firmware/sip/user-agent.ts';
@@ -129,11 +129,26 @@ export class WatchDesk {
     return handset.callOnBehalf(now, dialog.remote.uri, found.line, [replaces]);
   }
 
-  /** A key beside the lamp of a watched line: takes the call that rings there, else calls the line. True if there is such a line. */
+  /** Asks to be let into the call of a watched line (RFC 3911). Without a name the first that is in one. Throws UsageError when none is. */
+  join(now: Milliseconds, name?: string): Call {
+    const found = this.all.find((one) => one.conversation && (name === undefined || one.name === name));
+    const dialog = found?.conversation;
+    if (!found || !dialog)
+      throw new UsageError('no-call', name === undefined ? 'no watched line is in a call' : `${name.slice(0, 60)} is in no call`);
+    if (!dialog.names) throw new UsageError('no-join', 'the line does not say which call it is in');
+    this.#ports.outbox.fact('call.join', { line: found.line, name: found.name, remote: dialog.remote?.uri ?? null });
+    // A phone that does not know the header would take it for one more call.
+    const headers = [['Join', formatJoin(dialog.names)] as const, ['Require', 'join'] as const];
+    return this.#ports.handset.callOnBehalf(now, found.name, found.line, headers);
+  }
+
+  /** A key beside the lamp of a watched line: takes the call that rings there, joins the one that is talked in where that is wished, else calls the line. True if there is such a line. */
   press(now: Milliseconds, key: string): boolean {
     const found = /^watch\d{1,2}$/.test(key) ? this.all[Number(key.slice('watch'.length)) - 1] : undefined;
     if (!found) return false;
+    const joins = this.#ports.settings().calls.joinByKey && found.conversation !== undefined;
     if (found.ringing) this.pickUp(now, found.name);
+    else if (joins) this.join(now, found.name);
     else this.#ports.handset.call(now, found.name, found.line);
     return true;
   }

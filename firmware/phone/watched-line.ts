@@ -70,6 +70,11 @@ export class WatchedLine {
     return this.#dialogs.find(({ state, direction }) => state === 'early' && direction !== 'initiator');
   }
 
+  /** The call that is talked in there. */
+  get conversation(): SeenDialog | undefined {
+    return this.#dialogs.find(({ state }) => state === 'confirmed');
+  }
+
   status(): WatchedStatus {
     const { line, name, kind, state } = this;
     const [dialog] = this.ringing ? [this.ringing] : this.#dialogs;

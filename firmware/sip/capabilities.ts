@@ -35,7 +35,15 @@ export const receiveInfoLine = ['Recv-Info', digitPackage] as const;
 export const messageType = 'text/plain';
 
 /** Option tags of extensions (RFC 3261 §19.2) that a peer may require of us. */
-export const supportedOptions: readonly string[] = ['100rel', 'timer', 'replaces', 'norefersub', answerModeOption, fromChangeOption];
+export const supportedOptions: readonly string[] = [
+  '100rel',
+  'timer',
+  'replaces',
+  'join',
+  'norefersub',
+  answerModeOption,
+  fromChangeOption,
+];
 
 /** The event packages by which others may know how we stand. */
 export function notifiedPackages({ acceptWatchers, offerCompletion }: UserAgentSettings): readonly NotifiedPackage[] {

@@ -52,6 +52,8 @@ export type UserAgentEvent =
       readonly asserted?: NameAddr;
       /** RFC 3891: the call whose place this one is to take once it is accepted; ending that one is up to its owner. */
       readonly replaces?: SessionId;
+      /** RFC 3911: the call this one is to be brought together with. */
+      readonly joins?: SessionId;
     }
   /** 101 to 199: ringing, early media. */
   | {

@@ -6,7 +6,7 @@ import { dialogKey, dialogKeyOf } from './dialog/dialog.ts';
 import { isEvent, messageSummaryPackage } from './dialog/event-package.ts';
 import { IncomingInvite } from './dialog/incoming-invite.ts';
 import { messageSummaryOf } from './dialog/message-summary.ts';
-import { replacedBy } from './dialog/replaces.ts';
+import { joinedBy, replacedBy } from './dialog/replaces.ts';
 import type { Identity } from './identity.ts';
 import { takeText } from './instant-message.ts';
 import type { Request, Response } from './message/message.ts';
@@ -123,7 +123,9 @@ export class UserAgentServer {
     if (request.method === 'SUBSCRIBE') return this.#inspectSubscribe(request, identity, ownServer);
     // Whoever is in no call with us has no business to make us call.
     if (request.method === 'REFER') return { statusCode: 403 };
-    if (request.method === 'INVITE' && !ownServer && !this.#core.settings.acceptDirectCalls) return { statusCode: 403 };
+    // RFC 3911 §8: to be joined is to be overheard; who asks must have come by a server that knows them.
+    const asksForMore = request.header('Join') !== undefined;
+    if (request.method === 'INVITE' && !ownServer && (asksForMore || !this.#core.settings.acceptDirectCalls)) return { statusCode: 403 };
     if (!identity) return { statusCode: request.maxForwards === 0 ? 483 : 404 };
     return request.method === 'INVITE' ? this.#inspectInvite(request) : undefined;
   }
@@ -135,7 +137,9 @@ export class UserAgentServer {
     const full = this.#closed || this.#core.calls.size >= this.#core.settings.maximumSessions;
     if (full) return { statusCode: 503, headers: [['Retry-After', '5']] };
     const replaced = replacedBy(this.#core, request);
-    return replaced && 'statusCode' in replaced ? replaced : inspectExtensions(request, this.#core.settings);
+    const joined = joinedBy(this.#core, request);
+    for (const found of [joined, replaced]) if (found && 'statusCode' in found) return found;
+    return inspectExtensions(request, this.#core.settings);
   }
 
   /** Who talks with whom is told to the server of the account, and to those it lets through to us. */

@@ -125,6 +125,10 @@ function addPhoneCommands(): void {
     .description('take the call that rings at a watched line')
     .action(printing((place, _options, name) => phone.pickUp(place, name)));
   program
+    .command('join [name]')
+    .description('ask to be let into the call of a watched line')
+    .action(printing((place, _options, name) => phone.join(place, name)));
+  program
     .command('callback')
     .description('after a busy tone: ring when they are free, and call them once the handset is lifted')
     .addArgument(onOff())

@@ -50,6 +50,7 @@ export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof 
     message: (wish) => ({ message: drive((phone, now) => phone.act(now, ({ texts }) => texts.send(now, wish))) }),
     composing: ({ active, ...wish }) => drive((phone, now) => phone.act(now, ({ texts }) => texts.composing(now, wish, active))) ?? nothing,
     pickUp: ({ name }) => ({ call: drive((phone, now) => phone.act(now, ({ events }) => events.watches.pickUp(now, name).plan.id)) }),
+    join: ({ name }) => ({ call: drive((phone, now) => phone.act(now, ({ events }) => events.watches.join(now, name).plan.id)) }),
     completeCall: ({ on }) => {
       drive((phone, now) => phone.act(now, ({ events }) => (on ? events.completion.ask(now) : events.completion.cancel(now))));
       return nothing;

@@ -60,6 +60,7 @@ const writable = new Set([
     'message',
     'composing',
     'pickUp',
+    'join',
     'completeCall',
     'markTextsRead',
     'changeSettings',

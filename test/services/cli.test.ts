@@ -172,6 +172,8 @@ t.test('with a daemon', async (t) => {
       ['hook flash', ['actuate {"element":"hook","position":"flash"}']],
       ['press #', ['actuate {"element":"key","key":"#","pressed":true}', 'actuate {"element":"key","key":"#","pressed":false}']],
       ['input bell on', ['actuate {"element":"input","name":"bell","active":true}']],
+      ['pickup', ['pickUp {}']],
+      ['join kitchen', ['join {"name":"kitchen"}']],
       ['alert flood', ['alert {"alert":"flood"}']],
     ];
     for (const [words, expected] of commands) {

@@ -53,6 +53,10 @@ export class FakePhone {
         noted('pickUp')(args);
         return { call: 'c8' };
       },
+      join: (args) => {
+        noted('join')(args);
+        return { call: 'c9' };
+      },
       completeCall: noted('completeCall'),
       markTextsRead: noted('markTextsRead'),
       redial: () => ({ call: 'c8' }),

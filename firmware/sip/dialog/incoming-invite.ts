@@ -28,7 +28,7 @@ import {
 } from './incoming-invite-table.ts';
 import { InviteSession } from './invite-session.ts';
 import { knowsReliable, ReliableProvisional, reliableOption } from './reliable-provisional.ts';
-import { replacedBy } from './replaces.ts';
+import { joinedBy, replacedBy } from './replaces.ts';
 import { grantLines, SessionTerms } from './session-terms.ts';
 
 export interface IncomingInviteParts {
@@ -159,14 +159,16 @@ export class IncomingInvite implements Call, DialogUsage {
     const { core, id: session, identity, transaction } = this.#parts;
     const account = identity.account?.id;
     const { request } = transaction;
-    // Whoever could not be replaced was refused on arrival.
+    // Whoever could not be replaced or joined was refused on arrival.
     const found = replacedBy(core, request);
     const replaces = found && 'session' in found ? { replaces: found.session } : {};
+    const host = joinedBy(core, request);
+    const joins = host && 'session' in host ? { joins: host.session } : {};
     // RFC 3325 §5: only the account's own server is believed.
     const asserted =
       identity.account && identity.isServer(transaction.flow.remote.address) ? assertedIdentityOf(request, request.from) : undefined;
     const caller = asserted ? { asserted } : {};
-    core.emit({ type: 'incoming', session, request, ...(account !== undefined && { account }), ...caller, ...replaces });
+    core.emit({ type: 'incoming', session, request, ...(account !== undefined && { account }), ...caller, ...replaces, ...joins });
   }
 
   #sendProvisional(now: Milliseconds, wanted: Wanted): void {

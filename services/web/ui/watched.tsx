@@ -19,9 +19,16 @@ export function Watched({ status }: { status: PhoneStatus }) {
                 Pick up
               </button>
             ) : (
-              <button type="button" onClick={() => void ask('call', { target: one.name, line: one.line })}>
-                Call
-              </button>
+              <>
+                {one.state === 'busy' && one.kind === 'calls' && (
+                  <button type="button" onClick={() => void ask('join', { name: one.name })}>
+                    Join
+                  </button>
+                )}
+                <button type="button" onClick={() => void ask('call', { target: one.name, line: one.line })}>
+                  Call
+                </button>
+              </>
             )}
           </li>
         ))}

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { SimulatedHouse } from '#test/support/simulated-house.ts';
+import type { SimulatedPhone } from '#test/support/simulated-phone.ts';
 
 const watchable = { acceptWatchers: true } as const;
 
@@ -53,6 +54,88 @@ t.test('RFC 5359 §2.16, 3891 a call that rings at a watched line is picked up; 
   anna.pressKey('watch1');
   house.run(500);
   t.match(anna.calls.at(-1)?.remote.uri ?? anna.callLog.at(-1)?.remote, /^sip:\*8bert@/);
+});
+
+const join = (phone: SimulatedPhone, name?: string) =>
+  phone.do((core, now) => core.act(now, ({ events }) => events.watches.join(now, name)));
+const hears = ({ calls }: SimulatedPhone) => Math.min(...calls.map(({ media }) => media?.packetsReceived ?? 0));
+
+t.test('RFC 3911 §4 a third comes into the call of a watched line: all hear each other, and each may leave', async (t) => {
+  const house = new SimulatedHouse();
+  const bert = house.phone('bert', { ...watchable, settings: { 'line.1.acceptJoin': 'all' } });
+  const anna = house.phone('anna', { settings: { 'line.1.watch': 'bert', 'phone.joinByKey': 'true' } });
+  const carl = house.phone('carl');
+  t.throws(() => join(anna), { code: 'no-call' });
+  t.throws(() => join(anna, 'bert'), { code: 'no-call' });
+  carl.do((phone, now) => phone.call(now, 'bert'));
+  house.run(1_000);
+  bert.lift();
+  house.run(2_000);
+  anna.pressKey('watch1');
+  house.run(3_000);
+  t.match(anna.calls, [{ state: 'active', remote: { uri: 'sip:bert@house.example' } }]);
+  t.match(bert.calls, [
+    { state: 'active', conference: true },
+    { state: 'active', conference: true, remote: { uri: 'sip:anna@house.example' } },
+  ]);
+  t.equal(bert.bell, undefined, 'nothing rings');
+  t.match(bert.factsOf('call.joined'), [{ remote: 'sip:anna@house.example' }]);
+  house.run(3_000);
+  for (const phone of [anna, bert, carl]) t.ok(hears(phone) > 50);
+  carl.hangUp();
+  house.run(1_000);
+  t.match(bert.calls, [{ state: 'active', conference: false, remote: { uri: 'sip:anna@house.example' } }], 'the other two go on');
+  bert.hangUp();
+  house.run(1_000);
+  t.same([anna.calls, bert.calls, carl.calls], [[], [], []]);
+});
+
+t.test('RFC 3911 §8 nobody comes in whom the line does not let: 403, 486 while it rings, is held or full', async (t) => {
+  const house = new SimulatedHouse();
+  const bert = house.phone('bert', { ...watchable, settings: { 'phone.conferenceLegs': '2' } });
+  const anna = house.phone('anna', { settings: { 'line.1.watch': 'bert' } });
+  const carl = house.phone('carl');
+  const dora = house.phone('dora', { settings: { 'line.1.watch': 'bert' } });
+  carl.do((phone, now) => phone.call(now, 'bert'));
+  house.run(1_000);
+  bert.lift();
+  house.run(2_000);
+  const outcome = (phone = anna) => {
+    join(phone, 'bert');
+    house.run(2_000);
+    const [call] = phone.calls;
+    if (call) return call.state;
+    return phone.callLog.at(-1)?.statusCode;
+  };
+  t.equal(outcome(), 403, 'off');
+  bert.changeSettings({ 'line.1.acceptJoin': 'own' });
+  t.equal(outcome(), 403, 'not from an address of ours');
+  bert.changeSettings({ 'line.1.acceptJoin': 'all' });
+  house.run(1_000);
+  bert.do((phone, now) => phone.hold(now));
+  house.run(500);
+  t.equal(outcome(), 486, 'nobody listens');
+  bert.do((phone, now) => phone.resume(now));
+  house.run(500);
+  t.equal(outcome(), 'active');
+  t.equal(outcome(dora), 486, 'full');
+  t.match(bert.calls, [{ state: 'active' }, { state: 'active' }], 'who talks is not disturbed by any of it');
+});
+
+t.test('RFC 3911 §4 own: another phone of the same person comes in, by the same number', async (t) => {
+  const house = new SimulatedHouse();
+  const desk = house.phone('bert', { ...watchable, settings: { 'line.1.acceptJoin': 'own' } });
+  const carl = house.phone('carl');
+  carl.do((phone, now) => phone.call(now, 'bert'));
+  house.run(1_000);
+  desk.lift();
+  house.run(2_000);
+  const kitchen = house.phone('bert', { ...watchable, address: '10.0.0.30', settings: { 'line.1.watch': 'bert' } });
+  house.run(1_000);
+  join(kitchen);
+  house.run(3_000);
+  t.same(kitchen.callStates, ['active']);
+  t.match(desk.calls, [{ conference: true }, { conference: true }]);
 });
 
 t.test('RFC 3856, 3863 presence is told from phone to phone: ready, on the phone, not to be disturbed', async (t) => {

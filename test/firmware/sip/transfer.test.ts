@@ -354,6 +354,38 @@ t.test('RFC 3891 §3 a call of ours that rings there can be taken over', async (
   t.equal(carol.last('incoming').replaces, session);
 });
 
+t.test('RFC 3911 §4 an INVITE with Join names the call it wants into; what can not be joined: 400, 403, 481, 486', async (t) => {
+  const { network, alice, bob, carol, atAlice, atBob } = scene();
+  const address = alice.userAgent.addressWithReplaces(atAlice);
+  const named = address?.kind === 'sip' ? (address.headers[0]?.[1] ?? '') : '';
+  const outcome = (...headers: (readonly [string, string])[]): number => {
+    carol.userAgent.invite(network.now, { account: 'carol', target: bob.uri('bob'), body: offer, headers });
+    network.run(100);
+    return carol.last('failed').statusCode;
+  };
+  t.equal(outcome(['Join', named], ['Require', 'join']), 403, '§8 not without a server that knows who asks');
+  const server = carol.uri('bob').with({ user: undefined });
+  bob.userAgent.setAccount(network.now, { id: 'bob', aor: bob.uri('bob'), outboundProxy: server, transport: 'udp', expires: 3600 });
+  t.equal(outcome(['Join', 'unknown@call;to-tag=1;from-tag=2']), 481);
+  t.equal(outcome(['Join', named.replace(/to-tag=\w+/, 'to-tag=other')]), 481);
+  t.equal(outcome(['Join', named], ['Join', named]), 400);
+  t.equal(outcome(['Join', 'call;to-tag=1']), 400);
+  t.equal(outcome(['Join', ';;;']), 400);
+  t.equal(outcome(['Join', named], ['Replaces', named]), 400, 'one call can not both go and stay');
+  const ringing = alice.userAgent.invite(network.now, { account: 'alice', target: bob.uri('bob'), body: offer });
+  network.run(50);
+  const invite = bob.last('incoming');
+  bob.userAgent.ring(network.now, invite.session);
+  network.run(50);
+  const early = parsed(network.packets.filter(({ text }) => text.startsWith('SIP/2.0 180')).at(-1)?.text ?? '');
+  t.equal(outcome(['Join', `${early.callId};to-tag=${early.to.tag};from-tag=${early.from.tag}`]), 486, 'nobody talks there yet');
+  alice.userAgent.end(network.now, ringing);
+  carol.userAgent.invite(network.now, { account: 'carol', target: bob.uri('bob'), body: offer, headers: [['Join', named]] });
+  network.run(50);
+  t.match(bob.last('incoming'), { joins: atBob, account: 'bob' });
+  t.equal(bob.all('ended').length, 0, 'the call that is joined goes on');
+});
+
 /** The stages alice heard of; a NOTIFY that overtakes the 202 leaves no need to tell of that. */
 function withoutAccepted(agent: TestAgent): string[] {
   return agent.all('referProgress').flatMap(({ stage }) => (stage === 'accepted' ? [] : [stage]));

@@ -206,7 +206,7 @@ t.test('§11.2 OPTIONS tells what we can do', async (t) => {
     'SUBSCRIBE',
   ]);
   t.match(response.header('Accept'), /^application\/sdp, multipart\/mixed, .*application\/dtmf-relay/);
-  t.same(response.supported, ['100rel', 'timer', 'replaces', 'norefersub', 'answermode', 'from-change']);
+  t.same(response.supported, ['100rel', 'timer', 'replaces', 'join', 'norefersub', 'answermode', 'from-change']);
   t.equal(response.header('Server'), undefined, 'no product unless asked for');
   t.ok(response.to.tag);
 });
