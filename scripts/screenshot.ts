@@ -12,14 +12,14 @@ const phone = await startPhoneAndExchange({ data: folder, settings: { 'log.level
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
 try {
   await registerLine(phone);
-  const page = await browser.newPage({ viewport: { width: 960, height: 570 }, deviceScaleFactor: 1.5 });
+  const page = await browser.newPage({ viewport: { width: 960, height: 700 }, deviceScaleFactor: 1.5 });
   await page.goto(`http://127.0.0.1:${phone.settingOf('web.port')}/`);
   // One call to the greeting, so that the list of last calls is not empty; then the echo test.
   for (const number of ['601', '600']) {
     await page.getByRole('button', { name: 'Lift' }).click();
     await page.keyboard.type(number);
     await page.locator('[data-call-state=active]').waitFor();
-    await page.locator('[data-timer]', { hasText: '0:03' }).waitFor();
+    await page.locator('[data-timer]', { hasText: number === '600' ? '0:12' : '0:03' }).waitFor();
     await page.locator('.display').click(); // takes the focus ring off the handset
     if (number === '600') await page.screenshot({ path: file });
     await page.getByRole('button', { name: 'Hang up' }).click();

@@ -3,6 +3,7 @@ import type { PhoneStatus } from '#firmware/contract/phone.ts';
 import { Conversations } from './conversations.tsx';
 import { Desk } from './desk.tsx';
 import { feedState, logIn, phone, recentCalls, refusal } from './feed.ts';
+import { Quality } from './quality.tsx';
 import { Surroundings } from './surroundings.tsx';
 import { outcomeTexts, registrationTexts, timeText } from './texts.ts';
 import { Watched } from './watched.tsx';
@@ -29,6 +30,7 @@ export function Page() {
         <div class="columns">
           <Desk status={status} />
           <aside>
+            <Quality status={status} />
             <Lines status={status} />
             <Watched status={status} />
             <Conversations status={status} />

@@ -66,3 +66,12 @@ export function durationText(seconds: number): string {
 export function timeText(wallTime: number): string {
   return new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' }).format(wallTime);
 }
+
+/** What people say of calls with such a score (ITU-T G.107, annex B). */
+export function opinionText(score: number | null): string {
+  if (score === null) return 'nothing heard yet';
+  if (score >= 4) return 'clear';
+  if (score >= 3.6) return 'good';
+  if (score >= 3.1) return 'fair';
+  return score >= 2.6 ? 'poor' : 'bad';
+}
