@@ -1,4 +1,5 @@
 import type { PhoneStatus } from '#firmware/contract/phone.ts';
+import { protectedNotice } from '#firmware/platform/lasting-state.ts';
 
 /** What was found about one daemon. */
 export interface DaemonState {
@@ -111,7 +112,7 @@ function diskFindings({ disk }: Examination): Finding[] {
   const { path, freeBytes, readOnly } = disk;
   if (readOnly) {
     const mend = 'sudo mount -o remount,rw / — when that fails, the card is worn out: replace it';
-    return [trouble('disk-read-only', `${path} cannot be written: settings and logs are not kept`, mend)];
+    return [trouble('disk-read-only', `${path} cannot be written: settings and logs are kept until the power goes`, mend)];
   }
   const free = `${path} has ${Math.floor(freeBytes / megabyte)} MB left`;
   if (freeBytes < troubleBytes) return [trouble('disk-full', free, 'sudo journalctl --vacuum-size=50M; sudo apt-get clean')];
@@ -159,7 +160,9 @@ function unitReason({ state, result, exitStatus, statusText }: UnitState): strin
 }
 
 function storageFindings({ status, damaged, option }: Examination): Finding[] {
-  const found = (status?.notices ?? []).map((notice) => {
+  // A disk that cannot be written is told of by the disk.
+  const notices = (status?.notices ?? []).filter((notice) => notice !== protectedNotice);
+  const found = notices.map((notice) => {
     if (notice.startsWith('an update was undone')) {
       const mend =
         'journalctl -u hookswitch-update says more; sudo rm /var/lib/hookswitch/update-failed, and it is forgotten at the next start';

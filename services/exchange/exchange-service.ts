@@ -10,6 +10,7 @@ import { secondsLeft } from '#firmware/exchange/registrar.ts';
 import type { Daemon } from '#firmware/platform/daemon.ts';
 import { DeviceKey } from '#firmware/platform/device-key.ts';
 import { DnsResolver } from '#firmware/platform/dns-resolver.ts';
+import { lastingState } from '#firmware/platform/lasting-state.ts';
 import { SipEndpoint } from '#firmware/platform/sip-endpoint.ts';
 import { openStore } from '#firmware/platform/sqlite-store.ts';
 import type { Implementation } from '#firmware/platform/unix-socket.ts';
@@ -61,10 +62,11 @@ export class ExchangeService {
 
   /** Throws ResourceError when the database or the SIP port is not to be had. */
   static async start(daemon: Daemon): Promise<ExchangeService> {
-    const { clock, entropy, logger, stateDirectory } = daemon;
-    const store = await openStore(join(stateDirectory, exchangeDatabaseName), exchangeMigrations, logger);
+    const { clock, entropy, logger } = daemon;
+    const { directory } = lastingState(daemon);
+    const store = await openStore(join(directory, exchangeDatabaseName), exchangeMigrations, logger);
     daemon.onStop('database', () => store.close());
-    const settings = await SettingsRepository.load(store, 'exchange', DeviceKey.load(stateDirectory), logger);
+    const settings = await SettingsRepository.load(store, 'exchange', DeviceKey.load(directory), logger);
     const now = settings.current;
     const wallTime = (): number => clock.wallTime();
     const repository = new ExchangeRepository({ store, logger, entropy, wallTime, realm: now.get('exchange.realm') });

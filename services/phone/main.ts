@@ -14,6 +14,7 @@ import { type Daemon, runDaemon, socketPathOf } from '#firmware/platform/daemon.
 import { loadDeviceCertificate } from '#firmware/platform/device-certificate.ts';
 import { DeviceKey } from '#firmware/platform/device-key.ts';
 import { DnsResolver } from '#firmware/platform/dns-resolver.ts';
+import { lastingState } from '#firmware/platform/lasting-state.ts';
 import { NameQuery } from '#firmware/platform/name-query.ts';
 import { optionsCheck } from '#firmware/platform/self-checks.ts';
 import { SipEndpoint } from '#firmware/platform/sip-endpoint.ts';
@@ -37,7 +38,8 @@ const farewellMs = 3_000;
 const quietFacts = new Set(['hook', 'key', 'input', 'call.digit', 'call.media', 'media.playbackEnded']);
 
 await runDaemon('phone', async (daemon) => {
-  const { clock, logger, stateDirectory, runtimeDirectory } = daemon;
+  const { clock, logger, runtimeDirectory } = daemon;
+  const { directory: stateDirectory, notice } = lastingState(daemon);
   const database = await openStore(join(stateDirectory, phoneDatabaseName), phoneMigrations, logger);
   daemon.onStop('database', () => database.close());
   const key = DeviceKey.load(stateDirectory);
@@ -52,8 +54,8 @@ await runDaemon('phone', async (daemon) => {
   await settings.start();
 
   const memory = await records.recall(repository.current.names('alert'));
-  const undone = undoneUpdate(stateDirectory);
-  const notices = () => [...undone, ...noticesOf(database, repository)];
+  const lasting = [...undoneUpdate(stateDirectory), ...(notice === undefined ? [] : [notice])];
+  const notices = () => [...lasting, ...noticesOf(database, repository)];
   const { endpoint, phone } = buildPhone(daemon, settings, memory, notices, key.uuidFor('sip instance'));
   const drive = <T>(input: (phone: Phone, now: Milliseconds) => T): T => driveThrough(endpoint, phone, input);
   const journal = new CallJournal(join(runtimeDirectory, 'phone.calls'), manifest.version, clock, thisMachine(), logger);

@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
+import { silentLogger } from '#firmware/core/logger.ts';
+import { lastingState } from '#firmware/platform/lasting-state.ts';
 import { createLogger, type LoggerOptions } from '#firmware/platform/pino-logger.ts';
 import { bundle } from '../support/bundle.ts';
 import { NotifySocket } from '../support/notify-socket.ts';
@@ -254,3 +256,30 @@ class FakeDaemon {
     return { code, signal };
   }
 }
+
+t.test('on a disk that may only be read a daemon works with a copy of its state', async (t) => {
+  const folder = t.testdir({ state: { 'phone.db': 'settings', 'device.key': 'key', boards: {} }, run: {} });
+  const place = { name: 'phone', stateDirectory: join(folder, 'state'), runtimeDirectory: join(folder, 'run'), logger: silentLogger };
+  const copy = join(folder, 'run/phone.state');
+  chmodSync(join(folder, 'state/device.key'), 0o600);
+
+  t.same(
+    lastingState(place, () => false),
+    { directory: place.stateDirectory, notice: undefined },
+    'else with its state itself',
+  );
+  const kept = lastingState(place, () => true);
+  t.match(kept, { directory: copy, notice: /read-only/ });
+  t.same(readdirSync(copy).sort(), ['device.key', 'phone.db']);
+  t.equal(statSync(copy).mode & 0o777, 0o700);
+  t.equal(statSync(join(copy, 'device.key')).mode & 0o077, 0, 'secrets stay secrets');
+
+  writeFileSync(join(copy, 'phone.db'), 'changed');
+  t.equal(readFileSync(join(lastingState(place, () => true).directory, 'phone.db'), 'utf8'), 'changed', 'changes last to the next start');
+  t.equal(lastingState(place, () => false).directory, place.stateDirectory);
+  t.same(readdirSync(place.runtimeDirectory), [], 'and are forgotten when the disk can be written again');
+
+  mkdirSync(join(folder, 'elsewhere'));
+  symlinkSync(join(folder, 'elsewhere'), copy);
+  t.throws(() => lastingState(place, () => true), { name: 'ResourceError', message: /was not made by this daemon/ });
+});

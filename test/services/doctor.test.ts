@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { PhoneStatus } from '#firmware/contract/phone.ts';
+import { protectedNotice } from '#firmware/platform/lasting-state.ts';
 import { nodeEntropy } from '#firmware/platform/node-entropy.ts';
 import { diagnose, type Examination, findingLines, type UnitState } from '#services/cli/doctor.ts';
 import { examine } from '#services/cli/examination.ts';
@@ -72,7 +73,12 @@ const registration = (fields: Parameters<typeof line>[0], answer: 'response' | '
 /** What is found, and the one finding it leads to: kind, what is said, and how to mend it. */
 const ailments: readonly (readonly [Partial<Examination>, string, RegExp, RegExp])[] = [
   [{ wallTime: Date.UTC(1970, 0, 1) }, 'clock-not-set', /the clock says 1970-01-01/, /timedatectl/],
-  [{ disk: { ...healthy.disk, readOnly: true } }, 'disk-read-only', /cannot be written/, /remount,rw/],
+  [
+    { disk: { ...healthy.disk, readOnly: true }, status: status({ notices: [protectedNotice] }) },
+    'disk-read-only',
+    /cannot be written.*until the power goes/,
+    /remount,rw/,
+  ],
   [{ disk: { ...healthy.disk, freeBytes: 3_400_000 } }, 'disk-full', /has 3 MB left/, /vacuum/],
   [{ disk: { ...healthy.disk, freeBytes: 100e6 } }, 'disk-low', /has 100 MB left/, /vacuum/],
   [{ missingGroups: ['gpio'] }, 'group-missing', /no group gpio/, /systemd-sysusers/],
