@@ -54,9 +54,12 @@ t.test('lift, dial 600, talk, press digits, hang up: with mouse and keyboard', a
   await page.keyboard.press('7');
   await page.getByRole('button', { name: 'key #' }).click();
   await phone.untilExchange('the digits arrived', ({ extensionCalls }) => extensionCalls[0]?.digits === '7#');
+  await page.locator('[data-quality] [data-opinion]', { hasText: /^[1-4]\.\d$/ }).waitFor();
+  t.equal(await page.locator('[data-quality] canvas').count(), 1, 'how the call sounds is drawn');
   await page.getByRole('button', { name: 'Hang up' }).click();
   await page.locator('[data-call-state]').waitFor({ state: 'detached' });
   await page.locator('.calls li', { hasText: '600' }).waitFor();
+  await page.locator('.quality').waitFor({ state: 'detached' });
   t.equal(phone.status?.hook, 'onHook');
 });
 
