@@ -71,24 +71,11 @@ export class BoardParts {
 const uncounted = 'a dial needs the GPIO character device: sysfs tells of several pulses as one';
 
 /** Opens what a profile names. What fails is a fault and no error: a phone with a broken lamp is a phone. */
-export async function openBoardParts(
-  profile: BoardProfile,
-  drivers: BoardDrivers,
-  surroundings: ElementSurroundings,
-  reports: BoardReports,
-): Promise<BoardParts> {
-  const opening = new BoardOpening(drivers, surroundings, reports);
-  // A dial in the loop of the hook switch hears its pulses from there.
-  if (profile.keypad) await opening.keypad(profile.keypad, profile.hook === null);
-  if (profile.hook) await opening.hook(profile.hook, profile.flashMs);
-  for (const [name, line] of Object.entries(profile.leds)) await opening.led(name, line);
-  for (const [name, { line, maximumMs }] of Object.entries(profile.relays)) await opening.relay(name, line, maximumMs);
-  for (const [name, line] of Object.entries(profile.inputs)) await opening.input(name, line);
-  return opening.parts;
-}
-
-class BoardOpening {
+export class BoardOpening {
   readonly parts = new BoardParts();
+  /** What did not succeed, and may when it is done again. */
+  #failed: (() => Promise<void>)[] = [];
+  #failing = false;
   readonly #drivers: BoardDrivers;
   readonly #surroundings: ElementSurroundings;
   readonly #reports: BoardReports;
@@ -103,20 +90,50 @@ class BoardOpening {
     this.#reports = reports;
   }
 
-  async hook(profile: LineProfile, flashMs: Milliseconds): Promise<void> {
+  async open(profile: BoardProfile): Promise<void> {
+    const { keypad, hook, flashMs } = profile;
+    // A dial in the loop of the hook switch hears its pulses from there.
+    if (keypad) await this.#take(() => this.#keypad(keypad, hook === null));
+    if (hook) await this.#take(() => this.#hook(hook, flashMs));
+    for (const [name, line] of Object.entries(profile.leds)) await this.#take(() => this.#led(name, line));
+    for (const [name, { line, maximumMs }] of Object.entries(profile.relays)) await this.#take(() => this.#relay(name, line, maximumMs));
+    for (const [name, line] of Object.entries(profile.inputs)) await this.#take(() => this.#input(name, line));
+  }
+
+  /** Elements could not be opened: a device that is not there or not for us, a pin that somebody has. */
+  get incomplete(): boolean {
+    return this.#failed.length > 0;
+  }
+
+  /** Tries what failed once more; what works meanwhile is not touched. */
+  async again(): Promise<void> {
+    const steps = this.#failed;
+    this.#failed = [];
+    for (const step of steps) await this.#take(step);
+  }
+
+  async #take(step: () => Promise<void>): Promise<void> {
+    this.#failing = false;
+    await step();
+    if (this.#failing) this.#failed.push(step);
+  }
+
+  async #hook(profile: LineProfile, flashMs: Milliseconds): Promise<void> {
     const line = await this.#openInput('hook', profile);
     if (!line) return;
-    const dial = this.#loopDial;
-    const times = { debounceMs: profile.debounceMs, flashMs, pulseMs: dial ? pulseAtMostMs : 0 };
+    const times = { debounceMs: profile.debounceMs, flashMs, pulseMs: this.#loopDial ? pulseAtMostMs : 0 };
     const report = (change: HookPosition | 'flash', at: Milliseconds) => {
-      dial?.spoil();
+      this.#loopDial?.spoil();
       this.#reports.hook(change, at);
     };
-    this.parts.hook = new LineHookSwitch(line, times, this.#surroundings, report, (at) => dial?.pulse(at));
+    this.parts.hook = new LineHookSwitch(line, times, this.#surroundings, report, (at) => this.#loopDial?.pulse(at));
   }
 
   /** `isHook`: a handset's own hook switch counts, since the profile names none. */
-  async keypad(profile: KeypadProfile, isHook: boolean): Promise<void> {
+  async #keypad(profile: KeypadProfile, isHook: boolean): Promise<void> {
+    // Some of its keys may be open.
+    await this.parts.keypad?.close();
+    this.parts.keypad = undefined;
     const report = (key: string, pressed: boolean, at: Milliseconds) => this.#reports.key(key, pressed, at);
     switch (profile.driver) {
       case 'virtual':
@@ -164,17 +181,17 @@ class BoardOpening {
     }
   }
 
-  async led(name: string, profile: LedProfile): Promise<void> {
+  async #led(name: string, profile: LedProfile): Promise<void> {
     const line = profile.driver === 'hid' ? this.#lampLine(name, profile.lamp) : await this.#openOutput(`led ${name}`, profile);
     if (line) this.parts.leds.set(name, new LineLed(line));
   }
 
-  async relay(name: string, profile: LineProfile, maximumMs: Milliseconds): Promise<void> {
+  async #relay(name: string, profile: LineProfile, maximumMs: Milliseconds): Promise<void> {
     const line = await this.#openOutput(`relay ${name}`, profile);
     if (line) this.parts.relays.set(name, new LineRelay(line, maximumMs));
   }
 
-  async input(name: string, profile: LineProfile): Promise<void> {
+  async #input(name: string, profile: LineProfile): Promise<void> {
     const line = await this.#openInput(`input ${name}`, profile);
     if (!line) return;
     const report = (active: boolean, at: Milliseconds) => this.#reports.input(name, active, at);
@@ -228,11 +245,14 @@ class BoardOpening {
 
   async #attempt<Line>(element: string, open: (failed: LineFailure) => Promise<Line>): Promise<Line | undefined> {
     try {
-      return await open((reason) => {
+      const line = await open((reason) => {
         this.#reports.fault(element, reason);
         this.#surroundings.moved();
       });
+      this.#reports.fault(element, undefined);
+      return line;
     } catch (thrown) {
+      this.#failing = true;
       this.#reports.fault(element, messageOf(thrown));
       return undefined;
     }

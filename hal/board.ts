@@ -1,7 +1,16 @@
-import type { Actuation, BoardProfile, BoardState, HookPosition, LedPattern, LessonPlan, LessonState } from '#firmware/contract/hal.ts';
+import type {
+  Actuation,
+  BoardProfile,
+  BoardState,
+  GpioChoice,
+  HookPosition,
+  LedPattern,
+  LessonPlan,
+  LessonState,
+} from '#firmware/contract/hal.ts';
 import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
 import { ResourceError, UsageError } from '#firmware/core/errors.ts';
-import { type BoardDrivers, BoardParts, openBoardParts } from './board-parts.ts';
+import { type BoardDrivers, BoardOpening, BoardParts } from './board-parts.ts';
 import { earliest } from './elements.ts';
 import { LearningBench } from './learning/learning-bench.ts';
 import { Turns } from './turns.ts';
@@ -22,6 +31,9 @@ export interface Alarm {
   arm(deadline: Milliseconds | undefined, wake: () => void): void;
 }
 
+/** A device that was not there, or not for us, may be later. */
+const againAfterMs: Milliseconds = 10_000;
+
 /** The hardware of one phone as its profile describes it: opens the elements, wakes them, takes commands and tells what happens. */
 export class Board {
   readonly #drivers: BoardDrivers;
@@ -30,6 +42,10 @@ export class Board {
   readonly #listener: BoardListener;
   #profile: BoardProfile | undefined;
   #parts = new BoardParts();
+  /** While elements could not be opened: they are tried again then. */
+  #incomplete: { readonly opening: BoardOpening; readonly gpio: GpioChoice; nextAt: Milliseconds | undefined } | undefined;
+  /** What each lamp shall show, also one that does not work yet. */
+  readonly #lamps = new Map<string, LedPattern>();
   /** Instead of the parts, while the board is being learnt. */
   #bench: LearningBench | undefined;
   /** What the board was before it. */
@@ -95,6 +111,7 @@ export class Board {
   }
 
   setLed(name: string, pattern: LedPattern): void {
+    if (Object.hasOwn(this.#profile?.leds ?? {}, name)) this.#lamps.set(name, pattern);
     this.#named('led', name, this.#parts.leds).show(this.#clock.now(), pattern);
     this.#settle();
   }
@@ -114,6 +131,7 @@ export class Board {
   /** Releases every relay and darkens every lamp. */
   makeSafe(): void {
     for (const relay of this.#parts.relays.values()) relay.release();
+    this.#lamps.clear();
     for (const led of this.#parts.leds.values()) led.show(this.#clock.now(), 'off');
     this.#settle();
   }
@@ -170,14 +188,35 @@ export class Board {
     this.#profile = profile;
     this.#drivers.gpio.choose(profile.gpio);
     const surroundings = { now: () => this.#clock.now(), moved: () => this.#settle() };
-    this.#parts = await openBoardParts(profile, this.#drivers, surroundings, {
+    const opening = new BoardOpening(this.#drivers, surroundings, {
       hook: (change, at) => this.#listener.hook(change, at),
       key: (key, pressed, at) => this.#listener.key(key, pressed, at),
       input: (name, active, at) => this.#listener.input(name, active, at),
       fault: (element, reason) => (reason === undefined ? this.#faults.delete(element) : this.#faults.set(element, reason)),
     });
+    await opening.open(profile);
+    this.#parts = opening.parts;
+    if (opening.incomplete) this.#incomplete = { opening, gpio: profile.gpio, nextAt: this.#clock.now() + againAfterMs };
     this.#settle();
     return this.state();
+  }
+
+  /** Opens what failed, if it can be opened by now, and tells of it. */
+  async #complete(): Promise<void> {
+    const incomplete = this.#incomplete;
+    if (!incomplete) return;
+    const { opening, gpio } = incomplete;
+    const { hook } = this.state();
+    const lamps = new Set(this.#parts.leds.keys());
+    this.#drivers.gpio.choose(gpio);
+    await opening.again();
+    const now = this.#clock.now();
+    incomplete.nextAt = now + againAfterMs;
+    if (!opening.incomplete) this.#incomplete = undefined;
+    for (const [name, led] of this.#parts.leds) if (!lamps.has(name)) led.show(now, this.#lamps.get(name) ?? 'off');
+    const position = this.#parts.hook?.position ?? null;
+    if (position !== null && hook === null) this.#listener.hook(position, now);
+    this.#settle();
   }
 
   /** After a lesson. A handset that was lifted or laid down meanwhile is told of. */
@@ -197,6 +236,8 @@ export class Board {
     const parts = this.#parts;
     this.#parts = new BoardParts();
     this.#profile = undefined;
+    this.#incomplete = undefined;
+    this.#lamps.clear();
     this.#faults.clear();
     await parts.close();
   }
@@ -234,12 +275,17 @@ export class Board {
   }
 
   #deadline(): Milliseconds | undefined {
-    return earliest([this.#bench?.deadline, ...[...this.#parts.elements()].map((element) => element.deadline)]);
+    return earliest([this.#bench?.deadline, this.#incomplete?.nextAt, ...[...this.#parts.elements()].map((element) => element.deadline)]);
   }
 
   #wake(): void {
     const now = this.#clock.now();
     this.#bench?.handleTimeout(now);
+    const { nextAt } = this.#incomplete ?? {};
+    if (this.#incomplete && nextAt !== undefined && now >= nextAt) {
+      this.#incomplete.nextAt = undefined;
+      void this.#turns.take(() => this.#complete());
+    }
     for (const element of this.#parts.elements()) {
       if (element.deadline !== undefined && now >= element.deadline) element.handleTimeout(now);
     }

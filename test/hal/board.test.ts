@@ -101,6 +101,39 @@ t.test('real elements are refused to actuate, and virtual ones may stand beside 
   t.same(board.state().keysDown, ['1', 'redial']);
 });
 
+t.test('what could not be opened is tried again, and works once it can be; the rest is left alone', async (t) => {
+  const { board, time, gpio, said } = makeBoard();
+  for (const pin of [17, 5, 27]) gpio.refused.set(pin, `GPIO ${pin} may not be used by us`);
+  await board.configure(mixed);
+  t.same(
+    board.state().faults.map(({ element }) => element),
+    ['key redial', 'hook', 'led broken'],
+  );
+  t.throws(() => board.setLed('broken', 'on'), { name: 'ResourceError' });
+  board.pulseRelay('door', 4_000);
+  const relay = gpio.lines.get(6);
+  gpio.refused.delete(17);
+  await time.pass(9_000);
+  t.equal(board.state().hook, null, 'not at once');
+  board.pulseRelay('door', 4_000);
+  await time.pass(1_000);
+  t.match(board.state(), { hook: 'onHook', relays: { door: true }, faults: [{ element: 'key redial' }, { element: 'led broken' }] });
+  t.equal(gpio.lines.get(6), relay, 'a relay that is closed stays so');
+  t.equal(relay?.isActive(), true);
+
+  gpio.refused.clear();
+  await time.pass(10_000);
+  t.same(board.state().faults, []);
+  t.equal(gpio.lines.get(5)?.isActive(), true, 'a lamp shows what it was told meanwhile');
+  said.length = 0;
+  gpio.lines.get(17)?.move(true);
+  gpio.lines.get(27)?.move(true);
+  board.actuate({ element: 'key', key: '1', pressed: true });
+  await time.pass(100);
+  t.same(said, ['20000 key 1 down', '20000 key redial down', '20000 hook offHook']);
+  t.match(board.describe(), { wakeInMs: null }, 'and nothing is tried any more');
+});
+
 t.test('what cannot be opened is a fault in plain words, and the rest works', async (t) => {
   const { board, gpio } = makeBoard();
   gpio.refused.set(5, 'GPIO 5 is used by another program');
