@@ -31,7 +31,7 @@ export function refusalOfMachine(machine: UpdateMachine): string | undefined {
   if (machine.isUpdating) return 'an update is under way: journalctl -fu hookswitch-update';
   if (machine.root === 'read-only') return 'the root cannot be written: sudo mount -o remount,rw /';
   if (machine.root === 'forgotten') {
-    return 'the root is an overlay that is forgotten at the next boot: make it writable (on Raspberry Pi OS: sudo raspi-config nonint do_overlayfs 1), reboot, update, then protect it again';
+    return 'the root is an overlay that is forgotten at the next boot: make it writable (sudo hookswitch-root writable on a card of scripts/image, sudo raspi-config nonint do_overlayfs 1 on others), reboot, update, then protect it again';
   }
   if (machine.freeBytes < neededBytes) return `${Math.floor(machine.freeBytes / 1e6)} MB are free, ${neededBytes / 1e6} are needed`;
   return machine.callsOn > 0 ? 'a call is on: wait until it has ended' : undefined;
