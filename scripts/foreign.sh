@@ -55,13 +55,14 @@ foreign_node() {
 }
 
 # foreign_modules ARCHITECTURE DIRECTORY [NPM OPTION …]: package.json and node_modules in DIRECTORY as package-lock.json says, for that
-# processor, and that Node.js in DIRECTORY/node. What npm brings ready-made for every processor it brings; the rest is compiled.
+# processor, and that Node.js in DIRECTORY/node. What npm brings ready-made for every processor it brings; the rest is compiled. What cannot be
+# fetched gives the status $not_here.
 foreign_modules() {
   local architecture=$1 directory=$2
   shift 2
   mkdir -p "$directory/hal/audio" && cp package.json package-lock.json .npmrc "$directory/" && cp -R hal/audio/naudiodon-corrections "$directory/hal/audio/" &&
     foreign_node "$architecture" "$directory/node" &&
-    (cd "$directory" && npm ci --ignore-scripts --no-audit --no-fund "--cpu=${npm_processor[$architecture]}" --os=linux "$@") || return 1
+    (cd "$directory" && npm ci --ignore-scripts --no-audit --no-fund "--cpu=${npm_processor[$architecture]}" --os=linux "$@") || return "$not_here"
   if is_compiled_here "$architecture" "$directory"; then take_compiled "$directory"; else compile "$architecture" "$directory"; fi
 }
 
@@ -84,7 +85,7 @@ compile() (
   cd "$2" || exit 1
   prefix=${triplet[$architecture]}
   if [ "$architecture" != amd64 ]; then
-    foreign_debian "$architecture" "$PWD/debian" libportaudio2 && dpkg-deb --extract debian/archives/libportaudio2_*.deb portaudio || exit 1
+    foreign_debian "$architecture" "$PWD/debian" libportaudio2 && dpkg-deb --extract debian/archives/libportaudio2_*.deb portaudio || exit "$not_here"
     export HOOKSWITCH_PORTAUDIO=$PWD/portaudio/usr/lib/$prefix/libportaudio.so.2
   fi
   if [ "$architecture" != "$(native_processor)" ]; then export CC=$prefix-gcc CXX=$prefix-g++ AR=$prefix-ar LINK=$prefix-g++; fi

@@ -7,13 +7,18 @@ setup_log=${HOOKSWITCH_SETUP_LOG:-${TMPDIR:-/tmp}/hookswitch-setup-$(id -u).log}
 
 say() { printf '%s\n' "$*" >&2; }
 
+# The status of a lab that this machine cannot run, for a reason outside the project (EX_UNAVAILABLE): what it needs is not there or not answering.
+not_here=69
+# What `fail` ends with; scripts of the lab say $not_here while they prepare.
+fail_status=1
+
 # fail MESSAGE [HINT …]: one line of what is wrong, one per hint, then the end.
 fail() {
   say "error: $1"
   shift
   local hint
   for hint in "$@"; do say "       $hint"; done
-  exit 1
+  exit "$fail_status"
 }
 
 # as_root COMMAND …: runs it as root, by sudo when that asks nothing.
@@ -25,19 +30,20 @@ can_be_root() {
   [ "$(id -u)" = 0 ] || sudo -n true 2> /dev/null
 }
 
-# step "what it does" COMMAND …: runs the command with its output in the log; shows the end of that when it fails.
+# step "what it does" COMMAND …: runs the command with its output in the log; shows the end of that when it fails. Gives the status of the command.
 step() {
-  local title=$1 begun=$SECONDS mark
+  local title=$1 begun=$SECONDS mark status=0
   shift
   say "  $title …"
   mark=$(stat -c %s "$setup_log" 2> /dev/null || echo 0)
-  if "$@" >> "$setup_log" 2>&1 < /dev/null; then
+  "$@" >> "$setup_log" 2>&1 < /dev/null || status=$?
+  if [ "$status" = 0 ]; then
     [ $((SECONDS - begun)) -lt 5 ] || say "    done in $((SECONDS - begun)) s"
     return 0
   fi
   say "    failed; the end of $setup_log:"
   tail -c "+$((mark + 1))" "$setup_log" | tail -n 25 | sed 's/^/    /' >&2
-  return 1
+  return "$status"
 }
 
 # need_node: Node 20 or later and npm.
@@ -68,7 +74,7 @@ need_packages() {
   command -v apt-get > /dev/null || fail 'this is not a Debian system: install the above by hand and start again'
   can_be_root || fail 'installing them needs root, and sudo would ask for a password' \
     "sudo apt-get install ${missing[*]%%,*}"
-  install_packages "${missing[@]}" || exit 1
+  install_packages "${missing[@]}" || exit "$fail_status"
 }
 
 is_present() {

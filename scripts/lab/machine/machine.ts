@@ -21,6 +21,9 @@ export interface MachineOptions {
   readonly disk?: string;
 }
 
+/** It takes 3 s, a minute on a machine with other work. */
+const bootAtMostMs = 600_000;
+
 /** What is written to the image's own disk is forgotten at the end; `start` waits until it has booted. */
 export class LabMachine {
   readonly #process: ChildProcess;
@@ -48,7 +51,9 @@ export class LabMachine {
     const directory = await mkdtemp(join(tmpdir(), 'hookswitch-machine.'));
     const child = spawn('qemu-system-aarch64', qemuArguments(options, directory), { stdio: 'ignore' });
     const machine = new LabMachine(child, await connected(join(directory, 'agent')), directory);
+    const patience = setTimeout(() => child.kill('SIGKILL'), bootAtMostMs);
     for (let line = ''; !line.startsWith('@ready '); ) line = await machine.#line();
+    clearTimeout(patience);
     return machine;
   }
 

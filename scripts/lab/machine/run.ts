@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { messageOf } from '#firmware/core/errors.ts';
 import { bundleTests } from './bundle.ts';
 import { LabMachine } from './machine.ts';
 import { cutPowerOften } from './power-cuts.ts';
@@ -42,17 +43,29 @@ async function testInMachine(): Promise<void> {
   const archive = join(work, 'tests.tar');
   const names = await archiveTests([...inMachine, ...anyProcessor], archive);
   const begun = performance.now();
-  const machine = await LabMachine.start({ image: directory, deterministic: true, archive });
+  const machine = await firstMachine(archive);
   try {
     print(`arm64 machine: booted in ${seconds(begun)} s`);
     await machine.run('mkdir /usr/lib/hookswitch/lab && tar -x -C /usr/lib/hookswitch/lab -f /dev/vdb', print);
     for (const name of names) {
-      const tap = new TapReader();
-      const status = await machine.run(`cd /usr/lib/hookswitch/lab && TAP_TIMEOUT=300 node ${name}`, (line) => tap.read(line));
-      count(`arm64 ${name}`, tap.outcome(status));
+      await countTest(`arm64 ${name}`, async (tap) => {
+        const status = await machine.run(`cd /usr/lib/hookswitch/lab && TAP_TIMEOUT=300 node ${name}`, (line) => tap.read(line));
+        return tap.outcome(status);
+      });
     }
   } finally {
     await machine.cutPower();
+  }
+}
+
+/** Where none can be started, nothing of this can be tried: ends with 69, as scripts/lab/arm says. */
+async function firstMachine(archive: string): Promise<LabMachine> {
+  try {
+    return await LabMachine.start({ image: directory, deterministic: true, archive });
+  } catch (thrown) {
+    print(`error: the emulated machine does not boot: ${messageOf(thrown)}`);
+    rmSync(work, { recursive: true, force: true });
+    process.exit(69);
   }
 }
 
@@ -62,15 +75,27 @@ async function testSmallPrograms(): Promise<void> {
   mkdirSync(lab, { recursive: true });
   const names = await bundleTests(['test/lab/machine/modules.lab.ts', ...anyProcessor], lab);
   for (const name of names) {
-    const tap = new TapReader();
-    const child = spawn('qemu-arm-static', ['-L', root, join(root, 'usr/lib/hookswitch/bin/node'), join(lab, name)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, TAP_TIMEOUT: '300' },
-    });
-    for await (const line of createInterface(child.stdout)) tap.read(line);
-    const status = child.exitCode ?? (await new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1))));
-    count(`armhf ${name}`, tap.outcome(status));
+    await countTest(`armhf ${name}`, (tap) => runSmallProgram(tap, root, join(lab, name)));
   }
+}
+
+async function runSmallProgram(tap: TapReader, root: string, path: string): Promise<Outcome> {
+  const child = spawn('qemu-arm-static', ['-L', root, join(root, 'usr/lib/hookswitch/bin/node'), path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, TAP_TIMEOUT: '300' },
+  });
+  for await (const line of createInterface(child.stdout)) tap.read(line);
+  const status = child.exitCode ?? (await new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1))));
+  return tap.outcome(status);
+}
+
+/** What keeps time may fail on a machine that stood still for a moment: a file that fails has a second chance, which is said. */
+async function countTest(title: string, run: (tap: TapReader) => Promise<Outcome>): Promise<void> {
+  const first = await run(new TapReader());
+  if (first.failed === 0) return count(title, first);
+  for (const line of first.said) print(`        ${line}`);
+  print(`        once more: ${title}`);
+  count(title, await run(new TapReader()));
 }
 
 function testsIn(folder: string, end: string): string[] {
