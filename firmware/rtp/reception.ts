@@ -9,6 +9,8 @@ const sequenceModulus = 65_536;
 const maximumDropout = 3000;
 const maximumMisorder = 100;
 const minimumSequential = 2;
+/** Packets among which one that comes again is known: more than may be out of order; a power of two. */
+const recentPackets = 128;
 /** Larger than any sequence number, so that no packet matches it. */
 const noSequence = sequenceModulus + 1;
 
@@ -26,6 +28,9 @@ export class Reception {
   #expectedAtReport = 0;
   #receivedAtReport = 0;
   #lostEarlier = 0;
+  /** Sequence numbers seen lately, by their low bits, and how many came again. */
+  readonly #recent = new Int32Array(recentPackets).fill(noSequence);
+  #repeated = 0;
   #transit: number | undefined;
   /** Jitter in 1/16 tick, as A.8 keeps it. */
   #jitter = 0;
@@ -54,9 +59,9 @@ export class Reception {
     return this.expected - this.#received;
   }
 
-  /** The same over all restarts of the sender. */
-  get lostInAll(): number {
-    return this.#lostEarlier + this.lost;
+  /** What never came, over all restarts of the sender: packets that came twice make up for nothing here. */
+  get missing(): number {
+    return this.#lostEarlier + this.lost + this.#repeated;
   }
 
   /** Interarrival jitter in timestamp ticks, as a report block carries it. */
@@ -82,6 +87,8 @@ export class Reception {
       return 'restarted';
     }
     this.#received++;
+    if (this.#recent[sequenceNumber & (recentPackets - 1)] === sequenceNumber) this.#repeated++;
+    this.#note(sequenceNumber);
     return 'accepted';
   }
 
@@ -127,7 +134,12 @@ export class Reception {
     this.#cycles = sequenceNumber < previous ? sequenceModulus : 0;
     this.#highest = sequenceNumber;
     this.#received = 2;
+    this.#note(sequenceNumber);
     return 'accepted';
+  }
+
+  #note(sequenceNumber: number): void {
+    this.#recent[sequenceNumber & (recentPackets - 1)] = sequenceNumber;
   }
 
   #restart(sequenceNumber: number): void {
@@ -138,5 +150,7 @@ export class Reception {
     this.#expectedAtReport = 0;
     this.#receivedAtReport = 0;
     this.#transit = undefined;
+    this.#recent.fill(noSequence);
+    this.#note(sequenceNumber);
   }
 }

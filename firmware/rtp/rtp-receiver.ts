@@ -104,10 +104,10 @@ export class RtpReceiver {
 
   /** Totals over all sources of the session. */
   get totals() {
-    const { received = 0, lostInAll = 0 } = this.#current ?? {};
+    const { received = 0, missing = 0 } = this.#current ?? {};
     return {
       packets: this.#receivedEarlier + received,
-      lost: this.#lostEarlier + lostInAll,
+      lost: this.#lostEarlier + missing,
       octets: this.#octets,
       refused: this.#refused,
       unauthentic: this.#unauthentic,
@@ -198,7 +198,7 @@ export class RtpReceiver {
     const before = this.#current;
     if (before) {
       this.#receivedEarlier += before.received;
-      this.#lostEarlier += before.lostInAll;
+      this.#lostEarlier += before.missing;
       // RFC 7160 §4.1: a sender whose codec has another clock goes on with another SSRC. What is buffered is still to be heard.
       if (this.#clockChangesWith(candidate)) this.#counters.add('rtp-clock-changed');
       else this.#startTimeline('rtp-source-changed');
