@@ -26,9 +26,9 @@ export const doorSettings = {
   }),
   'door.*.device': choice({
     title: 'Sound device',
-    description: 'What the visitor talks to: the device of the handset or that of the ringer.',
+    description: 'What the visitor talks to: the device of the handset, that of the ringer, or that of the loudspeaker.',
     owner: 'phone',
-    choices: ['handset', 'ringer'],
+    choices: ['handset', 'ringer', 'speaker'],
     default: 'handset',
   }),
   'door.*.pulseMs': duration({

@@ -30,7 +30,7 @@ export const settingsSchema = {
 };
 
 /** Names of collections that always have the same members. */
-export const fixedNames: Readonly<Record<string, readonly string[]>> = { audio: ['handset', 'ringer'] };
+export const fixedNames: Readonly<Record<string, readonly string[]>> = { audio: ['handset', 'ringer', 'speaker', 'headset'] };
 
 export type SettingPattern = keyof typeof settingsSchema;
 /** Keys of settings there is one of. */

@@ -1,6 +1,6 @@
 import { choice, duration, integer } from './setting.ts';
 
-const automatic = 'automatic = on for PortAudio devices that are not named handset, headset or ringer.';
+const automatic = 'automatic = on for the speaker, where it is a PortAudio device.';
 
 /** Settings of what is done to the sound of microphones. */
 export const voiceSettings = {

@@ -57,6 +57,8 @@ export type CallRecord = v.InferOutput<typeof callSchema>;
 
 const handsetSchema = v.object({
   grip: v.picklist(['none', 'lifted', 'handsFree']),
+  /** Where they listen and speak. */
+  ear: v.optional(v.picklist(['handset', 'speaker', 'headset'])),
   /** The call that the person talks in, and those put aside for others. */
   focus: v.nullable(name),
   putAside: v.pipe(v.array(name), v.maxLength(16), v.readonly()),

@@ -160,6 +160,8 @@ export const levelSchema = v.pipe(v.number(), v.minValue(-30), v.maxValue(20));
 
 const digitWaySchema = v.picklist(['event', 'sound']);
 const healthSchema = v.object({ ok: v.boolean(), reason: v.optional(v.string()) });
+/** `standIn`: the role whose device helps out while its own is gone. */
+const deviceHealthSchema = v.object({ ...healthSchema.entries, standIn: v.optional(name) });
 
 export const sessionStatisticsSchema = v.object({
   session: name,
@@ -265,7 +267,7 @@ export const mediaContract = defineContract({
       }),
       /** `opus`: whether there is any, when it was asked for; `marked`: whether packets can have their class. */
       result: v.object({
-        devices: v.record(name, healthSchema),
+        devices: v.record(name, deviceHealthSchema),
         opus: healthSchema,
         marked: v.optional(healthSchema),
         speech: v.optional(healthSchema),
@@ -327,6 +329,6 @@ export const mediaContract = defineContract({
     /** It failed: the session stays silent. */
     securityFailed: v.object({ session: name, reason: v.pipe(v.string(), v.maxLength(512)) }),
     playbackEnded: v.object({ playback: name, completed: v.boolean() }),
-    deviceChanged: v.object({ device: name, ok: v.boolean(), reason: v.optional(v.string()) }),
+    deviceChanged: v.object({ device: name, ...deviceHealthSchema.entries }),
   },
 });

@@ -115,6 +115,8 @@ const watchedSchema = v.object({
   reason: v.nullable(v.string()),
 });
 
+const earSchema = v.picklist(['handset', 'speaker', 'headset']);
+
 export const phoneStatusSchema = v.object({
   version: v.string(),
   startedAt: wallTime,
@@ -129,6 +131,16 @@ export const phoneStatusSchema = v.object({
   board: v.nullable(boardStateSchema),
   /** Leaves that answer and those that do not. */
   daemons: v.object({ hal: v.boolean(), media: v.boolean() }),
+  sound: v.object({
+    /** Where the person listens and speaks, or would. */
+    ear: earSchema,
+    /** All where they could. */
+    roles: v.array(earSchema),
+    /** `standIn`: the role whose device helps out while its own is gone; `volume` 0 to 100. */
+    devices: v.array(
+      v.object({ role: word, ok: v.boolean(), reason: v.nullable(v.string()), standIn: v.nullable(v.string()), volume: v.number() }),
+    ),
+  }),
   /** The tone or bell that sounds now. */
   tone: v.nullable(v.string()),
   missedCalls: v.number(),
@@ -234,6 +246,8 @@ export const phoneContract = defineContract({
       result: v.object({ seconds: v.number() }),
     },
     stopPlaying: { args: v.object({ call: v.optional(word) }), result: nothing },
+    /** The key of the loudspeaker or headset: takes the sound there, and back; on the hook it begins what lifting does, and ends it. */
+    handsFree: { args: v.object({ role: v.picklist(['speaker', 'headset']) }), result: nothing },
     redial: { args: nothing, result: v.object({ call: word }) },
     setDoNotDisturb: { args: v.object({ on: v.boolean(), line: v.optional(word) }), result: nothing },
     /** Moves the virtual board; refused when the board is real. */

@@ -5,7 +5,8 @@ import type { Request } from '#firmware/sip/message/message.ts';
 import { parseUri } from '#firmware/sip/message/uri.ts';
 import type { Call } from './call.ts';
 import type { CallNews, RemoteParty } from './call-plan.ts';
-import { type Handset, handsetDevice } from './handset.ts';
+import { muteEar } from './ear.ts';
+import type { Handset } from './handset.ts';
 import type { Alarm, Alarms } from './machine.ts';
 import type { MediaDesk } from './media-desk.ts';
 import type { Outbox } from './outbox.ts';
@@ -59,7 +60,7 @@ export class AutoAnswer {
   takeCall(now: Milliseconds, call: Call, news: CallNews): void {
     if (news.kind === 'ended' && this.#muted === call) {
       this.#muted = undefined;
-      this.#ports.media.mute(handsetDevice, false);
+      muteEar(this.#ports.media, this.#ports.handset.ear, false);
     }
     const expected = this.#expected.get(call);
     if (expected === undefined) return;
@@ -81,8 +82,8 @@ export class AutoAnswer {
     if (call.state !== 'ringing' || !line || !this.#suits(line.features.autoAnswer, call)) return;
     const muted = line.features.autoAnswerMuted;
     // What the person says to somebody else must not be heard by the caller.
-    if (muted && !media.isMuted(handsetDevice)) {
-      media.mute(handsetDevice, true);
+    if (muted && !media.isMuted(handset.ear.role)) {
+      muteEar(media, handset.ear, true);
       this.#muted = call;
     }
     this.#accepted.add(call);

@@ -9,6 +9,7 @@ import type { CallHeader, CallNews } from './call-plan.ts';
 import { Conference } from './conference.ts';
 import { ConferenceFarewell, type FarewellPorts } from './conference-farewell.ts';
 import { DialPlan } from './dial-plan.ts';
+import { Ear, type EarRole, type HandsFreeRole } from './ear.ts';
 import { type Failure, toneAfter } from './failure.ts';
 import { type HandsetAction, type HandsetInput, type HandsetState, type HandsetTimer, handsetTable } from './handset-table.ts';
 import { Machine } from './machine.ts';
@@ -19,10 +20,9 @@ export interface HandsetPorts extends FarewellPorts {
   settings(): PhoneSettings;
   /** `null` = the board has no hook switch. */
   hook(): HookPosition | null;
+  /** A sound device is set up in this role. */
+  hasDevice(role: EarRole): boolean;
 }
-
-/** The sound device of the person at the phone. */
-export const handsetDevice = 'handset';
 
 /** A person talks in one call, or with a conference, and may keep another. */
 const conversationsAtMost = 2;
@@ -53,6 +53,8 @@ export class Handset {
   readonly #conference = new Conference();
   /** Far ends of a conference whose person has hung up, on their way to each other. */
   readonly farewell: ConferenceFarewell;
+  /** Where the person listens and speaks. */
+  readonly ear: Ear;
   /** Calls that come in to take the place of another (RFC 3891), with that one. */
   readonly #successors = new Map<Call, Call>();
   #dialed = '';
@@ -63,6 +65,7 @@ export class Handset {
   constructor(ports: HandsetPorts, last: Dialed | undefined) {
     this.#ports = ports;
     this.farewell = new ConferenceFarewell(ports);
+    this.ear = new Ear((role) => ports.hasDevice(role));
     this.#last = last;
     this.#machine = new Machine<HandsetState, HandsetInput, HandsetAction, HandsetTimer>(handsetTable, 'idle', ports.alarms, {
       delayOf: (timer) => this.#delayOf(timer),
@@ -124,8 +127,27 @@ export class Handset {
 
   hook(now: Milliseconds, position: HookPosition | 'flash'): void {
     if (position === 'offHook') this.#lift(now);
-    else if (position === 'onHook') this.#release(now);
-    else this.#flash(now);
+    else if (position === 'flash') this.#flash(now);
+    // Who has gone on without the handset lays it down and talks on.
+    else if (this.#grip !== 'handsFree' || this.ear.role === 'handset') this.#release(now);
+  }
+
+  /**
+   * The key of the loudspeaker or of the headset: takes the sound there, from the handset or the other of the two, and back where the handset
+   * is lifted; else it begins and ends what lifting and hanging up do. Throws UsageError when there is no such device.
+   */
+  handsFree(now: Milliseconds, role: HandsFreeRole): void {
+    this.ear.require(role);
+    const begins = this.#grip === 'none';
+    const isThere = !begins && this.ear.role === role;
+    const lifted = this.#ports.hook() === 'offHook';
+    if (isThere && !lifted) {
+      this.#release(now);
+      return;
+    }
+    this.#grip = isThere ? 'lifted' : 'handsFree';
+    this.ear.move(isThere ? 'handset' : role);
+    if (begins) this.#begin(now);
   }
 
   /** A digit of the keypad. Throws UsageError when there is nothing it could be for. */
@@ -240,11 +262,11 @@ export class Handset {
   record(): HandsetRecord {
     const named = (calls: Iterable<Call>) => [...calls].map(({ plan }) => plan.id);
     const [putAside, conference] = [named(this.#putAside), named(this.conference)];
-    return { grip: this.#grip, focus: this.#focus?.plan.id ?? null, putAside, conference };
+    return { grip: this.#grip, ear: this.ear.role, focus: this.#focus?.plan.id ?? null, putAside, conference };
   }
 
   /** The person is where they were when a process died. */
-  adopt(now: Milliseconds, { grip, focus, putAside, conference }: HandsetRecord): void {
+  adopt(now: Milliseconds, { grip, ear = 'handset', focus, putAside, conference }: HandsetRecord): void {
     const { desk } = this.#ports;
     for (const id of putAside) {
       const call = desk.get(id);
@@ -252,21 +274,23 @@ export class Handset {
     }
     this.#conference.adopt(conference.flatMap((id) => desk.get(id) ?? []));
     this.#focus = focus === null ? undefined : desk.get(focus);
-    this.#conference.listen(this.#party, handsetDevice);
+    this.ear.move(ear);
+    this.listen();
     if (this.#focus || grip === 'lifted') this.#grip = grip;
     if (this.#focus) this.#machine.input(now, 'engage');
     else if (grip === 'lifted') this.#machine.input(now, 'lift');
   }
 
-  /** The person hears who talks with them: follows far ends of a conference that hold it, and come back. */
+  /** The person hears who talks with them, wherever they listen: follows far ends of a conference that hold it, and come back. */
   listen(): void {
-    if (this.#focus && this.#conference.has(this.#focus)) this.#conference.listen(this.#party, handsetDevice);
+    this.#conference.listen(this.#party, this.ear.role);
   }
 
   describe(): object {
     return {
       state: this.state,
       grip: this.#grip,
+      ear: this.ear.role,
       focus: this.#focus?.plan.id ?? null,
       putAside: this.#putAside.size,
       conference: this.conference.length,
@@ -297,7 +321,7 @@ export class Handset {
     if (call === this.#focus) {
       call.connect(null);
       this.#focus = successor;
-      successor.connect(handsetDevice);
+      successor.connect(this.ear.role);
       successor.accept(now);
       successor.setHold(now, call.onHold);
     } else {
@@ -311,7 +335,12 @@ export class Handset {
 
   #lift(now: Milliseconds): void {
     this.#grip = 'lifted';
-    if (this.state !== 'idle') return;
+    this.ear.move('handset');
+    if (this.state === 'idle') this.#begin(now);
+  }
+
+  /** The call that rings or was put aside, else a dial tone. */
+  #begin(now: Milliseconds): void {
     const call = this.calls.find(({ state }) => state === 'ringing') ?? this.#otherHeld();
     if (call) this.#switchTo(now, call);
     else this.#machine.input(now, 'lift');
@@ -323,6 +352,7 @@ export class Handset {
     this.#leaveFocus();
     if (goOn) for (const call of party) this.#conference.leave(call);
     this.#grip = 'none';
+    this.ear.move('handset');
     this.#dialed = '';
     this.#machine.input(now, 'release');
     if (!goOn) for (const call of party) if (!call.onHold) call.hangUp(now);
@@ -369,11 +399,15 @@ export class Handset {
         focus.hangUp(now);
       }
     }
-    if (this.#grip === 'none') this.#grip = 'handsFree';
+    if (this.#grip === 'none') {
+      this.#grip = 'handsFree';
+      // Nobody hears a handset that lies on its hook.
+      if (this.#ports.hook() === 'onHook' && this.ear.has('speaker')) this.ear.move('speaker');
+    }
     this.#focus = call;
     this.#dialed = '';
     this.#machine.input(now, 'engage');
-    this.#conference.listen(together, handsetDevice);
+    this.#conference.listen(together, this.ear.role);
     for (const one of together) {
       this.#putAside.delete(one);
       if (one.state === 'ringing') one.accept(now);

@@ -1,12 +1,16 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { UsageError } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
+import { muteEar } from './ear.ts';
 import type { EventDesk } from './event-desk.ts';
-import { type Handset, handsetDevice } from './handset.ts';
+import type { Handset } from './handset.ts';
 import type { MediaDesk } from './media-desk.ts';
 import { isDigit } from './phone-settings.ts';
 import type { SoundDesk } from './sound-desk.ts';
 import type { TransferDesk } from './transfer-desk.ts';
+
+/** Of a key press. */
+const volumeStep = 5;
 
 export interface KeyPorts {
   readonly handset: Handset;
@@ -26,7 +30,9 @@ export function pressKey(now: Milliseconds, key: string, { handset, sounds, medi
     else if (key === 'hold') {
       if (handset.focus?.onHold) handset.resume(now);
       else handset.hold(now);
-    } else if (key === 'mute') media.mute(handsetDevice, !media.isMuted(handsetDevice));
+    } else if (key === 'mute') muteEar(media, handset.ear, !media.isMuted(handset.ear.role));
+    else if (key === 'speaker' || key === 'headset') handset.handsFree(now, key);
+    else if (key === 'volume-up' || key === 'volume-down') sounds.turnVolume(key === 'volume-up' ? volumeStep : -volumeStep);
     else if (key === 'flash') handset.hook(now, 'flash');
     else if (key === 'pickup') events.watches.pickUp(now);
     else if (key === 'join') events.watches.join(now);

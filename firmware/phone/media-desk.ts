@@ -15,6 +15,7 @@ import { type CodecName, codecsThere } from './codec-choice.ts';
 import { emptyLeg, type Leg, type Playback, tellingOf } from './media-leg.ts';
 import type { MediaCommand, Outbox, Reply } from './outbox.ts';
 import type { IceServers, SoundSettings } from './phone-settings.ts';
+import { SoundRoles } from './sound-roles.ts';
 
 type Media = typeof mediaContract;
 /** One event of the media contract with its name. */
@@ -56,6 +57,7 @@ const noSpeech =
  *   down ── connected ─► asking (configure, then which sessions run) ── reply ─► up
  */
 export class MediaDesk {
+  readonly roles = new SoundRoles();
   readonly #outbox: Outbox;
   readonly #log: LimitedLog;
   readonly #counters: Counters;
@@ -184,7 +186,8 @@ export class MediaDesk {
         this.#outbox.fact('media.playbackEnded', { ...event.fields });
         return;
       case 'deviceChanged':
-        this.#deviceState(now, event.fields.device, event.fields.ok, event.fields.reason);
+        this.roles.changed(event.fields);
+        this.#deviceState(now, event.fields);
         return;
       default:
         event satisfies never;
@@ -305,6 +308,21 @@ export class MediaDesk {
     if (this.up) this.#plain({ name: 'setMuted', args: { device, muted } });
   }
 
+  /** 0–100 by role. */
+  get volumes(): Readonly<Record<string, number>> {
+    return this.#settings.volumes;
+  }
+
+  setVolume(device: string, volume: number): void {
+    this.#settings = { ...this.#settings, volumes: { ...this.#settings.volumes, [device]: volume } };
+    if (this.up) this.#plain({ name: 'setVolume', args: { device, volume } });
+  }
+
+  /** A device is set up in this role, and media knows. */
+  hasDevice(role: string): boolean {
+    return Object.hasOwn(this.#settings.devices, role) && this.roles.has(role);
+  }
+
   isMuted(device: string): boolean {
     return this.#muted.has(device);
   }
@@ -334,7 +352,8 @@ export class MediaDesk {
     this.#marked = result.marked;
     this.#speech = result.speech;
     if (this.#settings.usesOpus && !result.opus.ok) this.#log.warn(now, 'no-opus', { reason: result.opus.reason });
-    for (const [device, { ok, reason }] of Object.entries(result.devices)) if (!ok) this.#deviceState(now, device, ok, reason);
+    this.roles.configured(result.devices);
+    for (const [device, health] of Object.entries(result.devices)) if (!health.ok) this.#deviceState(now, { device, ...health });
     for (const [device, volume] of Object.entries(this.#settings.volumes)) this.#plain({ name: 'setVolume', args: { device, volume } });
     this.#askSessions();
   }
@@ -350,9 +369,9 @@ export class MediaDesk {
     else this.#obstacle = reason;
   }
 
-  #deviceState(now: Milliseconds, device: string, ok: boolean, reason: string | undefined): void {
-    this.#outbox.fact('media.device', { device, ok, reason: reason ?? null });
-    if (!ok) this.#log.warn(now, 'sound-device-failed', { device, reason });
+  #deviceState(now: Milliseconds, { device, ok, reason, standIn }: EventOf<Media, 'deviceChanged'>): void {
+    this.#outbox.fact('media.device', { device, ok, reason: reason ?? null, standIn: standIn ?? null });
+    if (!ok) this.#log.warn(now, 'sound-device-failed', { device, reason, standIn });
   }
 
   /** Adopts the sessions that ran on, closes those nobody knows, opens those that are gone. */

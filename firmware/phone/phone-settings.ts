@@ -298,7 +298,8 @@ function alertOf(settings: Settings, name: string): AlertSettings {
 }
 
 function soundOf(settings: Settings, certificate: DeviceCertificate | null): SoundSettings {
-  const names = settings.names('audio');
+  const isSetUp = (name: string) => everyPhoneHas.has(name) || settings.get('audio.*.driver', name) !== 'silence';
+  const names = settings.names('audio').filter(isSetUp);
   return {
     devices: Object.fromEntries(names.map((name) => [name, deviceOf(settings, name)])),
     volumes: Object.fromEntries(names.map((name) => [name, settings.get('audio.*.volume', name)])),
@@ -329,6 +330,8 @@ function soundOf(settings: Settings, certificate: DeviceCertificate | null): Sou
 /** Held to the ear, or without a microphone. */
 const quietRoles = new Set(['handset', 'headset', 'ringer']);
 
+/** The others are there where somebody has set them up. */
+const everyPhoneHas = new Set(['handset', 'ringer']);
 /** Nothing at all where nothing is wanted: the sound then goes through as it is. */
 function voiceOf(settings: Settings, name: string, driver: string): { voice?: VoiceWishes } {
   const handsFree = driver === 'portaudio' && !quietRoles.has(name);

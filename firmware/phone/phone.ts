@@ -16,6 +16,7 @@ import { type CallWishes, headersOf } from './call-features.ts';
 import type { CallNews } from './call-plan.ts';
 import { securityNotices } from './call-security.ts';
 import { DoorDesk } from './door-desk.ts';
+import type { EarRole, HandsFreeRole } from './ear.ts';
 import { EventDesk } from './event-desk.ts';
 import { Handset } from './handset.ts';
 import { type KeyPorts, pressKey } from './key-press.ts';
@@ -99,7 +100,8 @@ export class Phone implements SipCore<PhoneEvent> {
       hasLine: (name) => lines.get(name) !== undefined,
     });
     const connectOthers = (now: Milliseconds) => this.#transfers.transfer(now, {});
-    const handset = new Handset({ desk, alarms, settings: current, hook: () => board.hook, connectOthers }, memory.lastDialed);
+    const hasDevice = (role: EarRole) => media.hasDevice(role);
+    const handset = new Handset({ desk, alarms, settings: current, hook: () => board.hook, hasDevice, connectOthers }, memory.lastDialed);
     this.#outbox = outbox;
     this.#userAgent = userAgent;
     this.#media = media;
@@ -140,7 +142,7 @@ export class Phone implements SipCore<PhoneEvent> {
     });
     this.#transfers = new TransferDesk({ userAgent, desk, handset, outbox, settings: current });
     this.#quality = new QualityDesk({ userAgent, outbox, calls: () => desk.all, hasLine: (name) => lines.get(name) !== undefined });
-    this.sounds = new SoundDesk({ desk, handset, media, alerts: this.#alerts, settings: current });
+    this.sounds = new SoundDesk({ desk, handset, media, outbox, alerts: this.#alerts, settings: current });
     this.#keyPorts = { handset, sounds: this.sounds, media, transfers: this.#transfers, events: this.events, logger };
   }
 
@@ -251,6 +253,10 @@ export class Phone implements SipCore<PhoneEvent> {
 
   digit(now: Milliseconds, digit: Digit): void {
     this.act(now, () => this.sounds.press(now, digit));
+  }
+
+  handsFree(now: Milliseconds, role: HandsFreeRole): void {
+    this.act(now, () => this.#handset.handsFree(now, role));
   }
 
   hold(now: Milliseconds, call?: string): void {

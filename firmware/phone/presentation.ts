@@ -1,8 +1,9 @@
 import type { ToneName } from '#firmware/contract/media.ts';
 import type { Board } from './board.ts';
 import type { DoorDesk } from './door-desk.ts';
+import { earRoles, muteEar } from './ear.ts';
 import type { EventDesk } from './event-desk.ts';
-import { type Handset, handsetDevice } from './handset.ts';
+import type { Handset } from './handset.ts';
 import type { Line } from './line.ts';
 import type { MediaDesk } from './media-desk.ts';
 import { lampsOf, soundsOf } from './ringing.ts';
@@ -24,11 +25,11 @@ const bellDevice = 'ringer';
 export function present({ handset, lines, events, doors, missedCalls, media, board }: Presented): ToneName | null {
   const messageWaiting = lines.some((line) => line.messageWaiting);
   const { ear, bell } = soundsOf(handset, messageWaiting, events.completion.ready);
-  if (handset.state === 'idle') media.mute(handsetDevice, false);
-  media.toneOn(handsetDevice, ear ?? doors.toneOn(handsetDevice));
+  if (handset.state === 'idle') muteEar(media, handset.ear, false);
+  for (const role of earRoles) media.toneOn(role, (role === handset.ear.role ? ear : null) ?? doors.toneOn(role));
   media.toneOn(bellDevice, bell ?? doors.toneOn(bellDevice));
   for (const [led, pattern] of events.watches.lamps()) board.showLed(led, pattern);
-  for (const [led, pattern] of Object.entries(lampsOf(handset, lines, { missedCalls, muted: media.isMuted(handsetDevice) })))
-    board.showLed(led, pattern);
+  const lit = { missedCalls, muted: media.isMuted(handset.ear.role) };
+  for (const [led, pattern] of Object.entries(lampsOf(handset, lines, lit))) board.showLed(led, pattern);
   return bell ?? ear;
 }

@@ -1,5 +1,6 @@
 import type { LedPattern } from '#firmware/contract/hal.ts';
 import type { ToneName } from '#firmware/contract/media.ts';
+import type { EarRole } from './ear.ts';
 import type { Handset } from './handset.ts';
 import type { Line } from './line.ts';
 
@@ -12,7 +13,7 @@ export interface Sounds {
 }
 
 /** LEDs that mean something to the phone, by the name a board profile gives them. */
-export type LampName = 'call' | 'message' | 'registered' | 'ring' | 'off-hook' | 'hold' | 'mute';
+export type LampName = 'call' | 'message' | 'registered' | 'ring' | 'off-hook' | 'hold' | 'mute' | 'speaker' | 'headset';
 
 /** The sounds that follow from what the person is doing, who calls, and whether somebody who was busy is `free` now. */
 export function soundsOf(handset: Handset, messageWaiting: boolean, free: boolean): Sounds {
@@ -68,7 +69,13 @@ export function lampsOf(
     'off-hook': handset.state === 'idle' ? 'off' : 'on',
     hold: handset.calls.some((call) => call.onHold) ? 'on' : 'off',
     mute: muted ? 'on' : 'off',
+    speaker: isUsed(handset, 'speaker') ? 'on' : 'off',
+    headset: isUsed(handset, 'headset') ? 'on' : 'off',
   };
+}
+
+function isUsed({ state, ear }: Handset, role: EarRole): boolean {
+  return state !== 'idle' && ear.role === role;
 }
 
 function callLamp(handset: Handset): LedPattern {

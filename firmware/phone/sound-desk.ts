@@ -5,14 +5,16 @@ import { UsageError } from '#firmware/core/errors.ts';
 import type { AlertDesk } from './alert-desk.ts';
 import type { Call } from './call.ts';
 import type { CallDesk } from './call-desk.ts';
-import { type Handset, handsetDevice } from './handset.ts';
+import type { Handset } from './handset.ts';
 import type { MediaDesk, MediaNews } from './media-desk.ts';
+import type { Outbox } from './outbox.ts';
 import type { PhoneSettings } from './phone-settings.ts';
 
 export interface SoundDeskPorts {
   readonly desk: CallDesk;
   readonly handset: Handset;
   readonly media: MediaDesk;
+  readonly outbox: Outbox;
   readonly alerts: AlertDesk;
   settings(): PhoneSettings;
 }
@@ -32,7 +34,7 @@ export class SoundDesk {
     const { handset, media, settings } = this.#ports;
     handset.digit(now, digit);
     const { calls, mixing } = settings();
-    if (mixing.keyTones && digit !== 'flash') media.playKey(handsetDevice, digit, calls.digitMs);
+    if (mixing.keyTones && digit !== 'flash') media.playKey(handset.ear.role, digit, calls.digitMs);
   }
 
   /** Brings the accepted calls of the person together, or the one of that name to those that talk. Throws UsageError when it cannot be. */
@@ -43,6 +45,18 @@ export class SoundDesk {
   /** How much louder than received a far end is heard, dB, by the person and by all of a conference. */
   setLevel(decibels: number, id?: string): void {
     this.#ports.media.setLevel(this.#chosen(id).plan.id, decibels);
+  }
+
+  /** Makes the bell louder or softer while nothing but it can sound, else what the person hears; the setting follows. */
+  turnVolume(by: number): void {
+    const { handset, media, outbox } = this.#ports;
+    const role = handset.state === 'idle' ? 'ringer' : handset.ear.role;
+    const before = media.volumes[role];
+    if (before === undefined) return;
+    const volume = Math.min(100, Math.max(0, before + by));
+    if (volume === before) return;
+    media.setVolume(role, volume);
+    outbox.setting(`audio.${role}.volume`, String(volume));
   }
 
   /** What media says: most of it is the calls’; an alert whose file cannot be played has nothing to say. */

@@ -53,6 +53,7 @@ export function statusOf(now: Milliseconds, observed: Observed): PhoneStatus {
     daemons,
     tone,
     missedCalls,
+    sound: { ear: handset.ear.role, roles: [...handset.ear.roles], devices: media.roles.status(media.volumes) },
     unreadTexts: texts.unread,
     writing: texts.writing(),
     watched: observed.events.watches.all.map((watched) => watched.status()),

@@ -14,6 +14,7 @@ export const flashUsage = telephony + 0x21;
 export const keyOfUsage: ReadonlyMap<number, string> = new Map([
   [telephony + 0x23, 'hold'],
   [telephony + 0x24, 'redial'],
+  [telephony + 0x2b, 'speaker'],
   [telephony + 0x2f, 'mute'],
   ...digits(telephony + 0xb0, '0123456789*#ABCD'),
   ...digits(keyboard + 0x1e, '1234567890'),

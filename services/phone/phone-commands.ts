@@ -36,6 +36,7 @@ export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof 
     hangup: ({ call }) => drive((phone, now) => phone.hangUp(now, call)) ?? nothing,
     digit: ({ digit }) => drive((phone, now) => phone.digit(now, digit)) ?? nothing,
     hold: ({ call }) => drive((phone, now) => phone.hold(now, call)) ?? nothing,
+    handsFree: ({ role }) => drive((phone, now) => phone.handsFree(now, role)) ?? nothing,
     resume: ({ call }) => drive((phone, now) => phone.resume(now, call)) ?? nothing,
     transfer: (wish) => drive((phone, now) => phone.transfer(now, wish)) ?? nothing,
     conference: ({ call }) => drive((phone, now) => phone.act(now, ({ sounds }) => sounds.unite(now, call))) ?? nothing,

@@ -71,6 +71,7 @@ export class FakePhone {
       },
       callLog: ({ limit }) => ({ entries: limit === 1 ? [] : [sampleLogEntry] }),
       doorLog: () => ({ entries: [entry] }),
+      handsFree: noted('handsFree'),
       clearMissed: unused,
       listSettings: unused,
       changeSettings: unused,
@@ -140,6 +141,14 @@ export const sampleStatus: PhoneStatus = {
   missedCalls: 3,
   unreadTexts: 0,
   writing: [],
+  sound: {
+    ear: 'handset',
+    roles: ['handset', 'speaker'],
+    devices: [
+      { role: 'handset', ok: true, reason: null, standIn: null, volume: 80 },
+      { role: 'speaker', ok: false, reason: 'there is no sound output named usb:0d8c:0014', standIn: 'handset', volume: 60 },
+    ],
+  },
   watched: [{ line: '1', name: '201', kind: 'calls', state: 'ringing', remote: 'Carol', reason: null }],
   completion: { remote: '202', state: 'offered' },
   notices: [],

@@ -225,7 +225,7 @@ t.test('a snapshot', async (t) => {
   ).next;
   t.same(settings.names('line'), ['2', '10']);
   t.same(settings.names('door'), []);
-  t.same(settings.names('audio'), ['handset', 'ringer']);
+  t.same(settings.names('audio'), ['handset', 'ringer', 'speaker', 'headset']);
   t.equal(settings.get('alert.*.rounds', 'fire'), 5);
   t.equal(settings.get('alert.*.rounds', 'flood'), 3, 'the default');
   const keys = settings.list({ store: 'phone', prefix: 'line.' }).map(({ key }) => key);
