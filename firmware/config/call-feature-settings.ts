@@ -35,6 +35,24 @@ export const callFeatureSettings = {
     choices: ['off', 'own', 'all'],
     default: 'off',
   }),
+  'line.*.acceptRefer': choice({
+    title: 'Calls by click',
+    description:
+      'Who may have the phone call somebody without being in a call with it (REFER outside a dialog, as a click on a page of the exchange ' +
+      'sends it): off = nobody, answered 403; server = the server of the line; authenticated = such a server that proves by digest that it ' +
+      'knows the password of the line. The call is made hands-free, as if by the page of the phone.',
+    owner: 'phone',
+    choices: ['off', 'server', 'authenticated'],
+    default: 'off',
+  }),
+  'line.*.followTransfers': flag({
+    title: 'Follow transfers',
+    description:
+      'Whoever is transferred tells how that goes, and the call ends when it has worked. Without it they are asked to tell nothing ' +
+      '(Refer-Sub: false, RFC 4488), and the call ends as soon as they have agreed, for exchanges that never tell.',
+    owner: 'phone',
+    default: true,
+  }),
   'line.*.hideNumber': flag({
     title: 'Hide my number',
     description:

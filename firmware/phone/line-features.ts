@@ -8,6 +8,10 @@ export interface LineFeatures {
   readonly autoAnswerMuted: boolean;
   /** Who may come into a call that is talked in. */
   readonly acceptJoin: 'off' | 'own' | 'all';
+  /** Who may have the phone call somebody without a call to it. */
+  readonly acceptRefer: 'off' | 'server' | 'authenticated';
+  /** Far ends that are transferred tell how that goes. */
+  readonly followTransfers: boolean;
   /** Those who are called do not learn who calls. */
   readonly hideNumber: boolean;
   /** Callers who do not say who they are are refused. */
@@ -28,6 +32,8 @@ export function lineFeaturesOf(settings: Settings, line: string): LineFeatures {
     autoAnswerFrom: settings.get('line.*.autoAnswerFrom', line),
     autoAnswerMuted: settings.get('line.*.autoAnswerMuted', line),
     acceptJoin: settings.get('line.*.acceptJoin', line),
+    acceptRefer: settings.get('line.*.acceptRefer', line),
+    followTransfers: settings.get('line.*.followTransfers', line),
     hideNumber: settings.get('line.*.hideNumber', line),
     rejectAnonymous: settings.get('line.*.rejectAnonymous', line),
     urgentRings: settings.get('line.*.urgentRings', line),

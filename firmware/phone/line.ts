@@ -86,7 +86,7 @@ export class Line {
 /** What the user agent has to know of a line. */
 export function accountOf(settings: LineSettings, contactUser?: string): Account {
   const { name, aor, displayName, registrar, outboundProxy, otherServers, transport, username, password, expires } = settings;
-  const { gruu, flows, keepAlive, events } = settings;
+  const { gruu, flows, keepAlive, events, features } = settings;
   return {
     id: name,
     aor,
@@ -99,6 +99,7 @@ export function accountOf(settings: LineSettings, contactUser?: string): Account
     watchRegistration: events.watchRegistration,
     flows,
     keepAlive,
+    acceptRefer: features.acceptRefer === 'off' ? undefined : features.acceptRefer,
     contactUser,
     credentials: password === '' ? undefined : { username, password },
     expires,
@@ -108,9 +109,10 @@ export function accountOf(settings: LineSettings, contactUser?: string): Account
 /** True if the user agent would act otherwise with the one than with the other. */
 export function differsForAccount(a: LineSettings, b: LineSettings): boolean {
   const text = ({ aor, registrar, outboundProxy, otherServers, ...rest }: LineSettings) => {
-    const { displayName, transport, username, password, gruu, flows, keepAlive, expires, events } = rest;
+    const { displayName, transport, username, password, gruu, flows, keepAlive, expires, events, features } = rest;
     const uris = [aor, registrar, outboundProxy, ...otherServers].map(String);
-    return JSON.stringify([uris, displayName, transport, username, password, gruu, flows, keepAlive, expires, events.watchRegistration]);
+    const rights = [events.watchRegistration, features.acceptRefer];
+    return JSON.stringify([uris, displayName, transport, username, password, gruu, flows, keepAlive, expires, rights]);
   };
   return text(a) !== text(b);
 }

@@ -33,12 +33,15 @@ interface Asked {
   /** The call it is to take over, when the person has talked to the target first. */
   readonly consultation: Call | undefined;
   readonly target: string;
+  /** They tell how it goes. */
+  readonly followed: boolean;
 }
 
 /** A call we make because the far end of another asked for it. */
 interface Obeyed {
   readonly session: SessionId;
-  readonly asker: Call;
+  /** Absent when a server asked, outside any call. */
+  readonly asker: Call | undefined;
 }
 
 type Referred = Extract<UserAgentEvent, { type: 'referred' }>;
@@ -62,8 +65,9 @@ export class TransferDesk {
   }
 
   /** Throws UsageError when there is nothing to transfer, or nobody to transfer to. */
-  transfer(now: Milliseconds, { call: id, target }: TransferWish): void {
+  transfer(now: Milliseconds, wish: TransferWish): void {
     const { userAgent, outbox, settings } = this.#ports;
+    const { call: id, target } = this.#withoutWaiting(now, wish);
     const consultation = target === undefined ? this.#consultation(id) : undefined;
     const call = consultation ? this.#otherThan(consultation) : this.#chosen(id);
     const { session } = call;
@@ -73,9 +77,10 @@ export class TransferDesk {
     const uri = consultation ? this.#addressOf(consultation) : resolveTarget(target ?? '', settings(), call.plan.line?.name).uri;
     const text = consultation?.remote.uri ?? formatUri(uri);
     // The user agent may answer at once, with what it makes of the address.
-    this.#asked.set(session, { call, consultation, target: text });
+    const followed = call.plan.line?.features.followTransfers ?? true;
+    this.#asked.set(session, { call, consultation, target: text, followed });
     this.#failed.delete(call);
-    if (!userAgent.refer(now, session, uri)) {
+    if (!userAgent.refer(now, session, uri, followed)) {
       this.#asked.delete(session);
       throw new UsageError('wrong-state', 'the far end can not be asked now: it has just been asked, or the call is not settled yet');
     }
@@ -99,7 +104,7 @@ export class TransferDesk {
     } else if (news.kind === 'ended') {
       this.#obeyed.delete(call);
       userAgent.tellReferred(now, obeyed.session, call.times.ending?.statusCode ?? 503);
-      handset.goBackTo(now, obeyed.asker);
+      if (obeyed.asker) handset.goBackTo(now, obeyed.asker);
     }
   }
 
@@ -112,6 +117,22 @@ export class TransferDesk {
   textOf(call: Call): string | undefined {
     const stage = this.stageOf(call);
     return stage && (stage === 'underWay' ? 'Transferring …' : 'Transfer failed');
+  }
+
+  /**
+   * RFC 5589 §7.5: a target that only rings yet can't be told whose place the new call takes, so ours to it is given up, and the far end is sent
+   * there like blindly.
+   */
+  #withoutWaiting(now: Milliseconds, wish: TransferWish): TransferWish {
+    const { handset } = this.#ports;
+    const { focus } = handset;
+    if (wish.target !== undefined || focus?.plan.way.direction !== 'outgoing' || focus.talking || !focus.alive) return wish;
+    const call = handset.calls.find((one) => one.onHold && (wish.call === undefined || one.plan.id === wish.call));
+    if (!call) return wish;
+    const target = formatUri(focus.plan.way.target);
+    // The one that was held is talked in again, as with any other transfer until it has worked.
+    handset.resume(now, call.plan.id);
+    return { call: call.plan.id, target };
   }
 
   /** Of two accepted calls the one with whom the other is to be connected. */
@@ -147,7 +168,7 @@ export class TransferDesk {
   #progress(now: Milliseconds, { session, stage, statusCode, reasonPhrase }: Progress): void {
     const asked = this.#asked.get(session);
     if (!asked) return;
-    const { call, consultation, target } = asked;
+    const { call, consultation, target, followed } = asked;
     const worked = stage === 'concluded' && statusCode < 300;
     const shown = stage !== 'concluded' ? stage : worked ? 'done' : 'failed';
     this.#ports.outbox.fact('call.transfer', { call: call.plan.id, stage: shown, target, statusCode, reason: reasonPhrase });
@@ -155,8 +176,8 @@ export class TransferDesk {
     this.#asked.delete(session);
     if (stage === 'concluded' && !worked) this.#failed.add(call);
     if (!worked) this.#ports.handset.farewell.giveUp(now);
-    // The target hangs up the call that was replaced; whoever knows no Replaces does not.
-    if (worked) for (const one of [call, consultation]) if (one?.alive) this.#ports.handset.hangUp(now, one.plan.id);
+    // The target hangs up the call that was replaced; whoever knows no Replaces does not. It may not have been replaced yet if nobody tells.
+    if (worked) for (const one of followed ? [call, consultation] : [call]) if (one?.alive) this.#ports.handset.hangUp(now, one.plan.id);
   }
 
   /** RFC 3515 §5: the person has allowed it by the setting, and only whoever they are talking to may ask. */
@@ -164,17 +185,22 @@ export class TransferDesk {
     const { handset, desk, settings } = this.#ports;
     const asker = desk.ofSession(event.session);
     const wanted = wantedCall(event);
-    if (!settings().calls.acceptTransfers) this.#refuse(now, event, 403, 'transfers are not accepted');
+    if (event.account !== undefined) {
+      if (wanted) this.#obey(now, event, undefined, wanted);
+      else this.#refuse(now, event, 603, 'nobody can be called there');
+    } else if (!settings().calls.acceptTransfers) this.#refuse(now, event, 403, 'transfers are not accepted');
     else if (!asker?.talking || asker !== handset.focus) this.#refuse(now, event, 603, 'nobody is talking in that call');
     else if (!wanted) this.#refuse(now, event, 603, 'nobody can be called there');
     else this.#obey(now, event, asker, wanted);
   }
 
-  #obey(now: Milliseconds, event: Referred, asker: Call, wanted: WantedCall): void {
+  #obey(now: Milliseconds, event: Referred, asker: Call | undefined, wanted: WantedCall): void {
     const { userAgent, handset } = this.#ports;
     const { session } = event;
     try {
-      const call = handset.callOnBehalf(now, wanted.dialString, asker.plan.line?.name, wanted.headers);
+      const call = asker
+        ? handset.callOnBehalf(now, wanted.dialString, asker.plan.line?.name, wanted.headers)
+        : handset.call(now, wanted.dialString, event.account, wanted.headers);
       this.#obeyed.set(call, { session, asker });
       userAgent.acceptRefer(now, session);
       this.#tellReferral(event, 'accepted', null);

@@ -35,6 +35,11 @@ export interface Account {
   readonly flows?: number | undefined;
   /** How NATs on the way to a server reached by UDP are kept open; `auto`, also without it: by STUN where there is one. */
   readonly keepAlive?: AccountKeepAlive | undefined;
+  /**
+   * Who may have us call somebody by a REFER outside any call, such as a click on a page of the exchange: the servers of the account, or those
+   * of them that know its password; nobody unless told.
+   */
+  readonly acceptRefer?: 'server' | 'authenticated' | undefined;
   /** How long a registration is asked to live, in seconds. */
   readonly expires: number;
 }

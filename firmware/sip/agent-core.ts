@@ -63,11 +63,11 @@ export interface Replaceable {
   readonly stage: 'ringingHere' | 'ringingThere' | 'confirmed';
 }
 
-/** The REFERs of one accepted call, either way; they may outlive it. */
+/** The REFERs of one accepted call, either way, which may outlive it; or one outside any call. */
 export interface Referrals {
   /** What our REFER within another call is to name, so that its target takes the new call for this one; `undefined` when it can't. */
   readonly addressWithReplaces: Uri | undefined;
-  refer(now: Milliseconds, target: Uri): boolean;
+  refer(now: Milliseconds, target: Uri, follow: boolean): boolean;
   acceptRefer(now: Milliseconds): void;
   rejectRefer(now: Milliseconds, statusCode: number): void;
   tellReferred(now: Milliseconds, statusCode: number): void;

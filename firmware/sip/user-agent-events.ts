@@ -112,8 +112,17 @@ export type UserAgentEvent =
   /** An INFO, already answered with 200. */
   | { readonly type: 'info'; readonly session: SessionId; readonly body: Body }
   | { readonly type: 'infoAnswered'; readonly session: SessionId; readonly statusCode: number }
-  /** RFC 3515: the far end asks us to call somebody: `acceptRefer` or `rejectRefer` at once, then `tellReferred`. */
-  | { readonly type: 'referred'; readonly session: SessionId; readonly target: Uri; readonly referredBy?: string }
+  /**
+   * RFC 3515: the far end of a call, or without one a server of `account`, asks us to call somebody: `acceptRefer` or `rejectRefer` at once, then
+   * `tellReferred`.
+   */
+  | {
+      readonly type: 'referred';
+      readonly session: SessionId;
+      readonly target: Uri;
+      readonly referredBy?: string;
+      readonly account?: AccountId;
+    }
   /** How our `refer` goes; ends with `concluded`, with the status of the call it led to or of the refusal, or with `unknown`. */
   | {
       readonly type: 'referProgress';

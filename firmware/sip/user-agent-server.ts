@@ -2,13 +2,15 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
 import type { AgentCore } from './agent-core.ts';
 import { allowEventsLine, capabilityLines } from './capabilities.ts';
-import { dialogKey, dialogKeyOf } from './dialog/dialog.ts';
+import { Dialog, dialogKey, dialogKeyOf } from './dialog/dialog.ts';
+import { DialogEvents } from './dialog/dialog-events.ts';
 import { isEvent, messageSummaryPackage } from './dialog/event-package.ts';
 import { IncomingInvite } from './dialog/incoming-invite.ts';
 import { messageSummaryOf } from './dialog/message-summary.ts';
 import { joinedBy, replacedBy } from './dialog/replaces.ts';
 import type { Identity } from './identity.ts';
 import { takeText } from './instant-message.ts';
+import { statelessTag } from './message/build.ts';
 import type { Request, Response } from './message/message.ts';
 import { isKnownMethod } from './message/methods.ts';
 import { PeerAuthentication } from './peer-authentication.ts';
@@ -57,6 +59,7 @@ export class UserAgentServer {
     else if (request.method === 'INVITE') this.#invited(now, transaction);
     else if (request.method === 'NOTIFY') this.#notified(now, transaction);
     else if (request.method === 'SUBSCRIBE') this.#subscribed(now, transaction);
+    else if (request.method === 'REFER') this.#referred(now, transaction);
     else if (request.method === 'MESSAGE')
       takeText(this.#core, now, transaction, this.#identityFor(request, transaction.flow.remote.address));
     else this.#core.respond(now, transaction, 200, { headers: capabilityLines(this.#core.settings) });
@@ -121,8 +124,7 @@ export class UserAgentServer {
     if (request.method === 'NOTIFY') return this.#inspectNotify(request, ownServer);
     if (request.method === 'MESSAGE') return ownServer || this.#core.settings.acceptDirectCalls ? undefined : { statusCode: 403 };
     if (request.method === 'SUBSCRIBE') return this.#inspectSubscribe(request, identity, ownServer);
-    // Whoever is in no call with us has no business to make us call.
-    if (request.method === 'REFER') return { statusCode: 403 };
+    if (request.method === 'REFER') return this.#inspectRefer(request, identity, ownServer);
     // RFC 3911 §8: to be joined is to be overheard; who asks must have come by a server that knows them.
     const asksForMore = request.header('Join') !== undefined;
     if (request.method === 'INVITE' && !ownServer && (asksForMore || !this.#core.settings.acceptDirectCalls)) return { statusCode: 403 };
@@ -140,6 +142,15 @@ export class UserAgentServer {
     const joined = joinedBy(this.#core, request);
     for (const found of [joined, replaced]) if (found && 'statusCode' in found) return found;
     return inspectExtensions(request, this.#core.settings);
+  }
+
+  /** Whoever is in no call with us has no business to make us call, unless the account says that its server has. */
+  #inspectRefer({ contacts }: Request, identity: Identity | undefined, ownServer: boolean): Refused | undefined {
+    const { referrals, settings } = this.#core;
+    if (!ownServer || !identity?.account?.acceptRefer) return { statusCode: 403 };
+    if (contacts === '*' || contacts.length !== 1) return { statusCode: 400, reasonPhrase: 'Missing Contact' };
+    const full = this.#closed || referrals.size >= settings.maximumSessions;
+    return full ? { statusCode: 503, headers: [['Retry-After', '5']] } : undefined;
   }
 
   /** Who talks with whom is told to the server of the account, and to those it lets through to us. */
@@ -182,6 +193,26 @@ export class UserAgentServer {
     new IncomingInvite({ core: this.#core, id, identity, transaction }).start(now);
   }
 
+  /** RFC 3515 outside a call: a click somewhere is to make us call. */
+  #referred(now: Milliseconds, transaction: ServerTransaction): void {
+    const { request, flow } = transaction;
+    const identity = this.#identityFor(request, flow.remote.address);
+    const account = identity?.account;
+    if (!identity || !account) return;
+    const mustKnow = account.acceptRefer === 'authenticated';
+    if (mustKnow && !this.#isAuthenticated(now, transaction, identity)) return;
+    const dialog = Dialog.ofRequest(request, statelessTag(request));
+    const session = randomToken(this.#core.entropy, 16);
+    new DialogEvents({ core: this.#core, session, identity, dialog, account: account.id }).begin(now, transaction);
+  }
+
+  /** Whoever does not know the password is asked for it. */
+  #isAuthenticated(now: Milliseconds, transaction: ServerTransaction, identity: Identity): boolean {
+    if (this.#authentication.knows(now, transaction.request, identity)) return true;
+    this.#core.respond(now, transaction, 401, { headers: this.#authentication.challenges(now, identity) });
+    return false;
+  }
+
   /** Message-waiting without a subscription, as many registrars send it to whoever registers; or a word to the device. */
   #notified(now: Milliseconds, transaction: ServerTransaction): void {
     const { request, flow } = transaction;
@@ -200,10 +231,7 @@ export class UserAgentServer {
   #checkSync(now: Milliseconds, transaction: ServerTransaction, identity: Identity, account: string): void {
     const { request } = transaction;
     const mustKnow = this.#core.settings.acceptCheckSync === 'authenticated';
-    if (mustKnow && !this.#authentication.knows(now, request, identity)) {
-      this.#core.respond(now, transaction, 401, { headers: this.#authentication.challenges(now, identity) });
-      return;
-    }
+    if (mustKnow && !this.#isAuthenticated(now, transaction, identity)) return;
     this.#core.respond(now, transaction, 200);
     this.#core.emit({ type: 'checkSync', account, reboot: request.event?.params.get('reboot')?.toLowerCase() === 'true' });
   }

@@ -214,9 +214,12 @@ export class UserAgent implements SipCore<UserAgentEvent> {
     this.#established(session)?.sendInfo(now, body);
   }
 
-  /** Asks the far end of a call to call `target` (RFC 3515); false when that can't be asked now. How it goes comes as `referProgress`. */
-  refer(now: Milliseconds, session: SessionId, target: Uri): boolean {
-    return this.#established(session)?.refer(now, target) ?? false;
+  /**
+   * Asks the far end of a call to call `target` (RFC 3515); false when that can't be asked now. How it goes comes as `referProgress`; when it is
+   * not to be followed (RFC 4488) that they do it at all is the last that comes.
+   */
+  refer(now: Milliseconds, session: SessionId, target: Uri, follow = true): boolean {
+    return this.#established(session)?.refer(now, target, follow) ?? false;
   }
 
   /** The address for a `refer` in another call, so that its far end takes our place in this one (RFC 3891). */
@@ -415,7 +418,7 @@ function isActive({ registration }: Service): boolean {
 /** Equal texts, equal accounts. Holds the password: never shown. */
 function fingerprint(account: Account): string {
   const { aor, displayName, registrar, outboundProxy, alternatives, transport, credentials, gruu, watchRegistration, expires } = account;
-  const { flows, keepAlive } = account;
+  const { flows, keepAlive, acceptRefer } = account;
   const uris = [aor, registrar, outboundProxy, ...(alternatives ?? [])].map((uri) => uri?.toString() ?? null);
   return JSON.stringify([
     uris,
@@ -427,6 +430,7 @@ function fingerprint(account: Account): string {
     watchRegistration,
     flows,
     keepAlive,
+    acceptRefer,
     expires,
   ]);
 }

@@ -1,4 +1,5 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { AccountId } from '../account.ts';
 import type { AgentCore, DialogUsage, Referrals } from '../agent-core.ts';
 import { allowEventsLine } from '../capabilities.ts';
 import type { Identity } from '../identity.ts';
@@ -17,6 +18,8 @@ export interface DialogEventsParts {
   readonly session: SessionId;
   readonly identity: Identity;
   readonly dialog: Dialog;
+  /** Whom a REFER outside any call is for; absent within one. */
+  readonly account?: AccountId;
 }
 
 /** A REFER of theirs: first the owner of the call decides, then it tells how the new call goes. */
@@ -38,10 +41,20 @@ export class DialogEvents implements DialogUsage, Referrals {
   readonly #parts: DialogEventsParts;
   #sent: SentRefer | undefined;
   #received: ReceivedRefer | undefined;
-  #callIsOver = false;
+  #callIsOver: boolean;
 
   constructor(parts: DialogEventsParts) {
     this.#parts = parts;
+    this.#callIsOver = parts.account !== undefined;
+  }
+
+  /** RFC 3515 §2.4.2: a REFER that makes a dialog of its own. */
+  begin(now: Milliseconds, transaction: ServerTransaction): void {
+    const { core, session, dialog } = this.#parts;
+    core.dialogs.set(dialog.key, this);
+    core.referrals.set(session, this);
+    this.#referred(now, transaction);
+    this.#leaveWhenDone();
   }
 
   /** RFC 5589 §7.2: the far end by its address of record, which proxies know; by its Contact when that is a GRUU or it has no server. */
@@ -55,14 +68,14 @@ export class DialogEvents implements DialogUsage, Referrals {
   }
 
   /** Asks the far end to call `target`; false while an earlier wish is under way. */
-  refer(now: Milliseconds, target: Uri): boolean {
+  refer(now: Milliseconds, target: Uri, follow: boolean): boolean {
     if (this.#sent) return false;
     const { core, session, identity, dialog } = this.#parts;
     const closed = (): void => {
       this.#sent = undefined;
       this.#leaveWhenDone();
     };
-    this.#sent = new SentRefer({ core, session, identity, dialog, target, onClosed: closed });
+    this.#sent = new SentRefer({ core, session, identity, dialog, target, follow, onClosed: closed });
     this.#sent.start(now);
     return true;
   }
@@ -103,14 +116,14 @@ export class DialogEvents implements DialogUsage, Referrals {
     const headers = notifier ? [] : [['Refer-Sub', 'false'] as const];
     core.respond(now, transaction, 202, { contact, headers });
     if (notifier) notifier.start(now);
-    else this.#received = undefined;
+    else this.#forgetReceived();
   }
 
   rejectRefer(now: Milliseconds, statusCode: number): void {
     const received = this.#received;
     if (!received) return;
-    this.#received = undefined;
     this.#parts.core.respond(now, received.transaction, statusCode);
+    this.#forgetReceived();
   }
 
   /** How the call goes that their REFER made us begin; a final status ends the telling. */
@@ -159,7 +172,7 @@ export class DialogEvents implements DialogUsage, Referrals {
   }
 
   #referred(now: Milliseconds, transaction: ServerTransaction): void {
-    const { core, session } = this.#parts;
+    const { core, session, account } = this.#parts;
     const { request } = transaction;
     const target = request.headers.all('Refer-To').length === 1 ? request.referTo : undefined;
     if (!target) core.respond(now, transaction, 400, { reasonPhrase: 'Bad Refer-To' });
@@ -169,18 +182,21 @@ export class DialogEvents implements DialogUsage, Referrals {
       const notifier = wanted ? this.#notifier(`refer;id=${request.cSeq.number}`) : undefined;
       this.#received = { transaction, notifier, statusCode: 100 };
       const referredBy = request.header('Referred-By');
-      core.emit({ type: 'referred', session, target: target.uri, ...(referredBy !== undefined && { referredBy }) });
+      const told = { ...(referredBy !== undefined && { referredBy }), ...(account !== undefined && { account }) };
+      core.emit({ type: 'referred', session, target: target.uri, ...told });
     }
   }
 
   #notifier(event: string): Notifier {
     const { core, identity, dialog } = this.#parts;
-    const closed = (): void => {
-      this.#received = undefined;
-      this.#leaveWhenDone();
-    };
+    const closed = (): void => this.#forgetReceived();
     const state = () => ({ type: `${sipfragType};version=2.0`, content: formatSipfrag(this.#received?.statusCode ?? 503) });
     return new Notifier({ core, identity, dialog, event, seconds: referSeconds, state, onClosed: closed });
+  }
+
+  #forgetReceived(): void {
+    this.#received = undefined;
+    this.#leaveWhenDone();
   }
 
   #leaveWhenDone(): void {

@@ -175,8 +175,8 @@ export class InviteSession implements Call, DialogUsage {
   }
 
   /** Asks the far end to call somebody; false when that can't be asked now. */
-  refer(now: Milliseconds, target: Uri): boolean {
-    return this.#machine.state === 'confirmed' && this.#events.refer(now, target);
+  refer(now: Milliseconds, target: Uri, follow: boolean): boolean {
+    return this.#machine.state === 'confirmed' && this.#events.refer(now, target, follow);
   }
 
   replaceable(): Replaceable {

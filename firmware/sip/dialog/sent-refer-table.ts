@@ -14,7 +14,7 @@ export const sentReferTable: StateTable<SentReferState, SentReferInput, SentRefe
     timers: [],
     on: {
       accepted: { to: 'accepted', do: ['reportAccepted'] },
-      unfollowed: { to: 'terminated', do: ['reportUnknown', 'close'] },
+      unfollowed: { to: 'terminated', do: ['reportOutcome', 'close'] },
       refused: { to: 'terminated', do: ['reportOutcome', 'close'] },
       progress: { to: 'following', do: ['reportProgress'] },
       settled: { to: 'settled', do: ['reportOutcome'] },

@@ -25,6 +25,8 @@ export interface SentReferParts {
   readonly identity: Identity;
   readonly dialog: Dialog;
   readonly target: Uri;
+  /** False: how the call goes is not to be told. */
+  readonly follow: boolean;
   readonly onClosed: (now: Milliseconds) => void;
 }
 
@@ -114,9 +116,11 @@ export class SentRefer {
 
   /** RFC 3892 §2.1: we say who asks. */
   #request(contact: NameAddr): Request {
-    const { dialog, target } = this.#parts;
+    const { dialog, target, follow } = this.#parts;
     const headers = [
       ['Refer-To', new NameAddr(target).toString()],
+      // RFC 4488 §4.1: whoever does not know this tells nevertheless.
+      ...(follow ? [] : [['Refer-Sub', 'false'] as const]),
       ['Referred-By', new NameAddr(dialog.local.uri).toString()],
       ...usageLines(this.#parts.core.settings),
     ] as const;
@@ -126,8 +130,11 @@ export class SentRefer {
   #responded(now: Milliseconds, response: Response): void {
     if (response.isProvisional) return;
     if (!response.isSuccess) this.#refused(now, response);
-    else if (response.header('Refer-Sub')?.trim().toLowerCase() === 'false') this.#step(now, 'unfollowed');
-    else this.#step(now, 'accepted');
+    else if (response.header('Refer-Sub')?.trim().toLowerCase() === 'false') {
+      const { statusCode, reasonPhrase } = response;
+      if (!this.#parts.follow) this.#status = { statusCode, reasonPhrase };
+      this.#step(now, 'unfollowed');
+    } else this.#step(now, 'accepted');
   }
 
   #refused(now: Milliseconds, { statusCode, reasonPhrase }: ReferredStatus): void {

@@ -84,6 +84,94 @@ t.test('RFC 5589 §7 attended: after talking to the target the two are connected
   t.same([bert.calls, carl.calls], [[], []]);
 });
 
+t.test('RFC 5589 §7.5 the target rings yet: our call to it is given up and the far end calls it', async (t) => {
+  const { house, anna, bert, carl } = talking();
+  anna.do((core, now) => core.hold(now));
+  house.run(500);
+  anna.do((core, now) => core.call(now, 'carl'));
+  house.run(500);
+  t.same(remotes(anna), ['bert held', 'carl ringback']);
+  anna.pressKey('transfer');
+  house.run(2_000);
+  t.same(remotes(anna), ['bert active']);
+  t.same(remotes(bert), ['anna held', 'carl ringback']);
+  t.same(remotes(carl), ['bert ringing'], 'rings once, for bert');
+  carl.lift();
+  house.run(2_000);
+  t.same(anna.calls, []);
+  t.same([remotes(bert), remotes(carl)], [['carl active'], ['bert active']]);
+  t.equal(stages(anna).at(-1), 'done');
+});
+
+t.test('RFC 4488 line.1.followTransfers false: the call is left as soon as the far end has agreed, blind and attended', async (t) => {
+  const { house, anna, bert, carl } = talking({ 'line.1.followTransfers': 'false' });
+  transfer(anna, 'carl');
+  house.run(500);
+  t.same(anna.calls, []);
+  t.same(remotes(bert), ['carl ringback']);
+  carl.lift();
+  house.run(1_000);
+  t.same(remotes(bert), ['carl active']);
+  bert.hangUp();
+  house.run(1_000);
+  carl.hangUp();
+  house.run(1_000);
+  connect(house, anna, 'bert', bert);
+  anna.do((core, now) => core.hold(now));
+  house.run(500);
+  connect(house, anna, 'carl', carl);
+  transfer(anna);
+  house.run(2_000);
+  t.same([anna.calls, remotes(bert), remotes(carl)], [[], ['carl active'], ['bert active']]);
+});
+
+t.test('RFC 3515 calls by click: the exchange has the phone call, hands-free, and hears how it goes', async (t) => {
+  const house = new SimulatedHouse();
+  const anna = house.phone('anna', { settings: { 'line.1.acceptRefer': 'server' } });
+  const bert = house.phone('bert');
+  let count = 0;
+  const click = (target: string): void => {
+    count++;
+    const lines = [
+      'REFER sip:anna@10.0.0.10 SIP/2.0',
+      `Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKclick${count}`,
+      'Max-Forwards: 70',
+      'From: <sip:page@house.example>;tag=p',
+      'To: <sip:anna@house.example>',
+      `Call-ID: click${count}`,
+      'CSeq: 1 REFER',
+      'Contact: <sip:page@10.0.0.1>',
+      `Refer-To: <${target}>`,
+      'Content-Length: 0',
+    ];
+    house.exchangeHost.sendText(anna.host, `${lines.join('\r\n')}\r\n\r\n`);
+    house.run(500);
+  };
+  const answers = () =>
+    house.network.packets.filter(({ text }) => /^SIP.*\r\n(?:.*\r\n)*CSeq: 1 REFER/.test(text)).map(({ text }) => text.slice(8, 11));
+  click('sip:bert@house.example');
+  t.same(remotes(anna), ['bert ringback']);
+  t.same(remotes(bert), ['anna ringing']);
+  bert.lift();
+  house.run(1_000);
+  t.same(remotes(anna), ['bert active']);
+  click('sip:carl@house.example');
+  t.same(remotes(anna), ['bert active'], 'who talks is not disturbed');
+  anna.do((core, now) => core.hangUp(now));
+  house.run(500);
+  click('mailto:x@y');
+  click('sip:bert@house.example;method=BYE');
+  t.same(anna.calls, []);
+  anna.changeSettings({ 'line.1.acceptRefer': 'off' });
+  house.run(2_000);
+  click('sip:bert@house.example');
+  t.same(answers(), ['202', '486', '603', '603', '403']);
+  t.match(
+    anna.factsOf('call.referral').map(({ stage }) => stage),
+    ['accepted', 'refused', 'refused', 'refused'],
+  );
+});
+
 t.test('a transferor who hangs up at once hears nothing more; the other two go on', async (t) => {
   const { house, anna, bert, carl } = talking();
   transfer(anna, 'carl');

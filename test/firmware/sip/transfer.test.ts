@@ -1,8 +1,12 @@
 import t from 'tap';
+import { digestResponse } from '#firmware/sip/digest.ts';
+import { buildResponse, serializeMessage } from '#firmware/sip/message/build.ts';
+import type { Response } from '#firmware/sip/message/message.ts';
+import { decodeText } from '#firmware/sip/message/text.ts';
 import { SipUri } from '#firmware/sip/message/uri.ts';
 import type { UserAgentSettings } from '#firmware/sip/user-agent-settings.ts';
 import { SimulatedNetwork } from '#test/support/simulated-network.ts';
-import { answer, directAgent, offer, parsed, type TestAgent } from '#test/support/sip-agents.ts';
+import { accountAt, answer, directAgent, offer, parsed, ScriptedPeer, TestAgent } from '#test/support/sip-agents.ts';
 
 const seconds = 1_000;
 
@@ -185,6 +189,134 @@ t.test('RFC 4488 §4 a REFER with Refer-Sub: false makes no subscription', async
   t.match(textOfLast('SIP/2.0 202'), /\r\nRefer-Sub: false\r\n/);
   t.notOk(starts().includes('NOTIFY'));
   t.equal(alice.last('referProgress').stage, 'unknown', 'how it goes will not be told');
+});
+
+t.test(
+  'RFC 4488 §4 how a transfer goes is not told to whoever does not want to know; who knows no Refer-Sub tells it all the same',
+  async (t) => {
+    const { network, alice, bob, atAlice, atBob, textOfLast, starts } = scene();
+    alice.userAgent.refer(network.now, atAlice, somewhere, false);
+    network.run(50);
+    t.match(textOfLast('REFER'), /\r\nRefer-Sub: false\r\n/);
+    bob.userAgent.acceptRefer(network.now, atBob);
+    bob.userAgent.tellReferred(network.now, atBob, 200);
+    network.run(1 * seconds);
+    t.notOk(starts().includes('NOTIFY'));
+    t.match(alice.all('referProgress'), [{ stage: 'concluded', statusCode: 202 }]);
+    network.intercept(({ text }) => {
+      if (!text.startsWith('REFER') || !text.includes('Refer-Sub')) return undefined;
+      alice.host.sendText(bob.host, text.replace('Refer-Sub: false\r\n', ''));
+      return 'drop';
+    });
+    alice.userAgent.refer(network.now, atAlice, somewhere, false);
+    network.run(50);
+    bob.userAgent.acceptRefer(network.now, atBob);
+    network.run(50);
+    bob.userAgent.tellReferred(network.now, atBob, 486);
+    network.run(100);
+    t.match(alice.last('referProgress'), { stage: 'concluded', statusCode: 486 });
+  },
+);
+
+/** Bob's server sends him REFERs outside any call. */
+function clicks(acceptRefer?: 'server' | 'authenticated') {
+  const network = new SimulatedNetwork();
+  const server = new ScriptedPeer(network, '192.0.2.9');
+  const bob = new TestAgent(network, '192.0.2.2', { maximumSessions: 2 });
+  const account = accountAt(server.host, 'bob', { acceptRefer });
+  bob.userAgent.setAccount(network.now, { ...account, registrar: undefined, outboundProxy: account.registrar });
+  server.onRequest = (request) => server.host.sendText(bob.host, decodeText(serializeMessage(buildResponse(request, 200))));
+  let count = 0;
+  const refer = (changes: Readonly<Record<string, string | undefined>> = {}): Response | undefined => {
+    count++;
+    const headers = {
+      Via: `SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKclick${count}`,
+      'Max-Forwards': '70',
+      From: '<sip:page@example.org>;tag=p',
+      To: '<sip:bob@example.org>',
+      'Call-ID': `click${count}`,
+      CSeq: `${count} REFER`,
+      Contact: '<sip:page@192.0.2.9>',
+      'Refer-To': '<sip:carol@example.org>',
+      'Content-Length': '0',
+      ...changes,
+    };
+    const lines = Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [`${name}: ${value}`]));
+    server.host.sendText(bob.host, `REFER sip:bob@192.0.2.2 SIP/2.0\r\n${lines.join('\r\n')}\r\n\r\n`);
+    network.run(100);
+    return server.messages
+      .filter((message): message is Response => message.kind === 'response' && message.callId === `click${count}`)
+      .at(-1);
+  };
+  return { network, server, bob, refer };
+}
+
+t.test('RFC 3515 §2.4.2 a REFER outside any call: the server of the account may have us call, where the account says so', async (t) => {
+  const nobody = clicks();
+  t.equal(nobody.refer()?.statusCode, 403);
+  const { network, server, bob, refer } = clicks('server');
+  bob.onEvent = (event) => {
+    if (event.type === 'referred') bob.userAgent.acceptRefer(network.now, event.session);
+  };
+  t.equal(refer({ Contact: undefined })?.statusCode, 400);
+  t.equal(refer({ 'Refer-To': undefined })?.statusCode, 400);
+  t.equal(dialogsOf(bob), 0, 'what is refused leaves nothing');
+  t.equal(refer()?.statusCode, 202);
+  t.match(bob.last('referred'), { account: 'bob' });
+  t.match(server.requests('NOTIFY').at(-1)?.header('Subscription-State'), /^active/);
+  bob.userAgent.tellReferred(network.now, bob.last('referred').session, 200);
+  network.run(100);
+  t.match(server.requests('NOTIFY').at(-1)?.header('Subscription-State'), /^terminated/);
+  t.equal(dialogsOf(bob), 0);
+  const quiet = refer({ 'Refer-Sub': 'false' });
+  t.equal(quiet?.statusCode, 202);
+  t.equal(quiet?.header('Refer-Sub'), 'false');
+  t.equal(dialogsOf(bob), 0, 'RFC 4488 §4 nobody is told');
+  const told = server.requests('NOTIFY').length;
+  t.same(
+    [refer(), refer(), refer()].map((response) => response?.statusCode),
+    [202, 202, 503],
+    'as many at once as calls',
+  );
+  t.equal(server.requests('NOTIFY').length, told + 2);
+  const stranger = network.host('192.0.2.66');
+  stranger.listen(() => undefined);
+  network.packets.length = 0;
+  stranger.sendText(
+    bob.host,
+    `REFER sip:bob@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.66;branch=z9hG4bKx\r\nFrom: <sip:x@x>;tag=1\r\nTo: <sip:bob@example.org>\r\nCall-ID: x\r\nCSeq: 1 REFER\r\nContact: <sip:x@192.0.2.66>\r\nRefer-To: <sip:carol@x>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n`,
+  );
+  network.run(50);
+  t.match(network.packets.at(-1)?.text, /^SIP\/2\.0 403 /);
+});
+
+t.test('RFC 3515 §2.4.2 authenticated: whoever sends a REFER has to know the password of the account', async (t) => {
+  const { network, bob, refer } = clicks('authenticated');
+  const challenged = refer();
+  t.equal(challenged?.statusCode, 401);
+  t.equal(bob.all('referred').length, 0);
+  const nonce = /nonce="([^"]+)"/.exec(challenged?.header('WWW-Authenticate') ?? '')?.[1] ?? '';
+  const [uri, clientNonce, nonceCount] = ['sip:bob@192.0.2.2', 'c', '00000001'];
+  const answer = (password: string) => {
+    const qop = { quality: 'auth', nonceCount, clientNonce } as const;
+    const response = digestResponse({
+      algorithm: 'SHA-256',
+      username: 'bob',
+      password,
+      realm: 'example.org',
+      method: 'REFER',
+      uri,
+      nonce,
+      qop,
+    });
+    return `Digest username="bob", realm="example.org", nonce="${nonce}", uri="${uri}", algorithm=SHA-256, qop=auth, nc=${nonceCount}, cnonce="${clientNonce}", response="${response}"`;
+  };
+  refer({ Authorization: answer('bob-password') });
+  t.equal(bob.all('referred').length, 1);
+  bob.userAgent.rejectRefer(network.now, bob.last('referred').session, 486);
+  network.run(50);
+  t.equal(dialogsOf(bob), 0);
+  t.equal(refer({ Authorization: answer('bob-password') })?.statusCode, 401, 'each nonce once');
 });
 
 t.test('bad inputs: what no REFER, NOTIFY or SUBSCRIBE may look like', async (t) => {
