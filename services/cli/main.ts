@@ -25,6 +25,7 @@ import { run } from './run.ts';
 import { addSoundCommands } from './sound-commands.ts';
 import { readPassword } from './terminal.ts';
 import { describeHealth, undoUpdate, update, watchHealth } from './update-command.ts';
+import { addWatchCommands } from './watch-commands.ts';
 
 /** What the shell is told: refused or failed, called wrongly, daemon not running. */
 const exitCodes = { failure: 1, usage: 2, notRunning: 3 };
@@ -52,6 +53,7 @@ addRun();
 addPhoneCommands();
 addCallCommands();
 addSoundCommands(program, printing);
+addWatchCommands(program, printing);
 addHardwareCommands();
 addBoardCommands();
 addConfigCommands();
@@ -120,14 +122,6 @@ function addPhoneCommands(): void {
     .command('alert <name>')
     .description('start an alert: its people are called until one acknowledges')
     .action(printing((place, _options, name) => phone.alert(place, name)));
-  program
-    .command('pickup [name]')
-    .description('take the call that rings at a watched line')
-    .action(printing((place, _options, name) => phone.pickUp(place, name)));
-  program
-    .command('join [name]')
-    .description('ask to be let into the call of a watched line')
-    .action(printing((place, _options, name) => phone.join(place, name)));
   program
     .command('callback')
     .description('after a busy tone: ring when they are free, and call them once the handset is lifted')

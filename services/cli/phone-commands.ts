@@ -107,22 +107,6 @@ export function doorLog(place: Place, options: { limit: number; json: boolean })
   });
 }
 
-/** Takes a call that rings at a watched line. */
-export function pickUp(place: Place, name: string | undefined): Promise<Output> {
-  return withPhone(place, async (phone) => {
-    const { call } = await phone.command('pickUp', { name });
-    return [call];
-  });
-}
-
-/** Asks to be let into the call of a watched line. */
-export function join(place: Place, name: string | undefined): Promise<Output> {
-  return withPhone(place, async (phone) => {
-    const { call } = await phone.command('join', { name });
-    return [call];
-  });
-}
-
 /** Has the phone call back when the one who was busy is free, or no longer. */
 export function completeCall(place: Place, on: boolean): Promise<Output> {
   return withPhone(place, (phone) => silently(phone.command('completeCall', { on })));
