@@ -51,9 +51,9 @@ Exit codes: 0 done, 1 refused or failed, 2 called wrongly, 3 the daemon does not
 
 addRun();
 addPhoneCommands();
+addWatchCommands(program, printing);
 addCallCommands();
 addSoundCommands(program, printing);
-addWatchCommands(program, printing);
 addHardwareCommands();
 addBoardCommands();
 addConfigCommands();
