@@ -2,17 +2,8 @@ import type { OpusMaker } from '#firmware/audio/opus.ts';
 import { MediaEngine, type MediaEvent, type MediaSettings } from '#firmware/media/media-engine.ts';
 import type { LegParameters, MediaSession } from '#firmware/media/media-session.ts';
 import type { PlaybackPort } from '#firmware/media/sound-device.ts';
+import { ImpairedWay, type Impairment } from './impaired-way.ts';
 import { seededEntropy, seededRandom } from './seeded-entropy.ts';
-
-/** What a network does to packets. */
-export interface Impairment {
-  readonly delayMs: number;
-  /** Added to each packet's delay, evenly from 0 to this: more than 20 reorders. */
-  readonly jitterMs: number;
-  /** Shares, 0 to 1. */
-  readonly loss: number;
-  readonly duplication: number;
-}
 
 const perfectNetwork: Impairment = { delayMs: 10, jitterMs: 0, loss: 0, duplication: 0 };
 
@@ -114,13 +105,14 @@ export class SimulatedCall {
   readonly b: SimulatedMedia;
   now = 0;
   network = perfectNetwork;
-  readonly #random: () => number;
+  readonly #ways: ReadonlyMap<SimulatedMedia, ImpairedWay>;
   #flying: Flying[] = [];
 
   constructor(seed: number, a: SimulatedMedia, b: SimulatedMedia) {
     this.a = a;
     this.b = b;
-    this.#random = seededRandom(seed);
+    const random = seededRandom(seed);
+    this.#ways = new Map([a, b].map((media) => [media, new ImpairedWay(random)]));
   }
 
   /** Starts both legs. */
@@ -145,11 +137,8 @@ export class SimulatedCall {
   }
 
   #carry(from: SimulatedMedia, to: SimulatedMedia, rtcp: boolean, bytes: Uint8Array): void {
-    const { delayMs, jitterMs, loss, duplication } = this.network;
-    const copies = this.#random() < loss ? 0 : this.#random() < duplication ? 2 : 1;
-    for (let copy = 0; copy < copies; copy++) {
-      this.#flying.push({ at: this.now + delayMs + this.#random() * jitterMs, to, from: from.address, rtcp, bytes });
-    }
+    const arrivals = this.#ways.get(from)?.carry(this.now, this.network) ?? [];
+    for (const at of arrivals) this.#flying.push({ at, to, from: from.address, rtcp, bytes });
   }
 
   #arrive(): void {
