@@ -48,8 +48,8 @@ export function parseWav(bytes: Uint8Array, fileLength = bytes.length): WavOutco
   return unreadable(format ? 'no-sound' : 'no-format');
 }
 
-/** The 44 bytes before 16 bit mono PCM. While a file grows `dataLength` is 0; at its end the header is written once more. */
-export function wavHeader(sampleRate: number, dataLength: number): Uint8Array {
+/** The 44 bytes before 16 bit PCM. While a file grows `dataLength` is 0; at its end the header is written once more. */
+export function wavHeader(sampleRate: number, dataLength: number, channels = 1): Uint8Array {
   const bytes = new Uint8Array(44);
   const view = new DataView(bytes.buffer);
   for (const [offset, tag] of [
@@ -63,10 +63,10 @@ export function wavHeader(sampleRate: number, dataLength: number): Uint8Array {
   view.setUint32(4, 36 + dataLength, true);
   view.setUint32(16, 16, true);
   view.setUint16(20, 1, true);
-  view.setUint16(22, 1, true);
+  view.setUint16(22, channels, true);
   view.setUint32(24, sampleRate, true);
-  view.setUint32(28, sampleRate * 2, true);
-  view.setUint16(32, 2, true);
+  view.setUint32(28, sampleRate * 2 * channels, true);
+  view.setUint16(32, 2 * channels, true);
   view.setUint16(34, 16, true);
   view.setUint32(40, dataLength, true);
   return bytes;

@@ -8,6 +8,7 @@ import { exchangeSettings } from './exchange-settings.ts';
 import { mediaSettings } from './media-settings.ts';
 import { mixingSettings } from './mixing-settings.ts';
 import { qualitySettings } from './quality-settings.ts';
+import { recordingSettings } from './recording-settings.ts';
 import type { Setting } from './setting.ts';
 import { voiceSettings } from './voice-settings.ts';
 
@@ -20,6 +21,7 @@ export const settingsSchema = {
   ...callFeatureSettings,
   ...mediaSettings,
   ...mixingSettings,
+  ...recordingSettings,
   ...qualitySettings,
   ...codecSettings,
   ...eventSettings,

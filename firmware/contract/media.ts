@@ -242,6 +242,32 @@ const legQualitySchema = v.object({
 /** How well a session went, for a report at its end. */
 export type LegQuality = v.InferOutput<typeof legQualitySchema>;
 
+/** Of a recording: a plain file name, nothing that leads out of the directory. */
+const recordingNameSchema = v.pipe(v.string(), v.maxLength(120), v.regex(/^[A-Za-z0-9][A-Za-z0-9_-]*\.wav$/));
+
+const recordingSchema = v.object({
+  name: recordingNameSchema,
+  bytes: v.number(),
+  seconds: v.number(),
+  /** When it was written to last, wall-clock ms. */
+  at: v.number(),
+  /** Of which it is made; `null` once it is finished. */
+  session: v.nullable(name),
+});
+export type Recording = v.InferOutput<typeof recordingSchema>;
+
+/** Commands to look at recordings: phone passes them on as they are. */
+export const recordingCommands = {
+  /** Oldest first; those under way at the end. */
+  recordings: { args: nothing, result: v.object({ recordings: v.array(recordingSchema) }) },
+  /** Some bytes of a finished one from `offset` on, base64; none at its end. */
+  readRecording: {
+    args: v.object({ name: recordingNameSchema, offset: v.pipe(v.number(), v.integer(), v.minValue(0)) }),
+    result: v.object({ bytes: v.string(), total: v.number() }),
+  },
+  deleteRecording: { args: v.object({ name: recordingNameSchema }), result: nothing },
+};
+
 export const mediaContract = defineContract({
   name: 'media',
   version: 1,
@@ -292,6 +318,28 @@ export const mediaContract = defineContract({
     /** One tone per target; another replaces it. */
     startTone: { args: v.object({ target: targetSchema, tone: toneNameSchema }), result: nothing },
     stopTone: { args: v.object({ target: targetSchema }), result: nothing },
+    /** How much may be recorded; sent at each connect. */
+    configureRecordings: {
+      args: v.object({
+        maximumMinutes: v.number(),
+        maximumMegabytes: v.number(),
+        keepFreeMegabytes: v.number(),
+        whenFull: v.picklist(['deleteOldest', 'refuse']),
+      }),
+      result: nothing,
+    },
+    /** Records both sides of a session, in a file named after the time and the label; one that is recorded already goes on. */
+    startRecording: {
+      args: v.object({
+        session: name,
+        label: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,32}$/)),
+        beep: v.picklist(['off', 'start', 'repeated']),
+      }),
+      result: v.object({ name: recordingNameSchema }),
+    },
+    /** Also done when the session is closed. One that is not recorded is no error. */
+    stopRecording: { args: v.object({ session: name }), result: nothing },
+    ...recordingCommands,
     /** Plays a WAV file, `repeat` times (0 = until stopped) with `gapMs` between; ends with `playbackEnded`. */
     startPlayback: {
       args: v.object({ playback: name, target: targetSchema, file: path, repeat: v.number(), gapMs: v.number() }),
@@ -329,6 +377,13 @@ export const mediaContract = defineContract({
     /** It failed: the session stays silent. */
     securityFailed: v.object({ session: name, reason: v.pipe(v.string(), v.maxLength(512)) }),
     playbackEnded: v.object({ playback: name, completed: v.boolean() }),
+    /** `failed`: the disk; `full`: no more may be kept. */
+    recordingEnded: v.object({
+      session: name,
+      name: recordingNameSchema,
+      reason: v.picklist(['stopped', 'tooLong', 'full', 'failed']),
+      detail: v.optional(v.pipe(v.string(), v.maxLength(512))),
+    }),
     deviceChanged: v.object({ device: name, ...deviceHealthSchema.entries }),
   },
 });

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { defineContract } from './contract.ts';
 import { actuationSchema, boardProfileSchema, boardStateSchema, learnArgumentsSchema, lessonSchema } from './hal.ts';
-import { digitSchema, levelSchema, sessionStatisticsSchema } from './media.ts';
+import { digitSchema, levelSchema, recordingCommands, sessionStatisticsSchema } from './media.ts';
 
 /** web, cli, bridge → phone: everything a person or a program may see of the device or ask of it. */
 
@@ -75,6 +75,8 @@ const callStatusSchema = v.object({
   conference: v.boolean(),
   /** How much louder than received its far end is heard, dB. */
   level: v.number(),
+  /** It is recorded. */
+  recording: v.boolean(),
   /** How the sound is encrypted: the suite of SRTP, or `DTLS` where the media ports agree on it; `null` = not, or not yet known. */
   encryption: v.nullable(v.string()),
   /** By which kinds of ICE candidates sound travels, ours and theirs, such as `host–relay`; `null` = straight, or not yet known. */
@@ -248,6 +250,9 @@ export const phoneContract = defineContract({
     stopPlaying: { args: v.object({ call: v.optional(word) }), result: nothing },
     /** The key of the loudspeaker or headset: takes the sound there, and back; on the hook it begins what lifting does, and ends it. */
     handsFree: { args: v.object({ role: v.picklist(['speaker', 'headset']) }), result: nothing },
+    /** Begins or ends the recording of an accepted call. */
+    record: { args: v.object({ on: v.boolean(), call: v.optional(word) }), result: nothing },
+    ...recordingCommands,
     redial: { args: nothing, result: v.object({ call: word }) },
     setDoNotDisturb: { args: v.object({ on: v.boolean(), line: v.optional(word) }), result: nothing },
     /** Moves the virtual board; refused when the board is real. */

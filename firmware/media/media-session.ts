@@ -15,6 +15,7 @@ import type { OutgoingPacket } from '../rtp/rtp-sender.ts';
 import { RtpSession } from '../rtp/rtp-session.ts';
 import { concealedG711, SpeechQuality } from '../rtp/speech-quality.ts';
 import type { EventDigit, ReceivedDigit } from '../rtp/telephone-event.ts';
+import { CallRecorder, type RecordingBeep } from './call-recorder.ts';
 import { OutgoingSound } from './outgoing-sound.ts';
 import { Playout } from './playout.ts';
 import type { AudioSink, AudioSource } from './sound-format.ts';
@@ -95,6 +96,7 @@ export class MediaSession implements AudioSource, AudioSink {
   readonly #meterIn = new LevelMeter();
   readonly #meterOut = new LevelMeter();
   #gain = 1;
+  #recorder: CallRecorder | undefined;
   #digits = 0;
   #silenceReported = false;
   /** Opus as it was agreed on, and what was made of that. */
@@ -178,6 +180,16 @@ export class MediaSession implements AudioSource, AudioSink {
     return this.#outgoing.press(digit, duration);
   }
 
+  /** Listens from now on to both sides, at the rate of the leg as it is now. Its chunks are for whoever asked. */
+  record(beep: RecordingBeep): CallRecorder {
+    this.#recorder = new CallRecorder(this.sampleRate, beep);
+    return this.#recorder;
+  }
+
+  stopRecording(): void {
+    this.#recorder = undefined;
+  }
+
   /** The far end's next block. */
   pull(block: Int16Array): boolean {
     const audible = this.#playout.pull(block);
@@ -186,11 +198,12 @@ export class MediaSession implements AudioSource, AudioSink {
       this.#meterIn.add(block);
     } else if (this.#detector) block.fill(0);
     this.#detector?.dtmf.process(block);
-    return audible;
+    return this.#recorder?.hearFar(block, this.sampleRate, audible) ?? audible;
   }
 
   /** The next block for the far end; each ptime a packet goes out. */
   push(block: Int16Array): void {
+    this.#recorder?.hearNear(block, this.sampleRate);
     this.#outgoing.push(block);
     this.#meterOut.add(block);
   }

@@ -33,6 +33,7 @@ export function pressKey(now: Milliseconds, key: string, { handset, sounds, medi
     } else if (key === 'mute') muteEar(media, handset.ear, !media.isMuted(handset.ear.role));
     else if (key === 'speaker' || key === 'headset') handset.handsFree(now, key);
     else if (key === 'volume-up' || key === 'volume-down') sounds.turnVolume(key === 'volume-up' ? volumeStep : -volumeStep);
+    else if (key === 'record') sounds.record();
     else if (key === 'flash') handset.hook(now, 'flash');
     else if (key === 'pickup') events.watches.pickUp(now);
     else if (key === 'join') events.watches.join(now);

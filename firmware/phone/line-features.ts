@@ -1,4 +1,5 @@
 import type { Settings } from '#firmware/config/settings.ts';
+import type { RecordWish } from './recording-desk.ts';
 
 /** What a line does with calls that ask to be accepted at once. */
 export interface LineFeatures {
@@ -18,6 +19,7 @@ export interface LineFeatures {
   readonly rejectAnonymous: boolean;
   /** Urgent calls ring although nobody is to disturb. */
   readonly urgentRings: boolean;
+  readonly record: RecordWish;
 }
 
 /** What may be dialled before a number; empty = nothing. */
@@ -37,6 +39,7 @@ export function lineFeaturesOf(settings: Settings, line: string): LineFeatures {
     hideNumber: settings.get('line.*.hideNumber', line),
     rejectAnonymous: settings.get('line.*.rejectAnonymous', line),
     urgentRings: settings.get('line.*.urgentRings', line),
+    record: settings.get('line.*.record', line),
   };
 }
 

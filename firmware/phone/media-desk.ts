@@ -189,12 +189,19 @@ export class MediaDesk {
         this.roles.changed(event.fields);
         this.#deviceState(now, event.fields);
         return;
+      case 'recordingEnded':
+        return;
       default:
         event satisfies never;
     }
   }
 
   // ── RTP sessions ──
+
+  /** Media has its sound. */
+  hasLeg(name: string): boolean {
+    return this.up && this.#legs.get(name)?.state === 'open';
+  }
 
   /** `legOpen` or `legFailed` follows; while media is away, once it has come back. */
   openLeg(name: string, address: string, ice: IceServers | null): void {

@@ -9,6 +9,7 @@ import { parseUri, type SipUri } from '#firmware/sip/message/uri.ts';
 import { type CodecName, codecNames, type OpusWishes } from './codec-choice.ts';
 import { type DialPrefixes, dialPrefixesOf, type LineFeatures, lineFeaturesOf } from './line-features.ts';
 import { type MixingSettings, mixingSettingsOf } from './mixing-settings.ts';
+import { type RecordingSettings, recordingSettingsOf } from './recording-desk.ts';
 
 /** What a sound card may be asked for. */
 const audioRates = [8000, 16_000, 44_100, 48_000] as const;
@@ -21,6 +22,7 @@ export interface PhoneSettings {
   readonly prefixes: DialPrefixes;
   readonly calls: CallSettings;
   readonly mixing: MixingSettings;
+  readonly recording: RecordingSettings;
   readonly sound: SoundSettings;
   readonly board: BoardProfile;
   readonly doors: readonly DoorSettings[];
@@ -203,6 +205,7 @@ export function phoneSettingsOf(settings: Settings, board: BoardProfile, certifi
       doNotDisturbStatus: settings.get('phone.doNotDisturbStatus'),
     },
     mixing: mixingSettingsOf(settings),
+    recording: recordingSettingsOf(settings),
     sound: soundOf(settings, certificate),
     board,
     doors: settings.names('door').map((name) => doorOf(settings, name)),

@@ -218,19 +218,19 @@ export class Phone implements SipCore<PhoneEvent> {
   }
 
   mediaConnected(now: Milliseconds): void {
-    this.act(now, () => this.#media.connected());
+    this.act(now, () => this.sounds.mediaConnected());
   }
 
   mediaLost(now: Milliseconds): void {
-    this.act(now, () => this.#media.lost());
+    this.act(now, () => this.sounds.mediaLost());
   }
 
   mediaReply(now: Milliseconds, id: number, reply: Reply): void {
-    this.act(now, () => this.#media.reply(now, id, reply));
+    this.act(now, () => this.sounds.mediaReply(now, id, reply));
   }
 
   mediaEvent(now: Milliseconds, event: MediaContractEvent): void {
-    this.act(now, () => this.#media.event(now, event));
+    this.act(now, () => this.sounds.mediaEvent(now, event));
   }
 
   // ── commands; each throws UsageError when it cannot be ──
@@ -325,10 +325,12 @@ export class Phone implements SipCore<PhoneEvent> {
       transfers: this.#transfers,
       texts: this.texts,
       events: this.events,
+      sounds: this.sounds,
       missedCalls: this.#missedCalls,
       notices: [
         ...(this.#ports.notices?.() ?? []),
         ...this.#media.notices,
+        ...this.sounds.recordings.notices,
         ...this.#lines.all.flatMap(({ settings }) => securityNotices(settings)),
       ],
       tone: this.#tone,
@@ -436,7 +438,7 @@ export class Phone implements SipCore<PhoneEvent> {
 
   /** Tones, bell, lamps and snapshot follow from the state; only what changed is told. */
   #present(now: Milliseconds): void {
-    const shown = { events: this.events, lines: this.#lines.all, missedCalls: this.#missedCalls, media: this.#media };
+    const shown = { events: this.events, lines: this.#lines.all, missedCalls: this.#missedCalls, media: this.#media, sounds: this.sounds };
     this.#tone = present({ ...this.#heirs, ...shown });
     this.#desk.settle(now, (call) => isWaiting(this.#handset, call));
     if (!this.#alarms.has(this.#statusTimer)) this.#alarms.set(this.#statusTimer, now + statusIntervalMs);

@@ -7,6 +7,7 @@ import type { Handset } from './handset.ts';
 import type { Line } from './line.ts';
 import type { MediaDesk } from './media-desk.ts';
 import { lampsOf, soundsOf } from './ringing.ts';
+import type { SoundDesk } from './sound-desk.ts';
 
 /** The parts that say what is to be heard and seen, and those that make it so. */
 export interface Presented {
@@ -16,20 +17,21 @@ export interface Presented {
   readonly doors: DoorDesk;
   readonly missedCalls: number;
   readonly media: MediaDesk;
+  readonly sounds: SoundDesk;
   readonly board: Board;
 }
 
 const bellDevice = 'ringer';
 
 /** Makes tones, bell and lamps follow from the state; gives what sounds now, the bell before the ear. */
-export function present({ handset, lines, events, doors, missedCalls, media, board }: Presented): ToneName | null {
+export function present({ handset, lines, events, doors, missedCalls, media, sounds, board }: Presented): ToneName | null {
   const messageWaiting = lines.some((line) => line.messageWaiting);
   const { ear, bell } = soundsOf(handset, messageWaiting, events.completion.ready);
   if (handset.state === 'idle') muteEar(media, handset.ear, false);
   for (const role of earRoles) media.toneOn(role, (role === handset.ear.role ? ear : null) ?? doors.toneOn(role));
   media.toneOn(bellDevice, bell ?? doors.toneOn(bellDevice));
   for (const [led, pattern] of events.watches.lamps()) board.showLed(led, pattern);
-  const lit = { missedCalls, muted: media.isMuted(handset.ear.role) };
+  const lit = { missedCalls, muted: media.isMuted(handset.ear.role), recorded: sounds.recordings.active };
   for (const [led, pattern] of Object.entries(lampsOf(handset, lines, lit))) board.showLed(led, pattern);
   return bell ?? ear;
 }

@@ -13,7 +13,7 @@ export interface Sounds {
 }
 
 /** LEDs that mean something to the phone, by the name a board profile gives them. */
-export type LampName = 'call' | 'message' | 'registered' | 'ring' | 'off-hook' | 'hold' | 'mute' | 'speaker' | 'headset';
+export type LampName = 'call' | 'message' | 'registered' | 'ring' | 'off-hook' | 'hold' | 'mute' | 'speaker' | 'headset' | 'record';
 
 /** The sounds that follow from what the person is doing, who calls, and whether somebody who was busy is `free` now. */
 export function soundsOf(handset: Handset, messageWaiting: boolean, free: boolean): Sounds {
@@ -58,7 +58,7 @@ function earOf(handset: Handset, messageWaiting: boolean): ToneName | null {
 export function lampsOf(
   handset: Handset,
   lines: readonly Line[],
-  { missedCalls, muted }: { readonly missedCalls: number; readonly muted: boolean },
+  { missedCalls, muted, recorded }: { readonly missedCalls: number; readonly muted: boolean; readonly recorded: boolean },
 ): Record<LampName, LedPattern> {
   const rings = handset.calls.some(({ state }) => state === 'ringing') || handset.recalling;
   return {
@@ -71,6 +71,7 @@ export function lampsOf(
     mute: muted ? 'on' : 'off',
     speaker: isUsed(handset, 'speaker') ? 'on' : 'off',
     headset: isUsed(handset, 'headset') ? 'on' : 'off',
+    record: recorded ? 'blink' : 'off',
   };
 }
 

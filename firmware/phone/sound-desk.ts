@@ -6,9 +6,10 @@ import type { AlertDesk } from './alert-desk.ts';
 import type { Call } from './call.ts';
 import type { CallDesk } from './call-desk.ts';
 import type { Handset } from './handset.ts';
-import type { MediaDesk, MediaNews } from './media-desk.ts';
-import type { Outbox } from './outbox.ts';
+import type { MediaContractEvent, MediaDesk, MediaNews } from './media-desk.ts';
+import type { Outbox, Reply } from './outbox.ts';
 import type { PhoneSettings } from './phone-settings.ts';
+import { RecordingDesk } from './recording-desk.ts';
 
 export interface SoundDeskPorts {
   readonly desk: CallDesk;
@@ -21,18 +22,22 @@ export interface SoundDeskPorts {
 
 /** What people want of the sound of calls beyond hearing it: far ends together, louder or softer, files played to them. */
 export class SoundDesk {
+  readonly recordings: RecordingDesk;
   readonly #ports: SoundDeskPorts;
   /** What far ends on hold hear, by call. */
   readonly #music = new Map<string, string>();
 
   constructor(ports: SoundDeskPorts) {
     this.#ports = ports;
+    this.recordings = new RecordingDesk({ ...ports, settings: () => ports.settings().recording });
   }
 
   /** A key of the keypad, heard by who presses it. Throws UsageError when there is nothing it could be for. */
   press(now: Milliseconds, digit: Digit): void {
     const { handset, media, settings } = this.#ports;
+    const { focus } = handset;
     handset.digit(now, digit);
+    if (focus?.talking) this.recordings.press(focus, digit);
     const { calls, mixing } = settings();
     if (mixing.keyTones && digit !== 'flash') media.playKey(handset.ear.role, digit, calls.digitMs);
   }
@@ -47,6 +52,12 @@ export class SoundDesk {
     this.#ports.media.setLevel(this.#chosen(id).plan.id, decibels);
   }
 
+  /** Begins or ends the recording of a call; without `on` whichever it is not. Throws UsageError when there is no such call. */
+  record(on?: boolean, id?: string): void {
+    const call = this.#chosen(id);
+    this.recordings.record(call, on ?? !this.recordings.isRecorded(call.plan.id));
+  }
+
   /** Makes the bell louder or softer while nothing but it can sound, else what the person hears; the setting follows. */
   turnVolume(by: number): void {
     const { handset, media, outbox } = this.#ports;
@@ -57,6 +68,28 @@ export class SoundDesk {
     if (volume === before) return;
     media.setVolume(role, volume);
     outbox.setting(`audio.${role}.volume`, String(volume));
+  }
+
+  // ── the link to media ──
+
+  mediaConnected(): void {
+    this.#ports.media.connected();
+    this.recordings.connected();
+  }
+
+  mediaLost(): void {
+    this.#ports.media.lost();
+    this.recordings.lost();
+  }
+
+  mediaReply(now: Milliseconds, id: number, reply: Reply): void {
+    this.#ports.media.reply(now, id, reply);
+    this.recordings.reply(id, reply);
+  }
+
+  mediaEvent(now: Milliseconds, event: MediaContractEvent): void {
+    if (event.name === 'recordingEnded') this.recordings.ended(event.fields);
+    this.#ports.media.event(now, event);
   }
 
   /** What media says: most of it is the calls’; an alert whose file cannot be played has nothing to say. */
@@ -104,6 +137,7 @@ export class SoundDesk {
   settle(): void {
     this.#ports.handset.listen();
     this.#playMusic();
+    this.recordings.settle();
   }
 
   /** The call of that name, else the one that the person talks in. */

@@ -11,6 +11,7 @@ import type { EventDesk } from './event-desk.ts';
 import type { Handset } from './handset.ts';
 import type { Line } from './line.ts';
 import type { MediaDesk } from './media-desk.ts';
+import type { SoundDesk } from './sound-desk.ts';
 import type { TextDesk } from './text-desk.ts';
 import type { TransferDesk } from './transfer-desk.ts';
 
@@ -27,6 +28,7 @@ export interface Observed {
   readonly transfers: TransferDesk;
   readonly texts: TextDesk;
   readonly events: EventDesk;
+  readonly sounds: SoundDesk;
   readonly missedCalls: number;
   readonly notices: readonly string[];
   /** What sounds now, the bell before the ear. */
@@ -51,9 +53,9 @@ export function statusOf(now: Milliseconds, observed: Observed): PhoneStatus {
     alerts: alerts.status(),
     board: state ?? null,
     daemons,
+    sound: { ear: handset.ear.role, roles: [...handset.ear.roles], devices: media.roles.status(media.volumes) },
     tone,
     missedCalls,
-    sound: { ear: handset.ear.role, roles: [...handset.ear.roles], devices: media.roles.status(media.volumes) },
     unreadTexts: texts.unread,
     writing: texts.writing(),
     watched: observed.events.watches.all.map((watched) => watched.status()),
@@ -68,7 +70,7 @@ export function isWaiting(handset: Handset, call: Call): boolean {
   return call.plan.owner.kind === 'handset' && call.knocking && handset.state !== 'idle';
 }
 
-function callStatusOf(now: Milliseconds, call: Call, { media, transfers, handset }: Observed, waiting: boolean): CallStatus {
+function callStatusOf(now: Milliseconds, call: Call, { media, transfers, handset, sounds }: Observed, waiting: boolean): CallStatus {
   const { plan } = call;
   const talkedMs = call.times.talkedMs(now);
   const acceptedInMs = call.times.acceptedInMs;
@@ -84,6 +86,7 @@ function callStatusOf(now: Milliseconds, call: Call, { media, transfers, handset
     heldByRemote: call.heldByRemote,
     conference: handset.conference.includes(call),
     level: media.levelOf(plan.id),
+    recording: sounds.recordings.isRecorded(plan.id),
     encryption: call.encryption,
     way: call.leg.way,
     transfer: transfers.stageOf(call) ?? null,

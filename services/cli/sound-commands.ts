@@ -1,12 +1,14 @@
 import { UsageError } from '#firmware/core/errors.ts';
 import { type Output, silently, withPhone } from './phone-commands.ts';
 import type { Place } from './place.ts';
+import { deleteRecording, listRecordings, record, saveRecording } from './recording-commands.ts';
 
 /** What the commands below are called with. */
 interface Options {
   readonly call?: string | undefined;
   readonly loop?: boolean;
   readonly stop?: boolean;
+  readonly json?: boolean;
 }
 
 /** Makes an action of what a command prints. */
@@ -22,6 +24,7 @@ interface Subcommand {
   option(flags: string, text: string, otherwise?: boolean): this;
   addHelpText(position: 'after', text: string): this;
   action(act: (...args: unknown[]) => Promise<void>): this;
+  command(words: string): Subcommand;
 }
 
 /** Commands of what is mixed into calls. */
@@ -48,6 +51,34 @@ export function addSoundCommands(program: Program, printing: Printing): void {
     .option('--loop', 'again and again, until --stop', false)
     .option('--stop', 'end what plays', false)
     .action(printing((place, options, file) => play(place, options, file)));
+  addRecordingCommands(program, printing);
+}
+
+function addRecordingCommands(program: Program, printing: Printing): void {
+  program
+    .command('record [on|off]')
+    .description('record the call: near end on the left, far end on the right; both hear a beep (recording.beep)')
+    .option('--call <id>', 'which call')
+    .action(printing((place, { call }, word = 'on') => record(place, isOn(word), call)));
+  const recordings = program.command('recordings').description('what was recorded');
+  recordings
+    .command('list')
+    .description('oldest first')
+    .option('--json', 'for programs', false)
+    .action(printing((place, { json = false }) => listRecordings(place, { json })));
+  recordings
+    .command('save <name> [file]')
+    .description('write a recording to a file')
+    .action(printing((place, _options, name = '', file) => saveRecording(place, name, file)));
+  recordings
+    .command('delete <name>')
+    .description('for good')
+    .action(printing((place, _options, name = '') => deleteRecording(place, name)));
+}
+
+function isOn(word: string): boolean {
+  if (word === 'on' || word === 'off') return word === 'on';
+  throw new UsageError('usage', `${word} is neither on nor off`);
 }
 
 function play(place: Place, { call, loop, stop }: Options, file: string | undefined): Promise<Output> {

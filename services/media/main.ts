@@ -1,4 +1,4 @@
-import { extname } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mediaContract } from '#firmware/contract/media.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
@@ -11,13 +11,14 @@ import { type ServedContract, serveContract } from '#firmware/platform/unix-sock
 import { DeviceSet } from './device-set.ts';
 import { EngineDriver } from './engine-driver.ts';
 import { MediaService } from './media-service.ts';
+import { Recordings } from './recordings.ts';
 
 /** As systemd's unit has it: packets leave on time while other daemons are busy. */
 const niceness = -10;
 
 /** Sound devices, RTP and tones. Shares its event loop with nothing: the next packet is never more than 20 ms away. */
 await runDaemon('media', async (daemon) => {
-  const { runtimeDirectory, clock, entropy, logger } = daemon;
+  const { runtimeDirectory, stateDirectory, clock, entropy, logger } = daemon;
   // Before any sound card's process is started, which has to be as quick.
   const priority = hurry(niceness);
   if (!priority.granted) logger.info('priority-not-granted', { niceness: priority.niceness, wanted: niceness });
@@ -51,7 +52,17 @@ await runDaemon('media', async (daemon) => {
   });
   devices.start();
   daemon.onStop('sound devices', () => devices.stop());
-  const service = new MediaService({ engine, driver, devices, priority, clock, logger });
+  const recordings = new Recordings({
+    directory: join(stateDirectory, 'recordings'),
+    clock,
+    logger,
+    onEnded: (session, name, reason, detail) => {
+      engine.sessions.get(session)?.stopRecording();
+      served?.emit('recordingEnded', { session, name, reason, ...(detail !== undefined && { detail: detail.slice(0, 512) }) });
+    },
+  });
+  await recordings.recover();
+  const service = new MediaService({ engine, driver, devices, recordings, priority, clock, logger });
   daemon.onStop('sessions', () => service.stop());
   const socketPath = socketPathOf(runtimeDirectory, 'media');
   served = await serveContract(socketPath, mediaContract, service.commands, {

@@ -14,6 +14,7 @@ import type { Caller, Implementation } from '#firmware/platform/unix-socket.ts';
 import type { DeviceSet } from './device-set.ts';
 import type { EngineDriver } from './engine-driver.ts';
 import { loadOpus } from './opus-codec.ts';
+import type { Recordings } from './recordings.ts';
 import { loadSpeex } from './speex-enhancer.ts';
 
 type Contract = typeof mediaContract;
@@ -23,6 +24,7 @@ export interface MediaParts {
   readonly engine: MediaEngine;
   readonly driver: EngineDriver;
   readonly devices: DeviceSet;
+  readonly recordings: Recordings;
   /** Shown, for whoever wonders why sound comes late. */
   readonly priority: Priority;
   readonly clock: Clock;
@@ -48,8 +50,9 @@ export class MediaService {
 
   constructor(parts: MediaParts) {
     this.#parts = parts;
-    const { engine, driver, devices } = parts;
+    const { engine, driver, devices, recordings } = parts;
     this.commands = {
+      ...recordingCommandsOf(recordings),
       configure: (args) => this.#configure(args),
       openSession: ({ session, address, rtpPort, ice }) => {
         devices.wake();
@@ -76,6 +79,14 @@ export class MediaService {
       },
       stopTone: ({ target }) => {
         engine.stopTone(target);
+        return {};
+      },
+      startRecording: async ({ session, label, beep }) => {
+        return { name: await recordings.start(session, label, () => engine.session(session).record(beep)) };
+      },
+      stopRecording: async ({ session }) => {
+        engine.sessions.get(session)?.stopRecording();
+        await recordings.stop(session);
         return {};
       },
       startPlayback: (args) => this.#startPlayback(args),
@@ -135,12 +146,14 @@ export class MediaService {
   async stop(): Promise<void> {
     clearTimeout(this.#grace);
     await this.#parts.driver.closeAllSessions();
+    await this.#parts.recordings.stopAll();
   }
 
   async #endGrace(): Promise<void> {
     const { driver, engine, logger } = this.#parts;
     logger.warn('media-sessions-abandoned', { sessions: engine.sessions.size });
     await driver.closeAllSessions();
+    await this.#parts.recordings.stopAll();
   }
 
   async #configure({
@@ -198,6 +211,8 @@ export class MediaService {
 
   async #closeSession(name: string) {
     const closed = await this.#parts.driver.closeSession(name);
+    // Whoever hangs up does not wait for the disk.
+    void this.#parts.recordings.stop(name);
     return { statistics: closed ? { session: name, ...closed.statistics } : null, quality: closed?.quality ?? null };
   }
 
@@ -207,6 +222,25 @@ export class MediaService {
     this.#parts.engine.startPlayback(playback, target, reader, repeat, gapMs);
     return {};
   }
+}
+
+/** What has to do with files alone. */
+function recordingCommandsOf(recordings: Recordings) {
+  return {
+    configureRecordings: (limits) => {
+      recordings.configure(limits);
+      return {};
+    },
+    recordings: () => ({ recordings: recordings.list() }),
+    readRecording: async ({ name, offset }) => {
+      const { bytes, total } = await recordings.read(name, offset);
+      return { bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64'), total };
+    },
+    deleteRecording: async ({ name }) => {
+      await recordings.remove(name);
+      return {};
+    },
+  } satisfies Partial<Implementation<Contract>>;
 }
 
 function needsLibrary(device: AudioDevice): boolean {

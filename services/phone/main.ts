@@ -107,6 +107,11 @@ await runDaemon('phone', async (daemon) => {
     drive,
     actuate: (actuation) => leaves.hal.pass('actuate', actuation),
     examineSound: (file) => leaves.media.pass('examineSound', { file }),
+    recordings: {
+      recordings: () => leaves.media.pass('recordings', {}),
+      readRecording: (portion) => leaves.media.pass('readRecording', portion),
+      deleteRecording: (recording) => leaves.media.pass('deleteRecording', recording),
+    },
     learn: (wish) => leaves.hal.pass('learn', wish),
     keepBoard: (wish) =>
       keepBoard(stateDirectory, { board: settings.phoneSettings.board, change: (request) => settings.change(request) }, wish),

@@ -17,6 +17,8 @@ export interface PhoneCommandsPorts {
   actuate(actuation: Actuation): Promise<unknown>;
   /** How long a WAV file is; rejects with UsageError when it cannot be played. */
   examineSound(file: string): Promise<{ seconds: number }>;
+  /** Recordings are media's: what is asked of them is passed on. */
+  recordings: Pick<Implementation<typeof phoneContract>, 'recordings' | 'readRecording' | 'deleteRecording'>;
   /** A lesson at the board. */
   learn(wish: LearnArguments): Promise<LessonState>;
   keepBoard(wish: { readonly profile: BoardProfile; readonly keepOutputs: boolean }): Promise<{ path: string }>;
@@ -47,6 +49,8 @@ export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof 
       return examined;
     },
     stopPlaying: ({ call }) => drive((phone, now) => phone.act(now, ({ sounds }) => sounds.stopPlaying(call))) ?? nothing,
+    record: ({ on, call }) => drive((phone, now) => phone.act(now, ({ sounds }) => sounds.record(on, call))) ?? nothing,
+    ...ports.recordings,
     setDoNotDisturb: ({ on, line }) => drive((phone, now) => phone.setDoNotDisturb(now, on, line)) ?? nothing,
     message: (wish) => ({ message: drive((phone, now) => phone.act(now, ({ texts }) => texts.send(now, wish))) }),
     composing: ({ active, ...wish }) => drive((phone, now) => phone.act(now, ({ texts }) => texts.composing(now, wish, active))) ?? nothing,

@@ -10,6 +10,7 @@ import { messageOf, UsageError } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
 import { Access, accessCookie, bearerOf, type RequestFacts, TryLimit, tooManyTries } from './access.ts';
 import { Feed } from './feed.ts';
+import { addRecordings } from './recording-download.ts';
 
 /** What the web service asks of the phone; throws UsageError for refusals, anything else when the phone does not answer. */
 export interface PhoneCommands {
@@ -37,7 +38,7 @@ export interface HttpServer {
 }
 
 /** Commands a page may read with GET and give with POST. Secrets stay masked: `reveal` is not to be had from here. */
-const readable = new Set(['status', 'callLog', 'doorLog', 'texts', 'listSettings', 'board']);
+const readable = new Set(['status', 'callLog', 'doorLog', 'texts', 'recordings', 'listSettings', 'board']);
 const writable = new Set([
   ...[
     'call',
@@ -51,6 +52,8 @@ const writable = new Set([
     'setLevel',
     'play',
     'stopPlaying',
+    'record',
+    'deleteRecording',
     'redial',
     'setDoNotDisturb',
     'actuate',
@@ -98,6 +101,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   addCommands(app, options.phone);
   addAlerts(app, options);
   addWiring(app, options.phone);
+  addRecordings(app, options.phone);
   app.get('/api/feed', { websocket: true }, (socket) => feed.add(socket));
 
   const stopBeat = feed.startBeat();

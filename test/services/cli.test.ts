@@ -8,7 +8,7 @@ import t from 'tap';
 import { listenOn, maximumSocketPath } from '#firmware/platform/socket-path.ts';
 import { findPlace, makePlace } from '#services/cli/place.ts';
 import { bundle } from '../support/bundle.ts';
-import { FakePhone } from './fake-phone.ts';
+import { FakePhone, sampleRecording, sampleSound } from './fake-phone.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'hs-cli-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
@@ -162,6 +162,9 @@ t.test('with a daemon', async (t) => {
       ['conference', ['conference {}']],
       ['play hello.wav', ['play {"file":"hello.wav","repeat":1}']],
       ['play --stop', ['stopPlaying {}']],
+      ['record', ['record {"on":true}']],
+      ['record off --call c2', ['record {"on":false,"call":"c2"}']],
+      [`recordings delete ${sampleRecording}`, [`deleteRecording {"name":"${sampleRecording}"}`]],
       ['conference --call c2', ['conference {"call":"c2"}']],
       ['level --call c2 -- -6', ['setLevel {"call":"c2","decibels":-6}']],
       ['resume --call c2', ['resume {"call":"c2"}']],
@@ -181,6 +184,31 @@ t.test('with a daemon', async (t) => {
       const { code, err } = await cli(words);
       t.same([code, err], [0, ''], words);
       t.same(phone.commands, expected, words);
+    }
+  });
+
+  t.test('recordings are listed, and saved portion by portion where nothing is yet', async (t) => {
+    t.equal((await cli('recordings list')).out, `${sampleRecording}  1:00  1.8 MB\n`);
+    const file = join(directory, 'saved.wav');
+    t.match(await cli(`recordings save ${sampleRecording} ${file}`), { code: 0, out: `${file}: 14 bytes\n` });
+    t.equal(readFileSync(file, 'utf8'), sampleSound);
+    t.equal(statSync(file).mode & 0o777, 0o600);
+    t.match(await cli(`recordings save ${sampleRecording} ${file}`), { code: 1, err: /EEXIST/ });
+    t.match(await cli(`recordings save none.wav ${file}-2`), { code: 1, err: 'hookswitch: there is no recording none.wav\n' });
+    t.match(await cli(`recordings delete ../../etc/passwd`), { code: 1 });
+    t.match(await cli('record perhaps'), { code: 2, err: /neither on nor off/ });
+  });
+
+  t.test('the messages of a call are a ladder; another is chosen by number or words', async (t) => {
+    const ladder = await cli('ladder');
+    t.match(ladder.out, /^INVITE bob@b\.example\nCall-ID a84b4c76@b, from /);
+    t.match(ladder.out, /^\+0\.000 s {2}phone ─+ INVITE ─+► udp:192\.0\.2\.1:5060 {2}1 INVITE, 245 octets$/m);
+    t.match(ladder.out, /^\+0\.040 s {2}phone ◄─+ 486 Busy Here ─+ udp:192\.0\.2\.1:5060 {2}1 INVITE$/m);
+    t.match((await cli('ladder --list')).out, /^1 .* INVITE {2}bob@b\.example {2}486 Busy Here {2}a84b4c76@b\n$/);
+    for (const which of ['1', 'bob@', 'a84b']) t.equal((await cli(`ladder ${which}`)).out, ladder.out, which);
+    t.match(JSON.parse((await cli('ladder --json')).out), { callId: 'a84b4c76@b', messages: { length: 2 } });
+    for (const which of ['2', 'carol']) {
+      t.match(await cli(`ladder ${which}`), { code: 1, err: `no messages are kept of ${which}; hookswitch ladder --list shows what is\n` });
     }
   });
 

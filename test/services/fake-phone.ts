@@ -46,6 +46,14 @@ export class FakePhone {
       setLevel: noted('setLevel'),
       play: (args) => ({ ...noted('play')(args), seconds: 2.5 }),
       stopPlaying: noted('stopPlaying'),
+      record: noted('record'),
+      recordings: () => ({ recordings: [{ name: sampleRecording, bytes: 1_920_044, seconds: 60, at: 0, session: null }] }),
+      readRecording: ({ name, offset }) => {
+        if (name !== sampleRecording) throw new UsageError('unknown-recording', `there is no recording ${name}`);
+        const bytes = Buffer.from(sampleSound).subarray(offset, offset + 3);
+        return { bytes: bytes.toString('base64'), total: sampleSound.length };
+      },
+      deleteRecording: noted('deleteRecording'),
       message: () => ({ message: 'm1' }),
       texts: () => ({ texts: [] }),
       composing: noted('composing'),
@@ -81,6 +89,9 @@ export class FakePhone {
     };
   }
 }
+
+export const sampleRecording = '20261120-224501-bob.wav';
+export const sampleSound = 'RIFF and so on';
 
 const sampleLogEntry = {
   id: 1,
@@ -124,6 +135,7 @@ export const sampleStatus: PhoneStatus = {
       heldByRemote: false,
       conference: false,
       level: 0,
+      recording: false,
       encryption: null,
       way: null,
       transfer: null,

@@ -100,6 +100,32 @@ t.test('pages, reading and commands', async (t) => {
   t.same(phone.asked.at(-1), { name: 'listSettings', args: { prefix: 'line.' } }, 'secrets cannot be revealed from here');
 });
 
+t.test('a recording is downloaded portion by portion; what is none is refused before anything is sent', async (t) => {
+  const sound = Buffer.from(Array.from({ length: 1000 }, (_, index) => index & 0xff));
+  const phone = scriptedPhone((name, args) => {
+    const { name: recording, offset } = args as { name: string; offset: number };
+    if (name !== 'readRecording' || recording !== 'a.wav') throw new UsageError('unknown-recording', 'there is no such recording');
+    return { bytes: sound.subarray(offset, offset + 300).toString('base64'), total: sound.length };
+  });
+  const { origin } = await serve(t, phone, token);
+  const authorization = `Bearer ${token}`;
+  t.equal((await fetch(`${origin}/api/recordings/a.wav`)).status, 401);
+  const response = await fetch(`${origin}/api/recordings/a.wav`, { headers: { authorization } });
+  t.match(Object.fromEntries(response.headers), {
+    'content-type': 'audio/wav',
+    'content-length': '1000',
+    'content-disposition': 'attachment; filename="a.wav"',
+  });
+  t.ok(Buffer.from(await response.arrayBuffer()).equals(sound));
+  t.strictSame(
+    phone.asked.map(({ args }) => (args as { offset: number }).offset),
+    [0, 300, 600, 900],
+  );
+  for (const wrong of ['b.wav', '..%2F..%2Fphone.db']) {
+    t.equal((await fetch(`${origin}/api/recordings/${wrong}`, { headers: { authorization } })).status, 404, wrong);
+  }
+});
+
 t.test('bad requests get their 4xx and a reason, never reach the phone', async (t) => {
   const phone = scriptedPhone(() => ({}));
   const { origin } = await serve(t, phone);

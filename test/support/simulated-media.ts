@@ -44,6 +44,7 @@ export class SimulatedMedia {
   readonly #protections = new Map<string, LegProtection>();
   #nextPort: number;
   #lastPort = 0;
+  #recordings = 0;
   #frameAt: number | undefined;
   #frames = 0;
   readonly devices = new Map<string, SimulatedDevice>();
@@ -54,6 +55,10 @@ export class SimulatedMedia {
   /** Files that play now, by session. */
   readonly playing = new Map<string, string>();
   readonly muted = new Set<string>();
+  /** Recordings under way, by session. */
+  readonly recording = new Map<string, string>();
+  /** Answers `startRecording` with this while it is set. */
+  recordingObstacle: string | undefined;
   /** Every command that came. */
   readonly commands: MediaCommand[] = [];
   /** Answers `openSession` with an error while true. */
@@ -92,6 +97,7 @@ export class SimulatedMedia {
     this.devices.clear();
     this.tones.clear();
     this.playing.clear();
+    this.recording.clear();
     this.#engine = this.#newEngine();
     this.#frameAt = undefined;
     this.up = false;
@@ -172,6 +178,18 @@ export class SimulatedMedia {
         return {};
       case 'examineSound':
         return { seconds: 1 };
+      case 'configureRecordings':
+        return {};
+      case 'startRecording':
+        return { name: this.#record(command.args) };
+      case 'stopRecording':
+        this.recording.delete(command.args.session);
+        return {};
+      case 'recordings':
+        return { recordings: [...this.recording].map(([session, name]) => ({ name, bytes: 44, seconds: 0, at: 0, session })) };
+      case 'readRecording':
+      case 'deleteRecording':
+        throw new Error('there is no recording');
       case 'stopPlayback':
         this.playing.clear();
         return {};
@@ -227,6 +245,14 @@ export class SimulatedMedia {
     return { rtpPort: port, rtcpPort: this.#lastPort + 1, ice: null };
   }
 
+  #record({ session, label }: Extract<MediaCommand, { name: 'startRecording' }>['args']): string {
+    this.#engine.session(session);
+    if (this.recordingObstacle !== undefined) throw new Error(this.recordingObstacle);
+    const name = this.recording.get(session) ?? `${label}-${++this.#recordings}.wav`;
+    this.recording.set(session, name);
+    return name;
+  }
+
   #protect(session: string, { security, remote, symmetric }: SessionParameters): void {
     const nothing = { send: () => undefined, certificate: () => undefined, report: () => undefined };
     const protection = this.#protections.get(session) ?? new LegProtection(this.#engine.session(session), nothing);
@@ -242,7 +268,7 @@ export class SimulatedMedia {
     for (const packet of session.drain()) this.#send(now, port, packet);
     this.#ports.delete(name);
     this.#unplug(port);
-    for (const map of [this.tones, this.playing]) map.delete(name);
+    for (const map of [this.tones, this.playing, this.recording]) map.delete(name);
     if (this.#ports.size === 0) this.#frameAt = undefined;
     return { statistics: { session: name, ...session.statistics() }, quality: session.quality() ?? null };
   }

@@ -111,6 +111,11 @@ function CallLine({ call }: { call: CallStatus }) {
           🔒 {call.encryption}
         </span>
       )}
+      {call.recording && (
+        <span class="recorded" data-recording>
+          ● recorded
+        </span>
+      )}
       <Quality call={call} />
       {call.conference && (
         <button
@@ -153,6 +158,14 @@ function SoftKeys({ status }: { status: PhoneStatus }) {
       </button>
       <button type="button" disabled={!canUnite(status)} onClick={() => void ask('conference', {})}>
         Conference
+      </button>
+      <button
+        type="button"
+        disabled={!active && !held}
+        aria-pressed={(active ?? held)?.recording === true}
+        onClick={() => void ask('record', { on: !(active ?? held)?.recording, call: (active ?? held)?.call })}
+      >
+        Record
       </button>
       <button type="button" onClick={() => void ask('redial', {})}>
         Redial

@@ -4,6 +4,7 @@ import { Conversations } from './conversations.tsx';
 import { Desk } from './desk.tsx';
 import { feedState, logIn, phone, recentCalls, refusal } from './feed.ts';
 import { Quality } from './quality.tsx';
+import { Recordings } from './recordings.tsx';
 import { Surroundings } from './surroundings.tsx';
 import { outcomeTexts, registrationTexts, timeText } from './texts.ts';
 import { Watched } from './watched.tsx';
@@ -36,6 +37,7 @@ export function Page() {
             <Conversations status={status} />
             <Surroundings status={status} />
             <RecentCalls />
+            <Recordings status={status} />
           </aside>
         </div>
       ) : (
