@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { defineContract } from './contract.ts';
 import { actuationSchema, boardProfileSchema, boardStateSchema, learnArgumentsSchema, lessonSchema } from './hal.ts';
+import { ladderSchema } from './ladder.ts';
 import { digitSchema, levelSchema, recordingCommands, sessionStatisticsSchema } from './media.ts';
 
 /** web, cli, bridge → phone: everything a person or a program may see of the device or ask of it. */
@@ -280,6 +281,8 @@ export const phoneContract = defineContract({
       result: v.object({ entries: v.array(doorLogEntrySchema) }),
     },
     clearMissed: { args: nothing, result: nothing },
+    /** The last SIP messages by Call-ID, the newest first. */
+    ladders: { args: nothing, result: v.object({ ladders: v.array(ladderSchema) }) },
     /** Sends a text message; what becomes of it is shown by `texts`. */
     message: {
       args: v.object({ target: dialStringSchema, text: v.pipe(v.string(), v.minLength(1), v.maxLength(1300)), line: v.optional(word) }),

@@ -1,3 +1,4 @@
+import type { Ladder } from '#firmware/contract/ladder.ts';
 import type { Digit } from '#firmware/contract/media.ts';
 import type { PhoneStatus } from '#firmware/contract/phone.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
@@ -20,6 +21,7 @@ import type { EarRole, HandsFreeRole } from './ear.ts';
 import { EventDesk } from './event-desk.ts';
 import { Handset } from './handset.ts';
 import { type KeyPorts, pressKey } from './key-press.ts';
+import { laddersOf } from './ladders.ts';
 import { LineDesk } from './line-desk.ts';
 import type { Alarm } from './machine.ts';
 import { type MediaContractEvent, MediaDesk } from './media-desk.ts';
@@ -336,6 +338,10 @@ export class Phone implements SipCore<PhoneEvent> {
       tone: this.#tone,
       counters: this.#counters,
     });
+  }
+
+  ladders(now: Milliseconds): Ladder[] {
+    return laddersOf(this.#userAgent, this.#outbox, now);
   }
 
   describe(now: Milliseconds): object {

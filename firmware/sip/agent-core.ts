@@ -8,6 +8,7 @@ import type { DialogNames } from './event/dialog-document.ts';
 import { hostOf, type Identity } from './identity.ts';
 import { buildCancel, buildResponse, type ResponseParts, statelessTag, withTopVia } from './message/build.ts';
 import type { Message, Request, Response } from './message/message.ts';
+import { MessageLog } from './message-log.ts';
 import type { Uri } from './message/uri.ts';
 import { newBranch, Via } from './message/via.ts';
 import type { Wake } from './state-machine.ts';
@@ -114,6 +115,7 @@ export class AgentCore {
   readonly servers: ServerSearch;
   readonly streams: StreamSwitch;
   readonly stun = new StunAnswers();
+  readonly messageLog = new MessageLog();
   readonly #transport: TransportLayer;
   readonly #transactions: TransactionLayer;
   readonly #users = new Map<ClientTransaction, TransactionUser>();
@@ -345,11 +347,14 @@ export class AgentCore {
   }
 
   #trace(direction: 'sent' | 'received', message: Message | undefined, transport: string, host: string, port: number): void {
-    if (!this.settings.trace || !message) return;
+    if (!message) return;
+    const peer = `${transport}:${hostOf(host)}:${port}`;
+    this.messageLog.add(this.#lastInput, direction, message, peer);
+    if (!this.settings.trace) return;
     const start = message.kind === 'request' ? message.method : `${message.statusCode} ${message.reasonPhrase}`;
     const { number, method } = message.cSeq;
     const summary = `${start} · ${number} ${method} · ${message.callId} · ${message.body.length} bytes`;
-    this.emit({ type: 'message', direction, peer: `${transport}:${hostOf(host)}:${port}`, summary });
+    this.emit({ type: 'message', direction, peer, summary });
   }
 }
 

@@ -173,5 +173,5 @@ export type UserAgentEvent =
       readonly newMessages: number;
       readonly oldMessages: number;
     }
-  /** One message on the wire as a line for a ladder, without secrets; only with the setting `trace`. */
+  /** One message on the wire as a line of the log, without secrets; only with the setting `trace`. */
   | { readonly type: 'message'; readonly direction: 'sent' | 'received'; readonly peer: string; readonly summary: string };

@@ -14,6 +14,7 @@ import { SessionTerms } from './dialog/session-terms.ts';
 import { destinationOf, Identity, securedFor } from './identity.ts';
 import { sendComposing, sendText } from './instant-message.ts';
 import type { Uri } from './message/uri.ts';
+import type { LoggedDialog } from './message-log.ts';
 import { type RejectOptions, refusalParts } from './refusal.ts';
 import { Subscriptions } from './subscriptions.ts';
 import type { TransactionOutput } from './transaction/transaction-layer.ts';
@@ -132,6 +133,11 @@ export class UserAgent implements SipCore<UserAgentEvent> {
       else call.end(now);
     }
     for (const id of [...this.#services.keys()]) this.removeAccount(now, id);
+  }
+
+  /** What went to and fro last, by Call-ID. */
+  get messageLog(): readonly LoggedDialog[] {
+    return this.#core.messageLog.dialogs;
   }
 
   /** True when no call is left and nothing waits for an answer of the network. */

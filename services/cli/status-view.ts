@@ -143,7 +143,7 @@ function length(seconds: number): string {
 }
 
 /** Local time, to the second. */
-function when(wallTime: number): string {
+export function when(wallTime: number): string {
   const date = new Date(wallTime);
   const local = new Date(wallTime - date.getTimezoneOffset() * 60_000);
   return local.toISOString().slice(0, 19).replace('T', ' ');

@@ -62,6 +62,7 @@ export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof 
     },
     texts: () => ({ texts: [...drive((phone) => phone.texts.all)] }),
     markTextsRead: () => drive((phone, now) => phone.act(now, ({ texts }) => texts.markRead())) ?? nothing,
+    ladders: () => ({ ladders: drive((phone, now) => phone.ladders(now)) }),
     clearMissed: () => drive((phone, now) => phone.clearMissed(now)) ?? nothing,
     alert: ({ alert, token }) => ({ state: drive((phone, now) => phone.alert(now, alert, token)) }),
     actuate: async (actuation) => {

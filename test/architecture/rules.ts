@@ -43,7 +43,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'firmware/phone': ['firmware/core', 'firmware/sip', 'firmware/sdp', 'firmware/config', 'firmware/contract'],
   'firmware/platform': ['firmware/core', 'firmware/sip', 'firmware/ipc', 'firmware/contract', 'node:', 'npm'],
   hal: ['firmware/core', 'firmware/contract', 'firmware/audio', 'firmware/platform/native-library.ts', 'node:', 'npm'],
-  'services/web/ui': ['firmware/core', 'firmware/config', 'firmware/contract', 'valibot', 'preact', '@preact/signals'],
+  'services/web/ui': ['firmware/core', 'firmware/config', 'firmware/contract', 'valibot', 'preact', '@preact/signals', 'uplot'],
   services: ['firmware', 'hal', 'package.json', 'node:', 'npm'],
   scripts: ['firmware', 'hal', 'services', 'test', 'node:', 'npm'],
   test: ['firmware', 'hal', 'services', 'scripts', 'node:', 'npm'],

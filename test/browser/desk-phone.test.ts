@@ -95,6 +95,16 @@ t.test('a watched line has its lamp; a message is sent, delivered, and the answe
   t.pass('free, in a call, free');
 });
 
+t.test('the messages of the last call as a ladder', async (t) => {
+  await page.getByRole('link', { name: 'Messages on the wire' }).click();
+  await page.locator('.ladder-list button[aria-pressed=true]', { hasText: 'INVITE 600@' }).waitFor();
+  const shown = await page.locator('.ladder g > text:not(.at)').allTextContents();
+  t.same(shown.slice(0, 1), ['INVITE']);
+  t.match(shown.join(' '), /200 OK ACK( |$).*BYE 200 OK/);
+  await page.getByText('back to the telephone').click();
+  await page.locator('.desk').waitFor();
+});
+
 t.test('do not disturb, and an input of the board', async (t) => {
   await page.getByRole('button', { name: 'DND' }).click();
   await page.locator('.badge', { hasText: 'do not disturb' }).waitFor();

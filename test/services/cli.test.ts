@@ -199,6 +199,19 @@ t.test('with a daemon', async (t) => {
     t.match(await cli('record perhaps'), { code: 2, err: /neither on nor off/ });
   });
 
+  t.test('the messages of a call are a ladder; another is chosen by number or words', async (t) => {
+    const ladder = await cli('ladder');
+    t.match(ladder.out, /^INVITE bob@b\.example\nCall-ID a84b4c76@b, from /);
+    t.match(ladder.out, /^\+0\.000 s {2}phone ─+ INVITE ─+► udp:192\.0\.2\.1:5060 {2}1 INVITE, 245 octets$/m);
+    t.match(ladder.out, /^\+0\.040 s {2}phone ◄─+ 486 Busy Here ─+ udp:192\.0\.2\.1:5060 {2}1 INVITE$/m);
+    t.match((await cli('ladder --list')).out, /^1 .* INVITE {2}bob@b\.example {2}486 Busy Here {2}a84b4c76@b\n$/);
+    for (const which of ['1', 'bob@', 'a84b']) t.equal((await cli(`ladder ${which}`)).out, ladder.out, which);
+    t.match(JSON.parse((await cli('ladder --json')).out), { callId: 'a84b4c76@b', messages: { length: 2 } });
+    for (const which of ['2', 'carol']) {
+      t.match(await cli(`ladder ${which}`), { code: 1, err: `no messages are kept of ${which}; hookswitch ladder --list shows what is\n` });
+    }
+  });
+
   t.test('what the phone refuses, and what breaks the contract, is one line and exit 1', async (t) => {
     const [refused, invalid] = await Promise.all([cli('call nobody'), cli('input Bell! on')]);
     t.same([refused.code, refused.err], [1, 'hookswitch: there is no line to call from\n']);

@@ -1,9 +1,37 @@
+import type { Ladder } from '#firmware/contract/ladder.ts';
 import { type PhoneStatus, phoneContract } from '#firmware/contract/phone.ts';
 import { UsageError } from '#firmware/core/errors.ts';
 import { silentLogger } from '#firmware/core/logger.ts';
 import { socketPathOf } from '#firmware/platform/daemon.ts';
 import { nodeClock } from '#firmware/platform/node-clock.ts';
 import { type Implementation, type ServedContract, serveContract } from '#firmware/platform/unix-socket.ts';
+
+const sampleLadder: Ladder = {
+  callId: 'a84b4c76@b',
+  method: 'INVITE',
+  target: 'bob@b.example',
+  leftOut: 0,
+  messages: [
+    {
+      at: 1_700_000_000_000,
+      direction: 'sent',
+      peer: 'udp:192.0.2.1:5060',
+      start: 'INVITE',
+      isResponse: false,
+      cSeq: '1 INVITE',
+      octets: 245,
+    },
+    {
+      at: 1_700_000_000_040,
+      direction: 'received',
+      peer: 'udp:192.0.2.1:5060',
+      start: '486 Busy Here',
+      isResponse: true,
+      cSeq: '1 INVITE',
+      octets: 0,
+    },
+  ],
+};
 
 /** A phone daemon that remembers what it was asked, for the tests of the command line. */
 export class FakePhone {
@@ -73,6 +101,7 @@ export class FakePhone {
       learn: unused,
       board: unused,
       keepBoard: unused,
+      ladders: () => ({ ladders: [sampleLadder] }),
       alert: (args) => {
         noted('alert')(args);
         return { state: 'calling' };

@@ -3,6 +3,7 @@ import type { PhoneStatus } from '#firmware/contract/phone.ts';
 import { Conversations } from './conversations.tsx';
 import { Desk } from './desk.tsx';
 import { feedState, logIn, phone, recentCalls, refusal } from './feed.ts';
+import { atLadder, Ladders } from './ladder.tsx';
 import { Quality } from './quality.tsx';
 import { Recordings } from './recordings.tsx';
 import { Surroundings } from './surroundings.tsx';
@@ -27,6 +28,8 @@ export function Page() {
       )}
       {status && atWorkbench.value ? (
         <Workbench profile={status.board?.profile ?? null} />
+      ) : status && atLadder.value ? (
+        <Ladders />
       ) : status ? (
         <div class="columns">
           <Desk status={status} />
@@ -115,6 +118,9 @@ function RecentCalls() {
           </li>
         ))}
       </ul>
+      <p>
+        <a href="#ladder">Messages on the wire</a>
+      </p>
     </section>
   );
 }
