@@ -37,6 +37,9 @@ export interface Restored {
 /** The statements that take a database from version `n - 1` to `n`; migration 1 stands first. Never changed once released. */
 export type Migrations = readonly (readonly string[])[];
 
+/** Of the library that opens databases here. */
+export const sqliteVersion: string = sqlite3.VERSION;
+
 /** Calls that may wait at once; more than that means that the disk no longer keeps up. */
 const maximumWaiting = 2000;
 const busyTimeoutMs = 5000;

@@ -1,5 +1,9 @@
 import type { PhoneStatus } from '#firmware/contract/phone.ts';
 import { protectedNotice } from '#firmware/platform/lasting-state.ts';
+import { type Finding, hint, trouble } from './finding.ts';
+import { clockFindings, keepingFindings, machineFindings } from './machine-findings.ts';
+import type { MachineState } from './machine-state.ts';
+import type { StunProbe } from './stun-probe.ts';
 
 /** What was found about one daemon. */
 export interface DaemonState {
@@ -51,21 +55,12 @@ export interface Examination {
   /** Ports we need while nothing of ours is there to hold them. */
   readonly takenPorts: readonly { readonly port: number; readonly protocol: 'udp' | 'tcp'; readonly use: string }[];
   readonly registrars: readonly RegistrarProbe[];
+  readonly stunServers: readonly StunProbe[];
+  readonly machine: MachineState;
   /** Databases that were found damaged and put aside. */
   readonly damaged: readonly string[];
 }
 
-/** One thing that is wrong, or worth knowing when `trouble` is false. */
-export interface Finding {
-  /** For programs, such as `daemon-down`. */
-  readonly kind: string;
-  readonly trouble: boolean;
-  readonly what: string;
-  readonly mend: string;
-}
-
-/** No hookswitch is older: an earlier date is that of a clock nobody has set. */
-const earliestTime = Date.UTC(2026, 0, 1);
 const megabyte = 1_000_000;
 /** Calls go on with a full disk, but settings and logs are lost. */
 const troubleBytes = 20 * megabyte;
@@ -75,7 +70,10 @@ const noSuchGroup = 216;
 /** What is wrong and how to mend it, the causes before what follows from them. */
 export function diagnose(examined: Examination): Finding[] {
   return [
-    ...clockFindings(examined),
+    ...clockFindings(examined.wallTime, examined.machine),
+    ...machineFindings(examined.machine),
+    // A directory that somebody chose in memory is his choice.
+    ...(examined.installed ? keepingFindings(examined.disk.path, examined.machine) : []),
     ...diskFindings(examined),
     ...groupFindings(examined),
     ...portFindings(examined),
@@ -84,28 +82,13 @@ export function diagnose(examined: Examination): Finding[] {
     ...boardFindings(examined),
     ...soundFindings(examined),
     ...lineFindings(examined),
+    ...stunFindings(examined),
   ];
 }
 
 export function findingLines(findings: readonly Finding[]): string[] {
   if (findings.length === 0) return ['nothing is wrong'];
   return findings.flatMap(({ trouble, what, mend }) => [`${trouble ? 'wrong' : 'note '}  ${what}`, `       ${mend}`]);
-}
-
-function trouble(kind: string, what: string, mend: string): Finding {
-  return { kind, trouble: true, what, mend };
-}
-
-function hint(kind: string, what: string, mend: string): Finding {
-  return { kind, trouble: false, what, mend };
-}
-
-function clockFindings({ wallTime }: Examination): Finding[] {
-  if (wallTime >= earliestTime) return [];
-  const date = new Date(wallTime).toISOString().slice(0, 10);
-  return [
-    trouble('clock-not-set', `the clock says ${date}: call log and certificates are wrong`, 'timedatectl set-ntp true, and a network'),
-  ];
 }
 
 function diskFindings({ disk }: Examination): Finding[] {
@@ -264,4 +247,24 @@ function rewritingFindings(probe: RegistrarProbe | undefined, option: string): F
   const what = `something on the way to ${probe.registrar} writes into SIP messages (“${sent}” came back as “${received}”): a SIP ALG in the router?`;
   const mend = `switch it off in the router, or go round it: hookswitch${option} config set line.${probe.line}.transport tcp`;
   return [hint('sip-alg', what, mend)];
+}
+
+function stunFindings({ stunServers, option }: Examination): Finding[] {
+  const words = {
+    'unknown name': 'its name is not found',
+    unreachable: 'there is no way to it, or nothing listens there',
+    silence: 'it is silent by UDP',
+  };
+  return stunServers.flatMap(({ line, kind, server, answer }) => {
+    if (answer === 'response') return [];
+    const key = `line.${line}.${kind === 'STUN' ? 'stunServer' : 'turnServer'}`;
+    const what = `the ${kind} server ${server} of line ${line} does not answer: ${words[answer]}`;
+    return [
+      trouble(
+        'stun-server-unreachable',
+        what,
+        `look at ${key}, router and firewall; to do without: hookswitch${option} config set ${key}=`,
+      ),
+    ];
+  });
 }

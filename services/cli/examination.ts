@@ -14,8 +14,10 @@ import { exchangeDatabaseName } from '#services/exchange/migrations.ts';
 import { phoneDatabaseName } from '#services/phone/migrations.ts';
 import { withContract } from './contract-call.ts';
 import type { DaemonState, Examination, RegistrarProbe, UnitState } from './doctor.ts';
+import { machineState, mountOf } from './machine-state.ts';
 import type { Place } from './place.ts';
 import { probeRegistrar } from './registrar-probe.ts';
+import { probeStun, type StunProbe } from './stun-probe.ts';
 
 /** Settings by key, as text; those of the phone, its defaults while it does not answer. */
 type SettingTexts = ReadonlyMap<string, string>;
@@ -53,6 +55,8 @@ export async function examine(place: Place): Promise<Examination> {
       ...(answering.has('web') || !(await isTcpTaken(web)) ? [] : [{ port: web.port, protocol: 'tcp' as const, use: 'the page' }]),
     ],
     registrars: await registrarProbes(status, settings),
+    stunServers: await stunProbes(status, settings),
+    machine: await machineState(place.stateDirectory),
     damaged: [join(place.stateDirectory, phoneDatabaseName), join(place.exchangeDirectory, exchangeDatabaseName)]
       .map((path) => `${path}.damaged`)
       .filter((path) => existsSync(path)),
@@ -120,14 +124,9 @@ function diskOf(path: string): Examination['disk'] {
   return { path, freeBytes: bavail * bsize, readOnly: isReadOnly(path) };
 }
 
-/** The mount that holds the path is the longest that begins it. Root may write everywhere but there. */
+/** Root may write everywhere but on a disk that may only be read. */
 function isReadOnly(path: string): boolean {
-  const mounts = readFileSync('/proc/self/mounts', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' '))
-    .filter(([, point = '']) => point === '/' || path === point || path.startsWith(`${point}/`))
-    .sort(([, a = ''], [, b = '']) => b.length - a.length);
-  return mounts[0]?.[3]?.split(',').includes('ro') ?? false;
+  return mountOf(path, readFileSync('/proc/self/mounts', 'utf8')).flags.includes('ro');
 }
 
 function groupsMissing(): string[] {
@@ -155,6 +154,20 @@ async function registrarProbes(status: PhoneStatus | undefined, settings: Settin
     return await probeRegistrar(line, textOf('outboundProxy') || textOf('registrar') || aor, nodeEntropy);
   });
   return (await Promise.all(probes)).filter((probe) => probe !== undefined);
+}
+
+/** Those that lines which look for ways through NATs would ask. */
+function stunProbes(status: PhoneStatus | undefined, settings: SettingTexts): Promise<StunProbe[]> {
+  const servers = (status?.lines ?? []).flatMap(({ line }) => {
+    const textOf = (name: string): string => settings.get(`line.${line}.${name}`) ?? '';
+    if (textOf('ice') !== 'true') return [];
+    const named = [
+      { line, kind: 'STUN' as const, server: textOf('stunServer') },
+      { line, kind: 'TURN' as const, server: textOf('turnServer') },
+    ];
+    return named.filter(({ server }) => server !== '');
+  });
+  return Promise.all(servers.map((server) => probeStun(server, nodeEntropy)));
 }
 
 interface Endpoint {

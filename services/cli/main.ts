@@ -106,13 +106,16 @@ function addPhoneCommands(): void {
   program
     .command('doctor')
     .description('what is wrong with this phone, in plain words, and how to mend it')
+    .option('--table', 'also what is well', false)
     .option('--json', 'for programs', false)
     .addHelpText('after', '\nExit codes: 0 nothing is wrong, 1 something is. Run as root it sees everything.')
     .action(
       printing(async (place, options) => {
-        const findings = diagnose(await examine(place));
+        const examined = await examine(place);
+        const findings = diagnose(examined);
         if (findings.some(({ trouble }) => trouble)) process.exitCode = exitCodes.failure;
-        return options.json ? [JSON.stringify(findings, null, 2)] : findingLines(findings);
+        if (options.json) return [JSON.stringify(findings, null, 2)];
+        return [...(options.table ? [...healthTable(examined, findings), ''] : []), ...findingLines(findings)];
       }),
     );
   program
@@ -416,6 +419,7 @@ interface Options {
   readonly reveal: boolean;
   readonly changed: boolean;
   readonly offline: boolean;
+  readonly table: boolean;
   readonly door: boolean;
   readonly limit: number;
   readonly call?: string;

@@ -6,10 +6,14 @@ import t, { type Test } from 'tap';
 import type { PhoneStatus } from '#firmware/contract/phone.ts';
 import { protectedNotice } from '#firmware/platform/lasting-state.ts';
 import { nodeEntropy } from '#firmware/platform/node-entropy.ts';
+import { answerToBinding, bindingRequest } from '#firmware/sip/transport/stun-message.ts';
 import { diagnose, type Examination, findingLines, type UnitState } from '#services/cli/doctor.ts';
 import { examine } from '#services/cli/examination.ts';
+import { healthTable } from '#services/cli/health-table.ts';
+import { type MachineSource, machineState } from '#services/cli/machine-state.ts';
 import { findPlace } from '#services/cli/place.ts';
 import { probeRegistrar } from '#services/cli/registrar-probe.ts';
+import { probeStun } from '#services/cli/stun-probe.ts';
 import { sampleStatus } from './fake-phone.ts';
 
 const line = (registration: Partial<PhoneStatus['lines'][number]['registration']>): PhoneStatus['lines'][number] => ({
@@ -47,7 +51,21 @@ const healthy: Examination = {
   takenPorts: [],
   registrars: [{ line: '1', registrar: 'pbx.example:5060', answer: 'response' }],
   damaged: [],
+  stunServers: [{ line: '1', kind: 'STUN', server: 'stun.example', answer: 'response' }],
+  machine: {
+    memory: { availableBytes: 300e6, totalBytes: 512e6 },
+    temperature: 48.3,
+    throttled: 0,
+    clockSynchronised: true,
+    stateForgotten: false,
+    sqlite: '3.52.0',
+  },
 };
+const machine = (more: Partial<Examination['machine']>): Partial<Examination> => ({ machine: { ...healthy.machine, ...more } });
+const memory = (availableBytes: number) => machine({ memory: { availableBytes, totalBytes: 512e6 } });
+const stun = (kind: 'STUN' | 'TURN', answer: Examination['stunServers'][number]['answer']): Partial<Examination> => ({
+  stunServers: [{ line: '1', kind, server: 'nat.example:3478', answer }],
+});
 const down = (name: string, more: Partial<UnitState>): Partial<Examination> => ({
   daemons: [{ name, answers: false, forbidden: false, unit: unit(more) }],
 });
@@ -72,6 +90,20 @@ const registration = (fields: Parameters<typeof line>[0], answer: 'response' | '
 
 /** What is found, and the one finding it leads to: kind, what is said, and how to mend it. */
 const ailments: readonly (readonly [Partial<Examination>, string, RegExp, RegExp])[] = [
+  [{ wallTime: Date.UTC(2082, 0, 1) }, 'clock-not-set', /the clock says 2082-01-01/, /timedatectl/],
+  [machine({ clockSynchronised: false }), 'clock-not-synchronised', /has not set the clock/, /NTP/],
+  [machine({ stateForgotten: true }), 'state-forgotten', /\/var\/lib\/hookswitch is in memory/, /hookswitch-root writable/],
+  [memory(60e6), 'memory-low', /60 of 512 MB memory are left/, /hookswitch-web/],
+  [memory(20e6), 'memory-short', /20 of 512 MB/, /top/],
+  [machine({ throttled: 0x5_0005 }), 'undervoltage', /too weak: sound/, /power supply/],
+  [machine({ throttled: 0x1_0000 }), 'undervoltage-seen', /for moments since the start/, /power supply/],
+  [machine({ throttled: 0x8, temperature: 83.4 }), 'too-hot', /slowed down \(83 °C\)/, /heat sink/],
+  [machine({ temperature: 81 }), 'too-hot', /81 °C/, /heat sink/],
+  [machine({ throttled: 0x8_0000, temperature: undefined }), 'was-too-hot', /since the start$/, /heat sink/],
+  [machine({ sqlite: '3.40.1' }), 'sqlite-wal-reset', /SQLite 3\.40\.1 may lose/, /3\.51\.3/],
+  [stun('STUN', 'silence'), 'stun-server-unreachable', /STUN server nat\.example:3478 of line 1.*silent by UDP/, /line\.1\.stunServer/],
+  [stun('TURN', 'unknown name'), 'stun-server-unreachable', /TURN server.*name is not found/, /line\.1\.turnServer/],
+  [stun('TURN', 'unreachable'), 'stun-server-unreachable', /nothing listens there/, /firewall/],
   [{ wallTime: Date.UTC(1970, 0, 1) }, 'clock-not-set', /the clock says 1970-01-01/, /timedatectl/],
   [
     { disk: { ...healthy.disk, readOnly: true }, status: status({ notices: [protectedNotice] }) },
@@ -159,10 +191,14 @@ const ailments: readonly (readonly [Partial<Examination>, string, RegExp, RegExp
   ],
 ];
 
+const hints = [
+  ...['update-undone', 'disk-low', 'database-was-damaged', 'no-line', 'sip-alg', 'gpio-by-sysfs', 'clock-not-synchronised'],
+  ...['memory-low', 'undervoltage-seen', 'was-too-hot', 'sqlite-wal-reset'],
+];
+
 t.test('what the doctor finds', async (t) => {
   t.strictSame(diagnose(healthy), []);
   t.strictSame(findingLines([]), ['nothing is wrong']);
-  const hints = ['update-undone', 'disk-low', 'database-was-damaged', 'no-line', 'sip-alg', 'gpio-by-sysfs'];
   for (const [found, kind, what, mend] of ailments) {
     const findings = diagnose({ ...healthy, ...found });
     t.match(findings, [{ kind, what, mend, trouble: !hints.includes(kind) }], `${kind}: ${findings[0]?.what}`);
@@ -176,6 +212,94 @@ t.test('what the doctor finds', async (t) => {
     ['clock-not-set', 'port-taken', 'daemon-down'],
     'causes come before what follows from them',
   );
+});
+
+t.test('the table says of each area how it is, and of every finding where', async (t) => {
+  const well = healthTable(healthy, []);
+  t.equal(well.length, 10);
+  t.ok(
+    well.every((row) => row.startsWith('ok ')),
+    'nothing is wrong',
+  );
+  for (const fact of [
+    /clock +2026-11-20 00:00 UTC/,
+    /disk +5000 MB free/,
+    /memory +300 MB of 512 MB/,
+    /heat +48 °C/,
+    /daemons +4 of 4 answer/,
+  ]) {
+    t.match(well.join('\n'), fact);
+  }
+  for (const fact of [/SQLite 3\.52\.0/, /sound +1 of 1 work/, /lines +1 of 1 registered/, /TURN +1 of 1 answer/])
+    t.match(well.join('\n'), fact);
+  t.match(healthTable({ ...healthy, stunServers: [] }, []).join('\n'), /TURN +not used/);
+  for (const [found, kind] of ailments) {
+    const examined = { ...healthy, ...found };
+    const told = healthTable(examined, diagnose(examined)).filter((row) => !row.startsWith('ok '));
+    t.equal(told.length, 1, kind);
+    t.match(told[0], hints.includes(kind) ? /^note / : /^wrong /);
+  }
+});
+
+t.test('the machine is asked what it knows, and may know nothing', async (t) => {
+  const source = (files: Readonly<Record<string, string>>, outputs: Readonly<Record<string, string>>): MachineSource => ({
+    file: (path) => files[path],
+    output: async (program) => outputs[program],
+  });
+  const files = {
+    '/proc/meminfo': 'MemTotal:         500000 kB\nMemFree:  1 kB\nMemAvailable:     100000 kB\n',
+    '/sys/class/thermal/thermal_zone0/temp': '61322\n',
+    '/proc/self/mounts': 'overlayroot / overlay rw 0 0\n/dev/mmcblk0p3 /var/lib/hookswitch ext4 rw 0 0\n',
+    '/proc/cmdline': 'root=x overlayroot=tmpfs:recurse=0\n',
+  };
+  const pi = source(files, { vcgencmd: 'throttled=0x50005\n', timedatectl: 'no\n' });
+  t.match(await machineState('/var/lib/hookswitch', pi), {
+    memory: { availableBytes: 102_400_000, totalBytes: 512_000_000 },
+    temperature: 61.322,
+    throttled: 0x5_0005,
+    clockSynchronised: false,
+    stateForgotten: false,
+    sqlite: /^3\.\d+\.\d+$/,
+  });
+  t.equal((await machineState('/var/lib/other', pi)).stateForgotten, true, 'a protected root keeps nothing');
+  const kernel = source(
+    { '/sys/devices/platform/soc/soc:firmware/get_throttled': '4\n', '/proc/self/mounts': 'o / overlay rw 0 0\n' },
+    { timedatectl: 'yes\n' },
+  );
+  t.match(
+    await machineState('/var/lib/hookswitch', kernel),
+    { throttled: 4, clockSynchronised: true, stateForgotten: false },
+    'a container',
+  );
+  const silent = await machineState('/var/lib/hookswitch', source({}, {}));
+  t.match(silent, { temperature: undefined, throttled: 0, clockSynchronised: undefined, stateForgotten: false });
+  t.same(diagnose({ ...healthy, machine: silent }), [], 'what is not known is not complained of');
+  t.ok((await machineState('/tmp')).memory.availableBytes > 0, 'this machine');
+});
+
+t.test('§3 of RFC 8489: STUN and TURN servers are asked by UDP', async (t) => {
+  const server = async (t: Test, answer: (request: Buffer) => Uint8Array | undefined): Promise<string> => {
+    const socket = createSocket('udp4');
+    t.teardown(() => socket.close());
+    socket.on('message', (bytes, { port, address }) => {
+      const reply = answer(bytes);
+      if (reply) socket.send(reply, port, address);
+    });
+    await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+    return `127.0.0.1:${socket.address().port}`;
+  };
+  const probe = async (server: string) => (await probeStun({ line: '1', kind: 'TURN', server }, nodeEntropy)).answer;
+  const honest = await server(t, (bytes) => answerToBinding(bytes, { address: '192.0.2.1', port: 9 }));
+  t.same(await probeStun({ line: '1', kind: 'STUN', server: honest }, nodeEntropy), {
+    line: '1',
+    kind: 'STUN',
+    server: honest,
+    answer: 'response',
+  });
+  const stranger = await server(t, () => answerToBinding(bindingRequest(new Uint8Array(12)), { address: '192.0.2.1', port: 9 }));
+  t.equal(await probe(stranger), 'silence', 'the answer to another is none');
+  t.equal(await probe('127.0.0.1:9'), 'unreachable');
+  t.equal(await probe('stun.invalid'), 'unknown name');
 });
 
 t.test('the doctor looks at a phone that does not run, and changes nothing', async (t) => {
