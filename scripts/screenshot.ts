@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { registerLine, startPhoneAndExchange } from './phone-with-exchange.ts';
 
-/** Takes the README's picture of the page anew, in a call: `node --import tsx scripts/screenshot.ts [FILE]` after `npm run build`. */
+/** Takes the pictures of the page anew, in a call and of its messages: `node --import tsx scripts/screenshot.ts [FILE]` after `npm run build`. */
 
 const file = process.argv[2] ?? join(import.meta.dirname, '../docs/images/desk-phone.png');
 const folder = mkdtempSync(join(tmpdir(), 'hookswitch-picture-'));
@@ -25,6 +25,9 @@ try {
     await page.getByRole('button', { name: 'Hang up' }).click();
     await page.locator('[data-call-state]').waitFor({ state: 'detached' });
   }
+  await page.getByRole('link', { name: 'Messages on the wire' }).click();
+  await page.locator('.ladder', { hasText: 'BYE' }).waitFor();
+  await page.locator('.ladders .card').screenshot({ path: join(dirname(file), 'ladder.png') });
   console.log(file);
 } finally {
   await browser.close();

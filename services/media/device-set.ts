@@ -1,54 +1,75 @@
 import type { AudioDevice as AudioDeviceSpec } from '#firmware/contract/media.ts';
-import type { Clock } from '#firmware/core/clock.ts';
+import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
 import { messageOf } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
 import type { MediaEngine } from '#firmware/media/media-engine.ts';
 import type { PlaybackPort, SoundDevice } from '#firmware/media/sound-device.ts';
 import type { VoiceWishes } from '#firmware/media/voice-processing.ts';
-import { type AudioSurroundings, openAudioDevice } from '#hal/audio/audio-devices.ts';
 import type { AudioDevice, AudioListener } from '#hal/audio/audio-port.ts';
 import { SilenceDevice } from '#hal/audio/silence-device.ts';
+import { DeviceRetry } from './device-retry.ts';
+import { SharedDevices, sharedSpecs } from './shared-devices.ts';
 
-/** Whether the device in a role works. */
+/** Whether the device in a role works, and the role whose device helps out while it does not. */
 export interface DeviceHealth {
   readonly ok: boolean;
   readonly reason?: string;
+  readonly standIn?: string;
 }
 
 /** What the devices of a phone need around them. */
 export interface DeviceSurroundings {
-  readonly audio: AudioSurroundings;
+  readonly open: (spec: AudioDeviceSpec) => AudioDevice;
+  /** Something that changes whenever a sound card is plugged in or out. */
+  readonly cards: () => Promise<string>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** So many milliseconds have passed on the clock that paces. */
-  readonly onFrame: (ms: number) => void;
+  readonly onFrame: (ms: Milliseconds) => void;
   readonly onChange: (role: string, health: DeviceHealth) => void;
 }
 
 interface Place {
   readonly spec: AudioDeviceSpec;
   readonly device: AudioDevice;
+  /** The role as the engine knows it, with whichever device sits there. */
   node: SoundDevice;
-  health: DeviceHealth;
+  ok: boolean;
+  reason: string | undefined;
   /** It has delivered a frame: only then can it pace. */
   beating: boolean;
-  retry: NodeJS.Timeout | undefined;
+  /** The device of another role, while its own is gone. */
+  standIn: { readonly role: string; readonly device: AudioDevice } | undefined;
+  /** What was said of it last. */
+  told: string;
 }
 
-/** A device that failed is tried again after this long, ms. */
-const retryMs = 3000;
 /** In place of a device that is not there: the role goes on to exist, so that calls can be joined with it. */
 const nowhere: PlaybackPort = { sampleRate: 8000, frameSamples: 160, play: () => false };
 
+/** Whose device helps out, the best first. Nobody's ear is rung at. */
+const standIns: ReadonlyMap<string, readonly string[]> = new Map([
+  ['handset', ['headset', 'speaker']],
+  ['headset', ['handset', 'speaker']],
+  ['speaker', ['headset', 'handset']],
+  ['ringer', ['speaker']],
+]);
+
 /**
- * The sound devices by role, and which of them paces: a sound card if there is one, for its crystal decides when it needs sound; else any
- * device, else the monotonic clock of a silent one.
+ * The sound devices by role, and which of them paces: that of the role in use if it is a sound card, for its crystal decides when it needs
+ * sound; else any card, else any device, else the monotonic clock of a silent one.
+ *
+ *   role ─► its own device ── gone? ─► that of another role ── gone? ─► nowhere;  back again ─► its own
  */
 export class DeviceSet {
   readonly #engine: MediaEngine;
   readonly #surroundings: DeviceSurroundings;
+  readonly #shared: SharedDevices;
   readonly #places = new Map<string, Place>();
+  readonly #retry: DeviceRetry;
   readonly #silence: SilenceDevice;
+  /** The role that calls were joined with last. */
+  #used: string | undefined;
   /** The role that paces; `undefined` = the silent device. */
   #pacing: string | undefined;
   /** Changes happen one after the other. */
@@ -59,6 +80,8 @@ export class DeviceSet {
   constructor(engine: MediaEngine, surroundings: DeviceSurroundings) {
     this.#engine = engine;
     this.#surroundings = surroundings;
+    this.#shared = new SharedDevices(surroundings.open);
+    this.#retry = new DeviceRetry(surroundings.cards, () => this.#inTurn(() => this.#tryAgain()));
     this.#silence = new SilenceDevice(surroundings.clock);
   }
 
@@ -67,14 +90,25 @@ export class DeviceSet {
   }
 
   /** Opens the devices of these roles and closes all others; one that runs as specified is left alone. */
-  configure(specs: Readonly<Record<string, AudioDeviceSpec>>): Promise<Record<string, DeviceHealth>> {
+  configure(wanted: Readonly<Record<string, AudioDeviceSpec>>): Promise<Record<string, DeviceHealth>> {
+    const specs = sharedSpecs(wanted);
     return this.#inTurn(async () => {
       for (const [role, place] of [...this.#places]) {
         if (JSON.stringify(specs[role]) !== JSON.stringify(place.spec)) await this.#close(role, place, Object.hasOwn(specs, role));
       }
+      this.#shared.keep(Object.values(specs));
       for (const [role, spec] of Object.entries(specs)) if (!this.#places.has(role)) await this.#open(role, spec);
-      return Object.fromEntries([...this.#places].map(([role, { health }]) => [role, health]));
+      this.#arrange();
+      const healths = [...this.#places].map(([role, place]): [string, DeviceHealth] => [role, healthOf(place)]);
+      for (const place of this.#places.values()) place.told = JSON.stringify(healthOf(place));
+      return Object.fromEntries(healths);
     });
+  }
+
+  /** Calls are joined with this role now: its card paces, so that nothing of it is ever left out or doubled. */
+  use(role: string): void {
+    this.#used = role;
+    this.#choosePace();
   }
 
   /** Nothing sounds: clocks that are kept for that alone stand still until `wake`. A sound card beats on, it has a clock of its own. */
@@ -97,9 +131,16 @@ export class DeviceSet {
     return this.#resting;
   }
 
+  /** The device of a role as it works now: its own, or the one that helps out. */
+  deviceOf(role: string): AudioDevice | undefined {
+    const place = this.#places.get(role);
+    return place?.ok ? place.device : place?.standIn?.device;
+  }
+
   stop(): Promise<void> {
     return this.#inTurn(async () => {
       this.#stopped = true;
+      this.#retry.stop();
       for (const [role, place] of [...this.#places]) await this.#close(role, place, false);
       await this.#silence.stop();
     });
@@ -108,7 +149,7 @@ export class DeviceSet {
   describe() {
     return {
       pacing: this.#pacing ?? 'monotonic clock',
-      devices: Object.fromEntries([...this.#places].map(([role, { device, health }]) => [role, { ...health, ...device.describe() }])),
+      devices: Object.fromEntries([...this.#places].map(([role, place]) => [role, { ...healthOf(place), ...place.device.describe() }])),
     };
   }
 
@@ -123,9 +164,9 @@ export class DeviceSet {
   }
 
   async #open(role: string, spec: AudioDeviceSpec): Promise<void> {
-    const device = openAudioDevice(spec, this.#surroundings.audio);
+    const device = this.#shared.seat(spec);
     const node = this.#engine.addDevice(role, nowhere);
-    const place: Place = { spec, device, node, health: { ok: false, reason: 'starting' }, beating: false, retry: undefined };
+    const place: Place = { spec, device, node, ok: false, reason: 'starting', beating: false, standIn: undefined, told: '' };
     this.#places.set(role, place);
     await this.#start(role, place);
   }
@@ -133,8 +174,10 @@ export class DeviceSet {
   async #start(role: string, place: Place): Promise<void> {
     try {
       await place.device.start(this.#listenerOf(role, place));
+      this.#endStandIn(place);
       place.node = this.#engine.addDevice(role, place.device, voiceOf(place.spec));
-      place.health = { ok: true };
+      place.ok = true;
+      place.reason = undefined;
     } catch (thrown) {
       this.#giveUp(role, place, messageOf(thrown));
     }
@@ -145,8 +188,8 @@ export class DeviceSet {
   }
 
   async #close(role: string, place: Place, roleStays: boolean): Promise<void> {
-    clearTimeout(place.retry);
     this.#places.delete(role);
+    this.#endStandIn(place);
     // Hardware may take its time to let go; calls on other devices do not wait for it.
     this.#choosePace();
     await place.device.stop();
@@ -154,7 +197,7 @@ export class DeviceSet {
   }
 
   #frame(role: string, place: Place, captured: Int16Array): void {
-    if (this.#places.get(role) !== place || !place.health.ok) return;
+    if (this.#places.get(role) !== place || !place.ok) return;
     place.node.capture(captured);
     if (!place.beating) {
       place.beating = true;
@@ -166,36 +209,103 @@ export class DeviceSet {
   #failed(role: string, place: Place, reason: string): void {
     if (this.#places.get(role) !== place) return;
     this.#giveUp(role, place, reason);
-    this.#surroundings.onChange(role, place.health);
+    this.#arrange();
     this.#choosePace();
   }
 
   #giveUp(role: string, place: Place, reason: string): void {
-    place.node = this.#engine.addDevice(role, nowhere);
-    if (place.health.reason !== reason)
-      this.#surroundings.logger.warn('audio-device-failed', { role, device: place.device.identity, reason });
-    place.health = { ok: false, reason };
+    if (place.ok) {
+      this.#retry.lost();
+      place.node = this.#engine.addDevice(role, nowhere);
+    }
+    if (place.reason !== reason) this.#surroundings.logger.warn('audio-device-failed', { role, device: place.device.identity, reason });
+    place.ok = false;
+    place.reason = reason;
     place.beating = false;
-    place.retry = setTimeout(() => void this.#inTurn(() => this.#tryAgain(role, place)), retryMs);
   }
 
-  async #tryAgain(role: string, place: Place): Promise<void> {
-    if (this.#places.get(role) !== place) return;
-    const before = place.health.reason;
-    await this.#start(role, place);
-    if (place.health.reason === before) return;
-    this.#surroundings.onChange(role, place.health);
+  async #tryAgain(): Promise<void> {
+    for (const [role, place] of [...this.#places]) {
+      if (place.ok || this.#places.get(role) !== place) continue;
+      await this.#start(role, place);
+      // Whoever got its device back does not wait for those that have not.
+      if (place.ok) this.#arrange();
+    }
+    this.#arrange();
+  }
+
+  /** Roles without a device of their own get the best there is, what changed is said, and what is missing is looked for. */
+  #arrange(): void {
+    for (const [role, place] of this.#places) if (!place.ok) this.#substitute(role, place);
+    for (const [role, place] of this.#places) {
+      const health = healthOf(place);
+      const told = JSON.stringify(health);
+      if (place.told !== '' && place.told !== told) {
+        const { logger, onChange } = this.#surroundings;
+        logger.info('audio-device-changed', { role, ...health });
+        onChange(role, health);
+      }
+      if (place.told !== '') place.told = told;
+    }
+    const missing = [...this.#places.values()].some(({ ok }) => !ok);
+    if (missing && !this.#stopped) this.#retry.start();
+    else this.#retry.stop();
+  }
+
+  #substitute(role: string, place: Place): void {
+    const helper = standIns.get(role)?.find((other) => canHelp(this.#places.get(other)));
+    if (helper === place.standIn?.role) return;
+    this.#endStandIn(place);
+    const spec = helper === undefined ? undefined : this.#places.get(helper)?.spec;
+    if (helper === undefined || !spec) {
+      place.node = this.#engine.addDevice(role, nowhere);
+      return;
+    }
+    const device = this.#shared.seat(spec);
+    const node = this.#engine.addDevice(role, device, voiceOf(place.spec));
+    const standIn = { role: helper, device };
+    place.standIn = standIn;
+    place.node = node;
+    const isThere = () => place.standIn === standIn;
+    // The device runs, or is about to fail for the role it helps out from, which arranges things anew.
+    void device
+      .start({ frame: (captured) => isThere() && node.capture(captured), failed: () => this.#lostStandIn(place, standIn) })
+      .catch(() => this.#lostStandIn(place, standIn));
+  }
+
+  #lostStandIn(place: Place, standIn: Place['standIn']): void {
+    if (place.standIn !== standIn) return;
+    this.#endStandIn(place);
+    this.#arrange();
+  }
+
+  #endStandIn(place: Place): void {
+    const ending = place.standIn;
+    place.standIn = undefined;
+    void ending?.device.stop();
   }
 
   /** At once, whatever else is under way: without a pace every call falls silent. */
   #choosePace(): void {
     if (this.#stopped) return;
-    const running = [...this.#places].filter(([, { health, beating }]) => health.ok && beating);
-    const card = running.find(([, { spec }]) => spec.driver === 'portaudio') ?? running[0];
-    this.#pacing = card?.[0];
-    if (card || this.#resting) void this.#silence.stop();
+    const running = [...this.#places].filter(([, { ok, beating }]) => ok && beating);
+    const cards = running.filter(([, { spec }]) => spec.driver === 'portaudio');
+    const used = this.#used === undefined ? undefined : (this.#places.get(this.#used)?.standIn?.role ?? this.#used);
+    const chosen = cards.find(([role]) => role === used) ?? cards[0] ?? running[0];
+    this.#pacing = chosen?.[0];
+    if (chosen || this.#resting) void this.#silence.stop();
     else void this.#silence.start({ frame: () => this.#surroundings.onFrame(this.#silence.frameMs), failed: () => undefined });
   }
+}
+
+function healthOf({ ok, reason, standIn }: Place): DeviceHealth {
+  if (ok) return { ok };
+  return { ok, ...(reason !== undefined && { reason }), ...(standIn && { standIn: standIn.role }) };
+}
+
+/** It works, and somebody may listen there. */
+function canHelp(place: Place | undefined): boolean {
+  return place?.ok === true && place.spec.driver !== 'silence' && place.spec.output !== null;
 }
 
 /** Only what has a microphone needs processing. */

@@ -8,6 +8,8 @@ import { runDaemon, socketPathOf } from '#firmware/platform/daemon.ts';
 import { hurry } from '#firmware/platform/priority.ts';
 import { contractCheck } from '#firmware/platform/self-checks.ts';
 import { type ServedContract, serveContract } from '#firmware/platform/unix-socket.ts';
+import { openAudioDevice } from '#hal/audio/audio-devices.ts';
+import { cardsFingerprint } from '#hal/audio/sound-cards.ts';
 import { DeviceSet } from './device-set.ts';
 import { EngineDriver } from './engine-driver.ts';
 import { MediaService } from './media-service.ts';
@@ -44,7 +46,8 @@ await runDaemon('media', async (daemon) => {
   });
   const soundProgram = fileURLToPath(new URL(`../sound/main${extname(import.meta.url)}`, import.meta.url));
   const devices = new DeviceSet(engine, {
-    audio: { clock, soundProgram },
+    open: (spec) => openAudioDevice(spec, { clock, soundProgram }),
+    cards: cardsFingerprint,
     clock,
     logger,
     onFrame: (ms) => driver.frame(ms),

@@ -66,6 +66,7 @@ export class MediaService {
       closeSession: ({ session }) => this.#closeSession(session),
       connectSession: ({ session, device }) => {
         engine.connectSession(session, device);
+        if (device !== null) devices.use(device);
         return {};
       },
       setLevel: ({ session, decibels }) => {

@@ -66,11 +66,6 @@ function LadderDrawing({ ladder: { callId, messages, leftOut } }: { ladder: Ladd
         {leftOut > 0 ? `; ${leftOut} earlier messages are not kept` : ''}
       </p>
       <svg class="ladder" viewBox={`0 0 ${width} ${height}`} style={{ maxWidth: `${width}px` }} role="img" aria-label="message ladder">
-        <defs>
-          <marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto-start-reverse">
-            <path d="M0 0L10 5L0 10z" />
-          </marker>
-        </defs>
         <Post x={margin} name="this phone" height={height} />
         {peers.map((peer) => (
           <Post key={peer} x={xOf(peer)} name={peer} height={height} />
@@ -84,7 +79,8 @@ function LadderDrawing({ ladder: { callId, messages, leftOut } }: { ladder: Ladd
               <text class="at" x={8} y={y + 4}>
                 {`+${((message.at - start) / 1000).toFixed(3)} s`}
               </text>
-              <line x1={from} x2={to} y1={y} y2={y} marker-end="url(#tip)" />
+              <line x1={from} x2={to} y1={y} y2={y} />
+              <path d={`M${to} ${y}l${from < to ? -10 : 10} -5v10z`} />
               <text x={(from + to) / 2} y={y - 6} text-anchor="middle">
                 {message.start}
               </text>
