@@ -37,7 +37,8 @@ export class CoverageFuzzer {
   readonly #seen = new Set<string>();
   /** What took longest, by target. */
   readonly #slowest = new Map<FuzzTarget, { readonly bytes: Uint8Array; readonly milliseconds: number }[]>();
-  readonly #random: () => number;
+  /** Begins anew for each target: how far one got makes no difference to the next. */
+  #random: () => number;
   readonly #seed: number;
 
   constructor(seed: number) {
@@ -70,6 +71,7 @@ export class CoverageFuzzer {
       finding ??= examine(target, bytes);
       this.#note(target, bytes, performance.now() - started);
     };
+    this.#random = mulberry32(this.#seed);
     this.#seen.clear();
     this.#takeNew();
     for (const seed of target.seeds) {
