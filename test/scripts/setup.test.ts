@@ -69,11 +69,37 @@ t.test('a dry run of the installation says every step and needs no rights', asyn
   const path = programsIn(folder, { id: 'echo 1000', systemctl: 'echo "$*" >> "$CALLS"; exit 1' });
   const { status, stderr } = run(folder, path, [join(root, 'scripts/install'), '--dry-run', '--exchange']);
   t.equal(status, 0, stderr);
-  const steps = stderr.trimEnd().split('\n');
-  t.ok(steps.length >= 6 && steps.every((line) => line.startsWith('  would be done: ')), stderr);
+  const lines = stderr.trimEnd().split('\n');
+  const steps = lines.filter((line) => line.startsWith('  would be done: '));
+  t.ok(steps.length >= 6, stderr);
+  t.same(
+    lines.filter((line) => !/^ {2}(would be done|checked|note): /.test(line)),
+    [],
+    'beside what it has looked at',
+  );
+  t.match(stderr, /checked: processor /);
   t.match(steps.at(-1), 'starting hookswitch-exchange.service hookswitch-hal.service');
   t.equal(existsSync(join(folder, 'calls')), false, 'no unit is touched');
   t.match(run(folder, path, [join(root, 'scripts/install')]).stderr, /^error: root is needed\n +sudo scripts\/install/);
+});
+
+t.test('a machine that cannot be a phone is told so before anything is done', async (t) => {
+  const dryRun = (programs: Readonly<Record<string, string>>) => {
+    const folder = t.testdir();
+    return run(folder, programsIn(folder, { systemctl: 'exit 1', ...programs }), [join(root, 'scripts/install'), '--dry-run']);
+  };
+  for (const [programs, reason] of [
+    [{ uname: 'echo armv6l' }, /ARMv6.*\n +a Zero 2 W/],
+    [{ uname: 'echo riscv64' }, /\(riscv64\) nothing was ever built/],
+    [{ 'dpkg-query': 'echo installed' }, /installed here as a Debian package\n +sudo apt-get remove hookswitch/],
+    [{ df: 'echo Avail; echo 120' }, /120 MB are free, 600 are needed/],
+  ] as const) {
+    const { status, stderr } = dryRun(programs);
+    t.equal(status, 1);
+    t.match(stderr, reason);
+    t.notMatch(stderr, 'would be done');
+  }
+  t.equal(dryRun({ uname: 'echo aarch64', df: 'echo Avail; echo 6000' }).status, 0);
 });
 
 function runSetup(folder: string, programs: Readonly<Record<string, string>>, script: string) {
