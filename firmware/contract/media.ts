@@ -234,7 +234,6 @@ const legQualitySchema = v.object({
   sampleRate: v.number(),
   ptime: v.number(),
   jitterMs: v.number(),
-  maximumJitterMs: v.number(),
   local: voiceMetricsSchema,
   /** As the far end told. */
   far: v.nullable(voiceMetricsSchema),

@@ -24,6 +24,9 @@ export const qualityReportType = 'application/vq-rtcpxr';
 const concealment = 2;
 const adaptive = { kind: 3, rate: 1 };
 const leastGap = 16;
+/** What numbers may say (§4.6.1): delays, and stretches of good or bad sound, ms. */
+const longestTime = 65_535;
+const longestStretch = 3_600_000;
 
 /** What a collector of voice quality is told at the end of a call: a session report of RFC 6035 §4.6.1. */
 export function formatQualityReport(call: ReportedCall, quality: LegQuality): string {
@@ -44,12 +47,12 @@ export function formatQualityReport(call: ReportedCall, quality: LegQuality): st
     times,
     `SessionDesc: PD=${quality.codec} SR=${quality.sampleRate} FD=${quality.ptime} FPP=1 PPS=${packets} PLC=${concealment}`,
     ...metricLines(local),
-    `Delay: RTD=${Math.round(local.roundTripMs ?? 0)} ESD=${Math.round(local.endSystemMs)} IAJ=${Math.round(quality.jitterMs)} MAJ=${Math.round(quality.maximumJitterMs)}`,
+    `${delayLine(local)} IAJ=${whole(quality.jitterMs, longestTime)}`,
     ...qualityLines(local),
   ];
   if (far) {
     lines.push('RemoteMetrics:', times, ...metricLines(far));
-    lines.push(`Delay: RTD=${Math.round(far.roundTripMs ?? 0)} ESD=${Math.round(far.endSystemMs)}`, ...qualityLines(far));
+    lines.push(delayLine(far), ...qualityLines(far));
   }
   lines.push(`DialogID: ${call.callId};to-tag=${call.remoteTag};from-tag=${call.localTag}`);
   return `${lines.join('\r\n')}\r\n`;
@@ -60,10 +63,16 @@ type Metrics = LegQuality['local'];
 function metricLines(metrics: Metrics): string[] {
   const { jitterBufferMs, jitterBufferMaximumMs, jitterBufferLimitMs } = metrics;
   return [
-    `JitterBuffer: JBA=${adaptive.kind} JBR=${adaptive.rate} JBN=${Math.round(jitterBufferMs)} JBM=${Math.round(jitterBufferMaximumMs)} JBX=${Math.round(jitterBufferLimitMs)}`,
+    `JitterBuffer: JBA=${adaptive.kind} JBR=${adaptive.rate} JBN=${whole(jitterBufferMs, longestTime)} JBM=${whole(jitterBufferMaximumMs, longestTime)} JBX=${whole(jitterBufferLimitMs, longestTime)}`,
     `PacketLoss: NLR=${percent(metrics.lossRate)} JDR=${percent(metrics.discardRate)}`,
-    `BurstGapLoss: BLD=${percent(metrics.burstDensity)} BD=${Math.round(metrics.burstMs)} GLD=${percent(metrics.gapDensity)} GD=${Math.round(metrics.gapMs)} GMIN=${leastGap}`,
+    `BurstGapLoss: BLD=${percent(metrics.burstDensity)} BD=${whole(metrics.burstMs, longestStretch)} GLD=${percent(metrics.gapDensity)} GD=${whole(metrics.gapMs, longestStretch)} GMIN=${leastGap}`,
   ];
+}
+
+/** A round trip that was never measured is not told. */
+function delayLine({ roundTripMs, endSystemMs }: Metrics): string {
+  const roundTrip = roundTripMs === null ? '' : `RTD=${whole(roundTripMs, longestTime)} `;
+  return `Delay: ${roundTrip}ESD=${whole(endSystemMs, longestTime)}`;
 }
 
 /** Only what is known. */
@@ -77,7 +86,11 @@ function qualityLines({ rating, listeningScore, conversationScore }: Metrics): s
 }
 
 function percent(share: number): string {
-  return (100 * share).toFixed(1);
+  return (100 * Math.max(0, Math.min(1, share))).toFixed(1);
+}
+
+function whole(value: number, most: number): number {
+  return Math.max(0, Math.min(most, Math.round(value)));
 }
 
 function hexadecimal(ssrc: number): string {

@@ -48,7 +48,6 @@ export interface StreamQuality {
   readonly remoteSsrc: number;
   readonly remote: TransportAddress;
   readonly jitterMs: Milliseconds;
-  readonly maximumJitterMs: Milliseconds;
   /** What is heard here, and what the far end says that it hears. */
   readonly local: VoiceMetrics;
   readonly far: VoiceMetrics | null;

@@ -49,7 +49,6 @@ export class RtpSession {
   #roundTrip: Milliseconds | undefined;
   #packetsAtReport = 0;
   #farMetrics: VoiceMetrics | undefined;
-  #maximumJitter: Milliseconds = 0;
   #maximumDelay: Milliseconds = 0;
 
   constructor(entropy: Entropy, timelineRate: number, cname: string, limits: JitterBufferLimits) {
@@ -267,7 +266,6 @@ export class RtpSession {
       remoteSsrc: reception.ssrc,
       remote: heard,
       jitterMs,
-      maximumJitterMs: this.#maximumJitter,
       local: this.#voiceMetrics(),
       far: this.#farMetrics ?? null,
     };
@@ -375,7 +373,6 @@ export class RtpSession {
   }
 
   #noteMaxima(): void {
-    this.#maximumJitter = Math.max(this.#maximumJitter, this.#receiver.jitterMs);
     this.#maximumDelay = Math.max(this.#maximumDelay, this.#receiver.buffer.depth);
   }
 
