@@ -53,6 +53,14 @@ export const callFeatureSettings = {
     owner: 'phone',
     default: true,
   }),
+  'line.*.lateOffer': flag({
+    title: 'Far ends offer sound first',
+    description:
+      'Calls of the line go out without an offer of sound: the far end makes it in its 200 OK, and ours is the answer, in the ACK (late ' +
+      'offer), as some gateways and conference servers want it. There is no early media then, and no reliable provisional response.',
+    owner: 'phone',
+    default: false,
+  }),
   'line.*.hideNumber': flag({
     title: 'Hide my number',
     description:

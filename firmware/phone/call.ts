@@ -272,7 +272,8 @@ export class Call {
     else if (event.type === 'identified') this.#remote = partyOf(event.remote);
     else if (event.type === 'accepted') {
       if (event.asserted) this.#remote = partyOf(event.asserted);
-      this.#answered(now, event.body, event.remote.displayName);
+      if (event.wantsAnswer) this.#offered(now, event.body);
+      else this.#answered(now, event.body, event.remote.displayName);
     } else if (event.type === 'confirmed') this.#confirmed(now, event.body);
     else if (event.type === 'failed') this.#failed(now, event);
     else if (event.type === 'reoffered') this.#reoffered(now, event.body);
@@ -280,14 +281,9 @@ export class Call {
     else if (event.type === 'refreshed') this.#negotiation.refreshed(now, event.body);
     else if (event.type === 'info') this.#digits.takeInfo(now, event.body);
     else if (event.type === 'infoAnswered') this.#digits.infoAnswered(now, event.statusCode);
-    else if (event.type === 'cancelled') {
-      if (event.acceptedElsewhere) this.times.note('acceptedElsewhere', 487, 'accepted on another phone');
-      else this.times.note('missed', 487, event.reason ?? 'the caller gave up');
-      this.#machine.input(now, 'cancelled');
-    } else if (event.type === 'ended') {
-      if (event.by === 'timeout') this.times.note('lost', null, event.reason ?? 'the far end is gone');
-      else this.times.note('remoteHungUp', null, event.reason ?? 'the far end hung up');
-      this.#machine.input(now, 'ended');
+    else if (event.type === 'cancelled' || event.type === 'ended') {
+      this.times.noteEvent(event);
+      this.#machine.input(now, event.type);
     }
   }
 
@@ -304,6 +300,15 @@ export class Call {
     this.#machine.input(now, this.#usable(problem) ? 'answered' : 'unusable');
   }
 
+  /** Our INVITE had no offer: theirs came in the 200. */
+  #offered(now: Milliseconds, body: Body | undefined): void {
+    const { ports } = this.leg;
+    if (!body || !ports) return;
+    const outcome = this.#negotiation.answer(now, body, this.leg.wish(ports, this.#onHold));
+    this.#inSession((session) => this.#ports.userAgent.answerReoffer(now, session, outcome.ok ? outcome : { statusCode: 488 }));
+    this.#machine.input(now, this.#usable(outcome.ok ? undefined : outcome.reason) ? 'answered' : 'unusable');
+  }
+
   #confirmed(now: Milliseconds, body: Body | undefined): void {
     if (!this.alive) return;
     const problem = body ? this.#negotiation.applyAnswer(now, body) : this.#missingAnswer();
@@ -311,7 +316,7 @@ export class Call {
   }
 
   #missingAnswer(): string | undefined {
-    return this.#negotiation.offerPending ? 'no-answer' : undefined;
+    return this.#negotiation.offerPending ? 'no-answer' : this.#negotiation.agreed ? undefined : 'no-offer';
   }
 
   #usable(problem: string | undefined): boolean {
@@ -322,8 +327,7 @@ export class Call {
   #failed(now: Milliseconds, event: UserAgentEvent & { type: 'failed' }): void {
     const goesOn = this.alive && this.#redirection?.follow(event.statusCode, event.contacts);
     if (goesOn && this.#machine.input(now, 'redirected')) return;
-    const reason = event.cause === 'response' ? event.reasonPhrase : event.cause === 'timeout' ? 'no answer' : 'not reachable';
-    this.times.note('refused', event.statusCode, reason);
+    this.times.noteEvent(event);
     this.#machine.input(now, 'failed');
   }
 
@@ -385,8 +389,8 @@ export class Call {
     const { ports } = this.leg;
     if (!this.#redirection || !ports) return;
     const { userAgent } = this.#ports;
-    const body = this.#negotiation.offer(this.leg.wish(ports, this.#onHold));
     const { line, way } = this.plan;
+    const body = line?.features.lateOffer ? undefined : this.#negotiation.offer(this.leg.wish(ports, this.#onHold));
     const headers = way.direction === 'outgoing' ? way.headers : undefined;
     const { target } = this.#redirection;
     if (line && !this.#ports.hasLine(line.name)) {

@@ -13,6 +13,8 @@ export interface LineFeatures {
   readonly acceptRefer: 'off' | 'server' | 'authenticated';
   /** Far ends that are transferred tell how that goes. */
   readonly followTransfers: boolean;
+  /** Far ends say first what sound they want (an INVITE without an offer). */
+  readonly lateOffer: boolean;
   /** Those who are called do not learn who calls. */
   readonly hideNumber: boolean;
   /** Callers who do not say who they are are refused. */
@@ -36,6 +38,7 @@ export function lineFeaturesOf(settings: Settings, line: string): LineFeatures {
     acceptJoin: settings.get('line.*.acceptJoin', line),
     acceptRefer: settings.get('line.*.acceptRefer', line),
     followTransfers: settings.get('line.*.followTransfers', line),
+    lateOffer: settings.get('line.*.lateOffer', line),
     hideNumber: settings.get('line.*.hideNumber', line),
     rejectAnonymous: settings.get('line.*.rejectAnonymous', line),
     urgentRings: settings.get('line.*.urgentRings', line),

@@ -70,6 +70,8 @@ export type UserAgentEvent =
       readonly body?: Body;
       readonly remote: NameAddr;
       readonly asserted?: NameAddr;
+      /** Our INVITE had no offer, so `body` is theirs: call `answerReoffer` at once. */
+      readonly wantsAnswer?: boolean;
     }
   /** RFC 4916: the call is with somebody else now. */
   | { readonly type: 'identified'; readonly session: SessionId; readonly remote: NameAddr }
@@ -85,6 +87,8 @@ export type UserAgentEvent =
       /** Of a 3xx: where to try instead, best first. */
       readonly contacts?: readonly NameAddr[];
       readonly retryAfterSeconds?: number;
+      /** What the Warning header says, for people. */
+      readonly warning?: string;
       /** RFC 6910: they were busy; what to subscribe to, to hear when they are free. */
       readonly completion?: Uri;
     }

@@ -1,6 +1,6 @@
 import type { DialogNames } from '../event/dialog-document.ts';
 import { destinationOf, securedFor } from '../identity.ts';
-import { buildRequest, type RequestParts } from '../message/build.ts';
+import { buildRequest, type RequestParts, type TypedBody } from '../message/build.ts';
 import type { Message, Request, Response } from '../message/message.ts';
 import { NameAddr } from '../message/name-addr.ts';
 import type { SipUri, Uri } from '../message/uri.ts';
@@ -131,15 +131,15 @@ export class Dialog {
   }
 
   /** RFC 3261 §13.2.2.4: the ACK of a 2xx to `invite`, with the credentials the INVITE had. */
-  ack(invite: Request): Request {
+  ack(invite: Request, body?: TypedBody): Request {
     const credentials = ['Authorization', 'Proxy-Authorization'];
     const headers = credentials.flatMap((name) => invite.headers.all(name).map(({ value }) => [name, value] as const));
-    return this.ackOf(invite.cSeq.number, headers);
+    return this.ackOf(invite.cSeq.number, headers, body);
   }
 
   /** The ACK of a 2xx to the INVITE of ours with that number. */
-  ackOf(sequence: number, headers: Iterable<readonly [name: string, value: string]> = []): Request {
-    return buildRequest({ ...this.#addressing(), headers, method: 'ACK', sequence });
+  ackOf(sequence: number, headers: Iterable<readonly [name: string, value: string]> = [], body?: TypedBody): Request {
+    return buildRequest({ ...this.#addressing(), headers, method: 'ACK', sequence, ...(body && { body }) });
   }
 
   /** Whether the far end has been told that this is our Contact. */

@@ -43,6 +43,16 @@ export interface InviteSessionParts {
   readonly provisionals?: ReliableProvisional | undefined;
 }
 
+/** The ACK of a 2xx that came. */
+export interface SentAck {
+  /** CSeq number. */
+  readonly sequence: number;
+  /** Sends it once more, if it has been sent. */
+  readonly again: () => void;
+  /** Present when it waits for our answer: sends it for the first time. */
+  readonly send?: (answer?: Body) => void;
+}
+
 /** The line is registered first, and names are looked up: an answer that says who we are comes before one that asks. */
 const inquiryMs: Milliseconds = 2_000;
 
@@ -72,6 +82,8 @@ export class InviteSession implements Call, DialogUsage {
   #predecessor: { readonly local: number; readonly remote: number | undefined } | undefined;
   /** Asks whether the far end is still there. */
   readonly #inquiry: Wake = { fire: (now) => this.#refresh(now) };
+  /** The offer of their 2xx has no answer yet: sends the ACK with it. */
+  #sendAnswer: ((answer?: Body) => void) | undefined;
   /** Why we end the call. */
   #farewell: string | undefined;
 
@@ -118,8 +130,9 @@ export class InviteSession implements Call, DialogUsage {
     this.#step(now, 'weAccepted', { accepted: { transaction, response: sent.response } });
   }
 
-  /** They sent a 2xx, which has been acknowledged; `again` sends the ACK of CSeq `sequence` once more. */
-  theyAccepted(now: Milliseconds, response: Response, ack: { readonly sequence: number; readonly again: () => void }): void {
+  /** They sent a 2xx, which has been acknowledged unless the ACK waits for our answer. */
+  theyAccepted(now: Milliseconds, response: Response, ack: SentAck): void {
+    this.#sendAnswer = ack.send;
     this.#acks.add(ack.sequence, ack.again);
     this.#open();
     this.#theyTakeUpdate = response.allow.includes('UPDATE');
@@ -163,15 +176,26 @@ export class InviteSession implements Call, DialogUsage {
 
   end(now: Milliseconds, reason?: string): void {
     this.#farewell ??= reason;
+    this.#acknowledgeOffer();
     this.#step(now, 'hangUp');
   }
 
   offer(now: Milliseconds, body: Body): boolean {
-    return this.#machine.state === 'confirmed' && this.#offers.offer(now, body);
+    return this.#machine.state === 'confirmed' && !this.#sendAnswer && this.#offers.offer(now, body);
   }
 
+  /** The answer to an offer of theirs; one in the 2xx that can't be answered ends the call (RFC 3261 §13.2.2.4). */
   answerOffer(now: Milliseconds, answer: ReofferAnswer): void {
-    this.#offers.answer(now, answer);
+    if (!this.#sendAnswer) this.#offers.answer(now, answer);
+    else if ('body' in answer) this.#acknowledgeOffer(answer.body);
+    else this.end(now);
+  }
+
+  #acknowledgeOffer(answer?: Body): void {
+    const send = this.#sendAnswer;
+    this.#sendAnswer = undefined;
+    if (answer) this.#offers.describedAs(answer);
+    send?.(answer);
   }
 
   /** Asks the far end to call somebody; false when that can't be asked now. */

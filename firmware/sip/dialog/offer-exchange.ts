@@ -78,6 +78,11 @@ export class OfferExchange {
     return this.#described;
   }
 
+  /** Our answer to the first offer, which was theirs, has just gone out. */
+  describedAs(body: Body): void {
+    this.#described = body;
+  }
+
   /** False when another offer is under way. */
   offer(now: Milliseconds, body: Body): boolean {
     if (!this.#machine.accepts('offer')) return false;

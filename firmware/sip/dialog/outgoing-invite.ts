@@ -15,11 +15,12 @@ import { descriptionOf, typedBody } from '../message-body.ts';
 import { StateMachine } from '../state-machine.ts';
 import type { Destination } from '../transport/sip-core.ts';
 import type { Body, SessionId } from '../user-agent-events.ts';
+import { warningOf } from '../warning.ts';
 import { AbandonedInvite } from './abandoned-invite.ts';
 import { Dialog } from './dialog.ts';
 import { EarlyDialog } from './early-dialog.ts';
 import { sendBye } from './in-dialog-requests.ts';
-import { InviteSession } from './invite-session.ts';
+import { InviteSession, type SentAck } from './invite-session.ts';
 import type { ReofferAnswer } from './offer-exchange.ts';
 import {
   type OutgoingInviteAction as Action,
@@ -135,7 +136,9 @@ export class OutgoingInvite implements Call {
 
   #invite(): Request {
     const { core, identity, target, destination, body, headers = [] } = this.#parts;
-    const required = core.settings.reliableProvisional === 'required' ? [['Require', reliableOption] as const] : [];
+    // RFC 3262 §5: without an offer of ours the first reliable response would make one, for which nobody is ready before the 2xx.
+    const settings = body ? core.settings : { ...core.settings, reliableProvisional: 'off' as const };
+    const required = settings.reliableProvisional === 'required' ? [['Require', reliableOption] as const] : [];
     // RFC 3325 §9.2: of an account, who has a server that may vouch for it.
     const preferred = identity.account ? preferredIdentityLines(identity.from(destination), headers) : [];
     this.#sequence++;
@@ -148,7 +151,7 @@ export class OutgoingInvite implements Call {
       sequence: this.#sequence,
       routes: identity.routes,
       contact: identity.contact(destination),
-      headers: [...dialogLines(core.settings), ...required, ...this.#terms.requestLines(), ...headers, ...preferred],
+      headers: [...dialogLines(settings), ...required, ...this.#terms.requestLines(), ...headers, ...preferred],
       ...(body && { body: typedBody(body) }),
     });
   }
@@ -194,19 +197,22 @@ export class OutgoingInvite implements Call {
 
   #establish(now: Milliseconds, response: Response): void {
     const { core, id, identity } = this.#parts;
-    const accepted = this.#acknowledge(response);
+    // RFC 3261 §13.2.1: our answer to their offer goes into the ACK.
+    const wantsAnswer = this.#parts.body === undefined && descriptionOf(response) !== undefined;
+    const accepted = this.#acknowledge(response, wantsAnswer);
     if (!accepted) return;
-    const { dialog, sequence, again } = accepted;
+    const { dialog, ...ack } = accepted;
     const branch = this.#early.get(response.to.tag ?? '');
     const described = branch?.described ?? this.#parts.body;
     this.#forgetEarlyDialogs(now);
     const session = new InviteSession({ core, id, identity, dialog, ownsCallId: true, terms: this.#terms, described });
-    session.theyAccepted(now, response, { sequence, again });
+    session.theyAccepted(now, response, ack);
     const body = this.#bodyOf(response, branch);
     // RFC 3325 §5: only the account's own server is believed.
     const believed = identity.account && identity.isServer(this.#parts.destination.host);
     const asserted = believed ? assertedIdentityOf(response, response.to) : undefined;
-    core.emit({ type: 'accepted', session: id, remote: dialog.remote, ...(asserted && { asserted }), ...(body && { body }) });
+    const said = { ...(asserted && { asserted }), ...(body && { body }), ...(wantsAnswer && { wantsAnswer }) };
+    core.emit({ type: 'accepted', session: id, remote: dialog.remote, ...said });
   }
 
   /** What the accepting branch says of its media, unless its last word on that has been told already. */
@@ -221,19 +227,27 @@ export class OutgoingInvite implements Call {
     if (accepted) sendBye(this.#parts.core, now, this.#parts.identity, accepted.dialog, this.#reason);
   }
 
-  #acknowledge(response: Response): { dialog: Dialog; sequence: number; again: () => void } | undefined {
+  /** Sends the ACK of a 2xx; one that waits for an answer goes with that by `send`. */
+  #acknowledge(response: Response, waits = false): (SentAck & { readonly dialog: Dialog }) | undefined {
     const invite = this.#request?.transaction.request;
     if (!invite) return undefined;
     const branch = this.#early.get(response.to.tag ?? '');
     const dialog = branch?.confirmedBy(response) ?? Dialog.ofResponse(invite, response);
-    const again = this.#parts.core.acknowledge(dialog.ack(invite), dialog.destination ?? this.#parts.destination);
+    let repeat = (): void => undefined;
+    const send = (answer?: Body): void => {
+      const ack = dialog.ack(invite, answer && typedBody(answer));
+      repeat = this.#parts.core.acknowledge(ack, dialog.destination ?? this.#parts.destination);
+    };
+    if (!waits) send();
+    const again = (): void => repeat();
     this.#acks.set(response.to.tag ?? '', again);
-    return { dialog, sequence: invite.cSeq.number, again };
+    return { dialog, sequence: invite.cSeq.number, again, ...(waits && { send }) };
   }
 
   #reportRefusal(response: Response): void {
     const { core, id: session } = this.#parts;
     const { statusCode, reasonPhrase, retryAfter } = response;
+    const warning = warningOf(response);
     const contacts = statusCode < 400 ? byPreference(response) : undefined;
     const completion = statusCode === 486 || statusCode === 600 ? completionOf(response) : undefined;
     core.emit({
@@ -244,6 +258,7 @@ export class OutgoingInvite implements Call {
       cause: 'response',
       ...(contacts && { contacts }),
       ...(retryAfter !== undefined && { retryAfterSeconds: retryAfter }),
+      ...(warning !== undefined && { warning }),
       ...(completion && { completion }),
     });
   }

@@ -278,6 +278,58 @@ t.test('a call that rings is accepted with an answer to its offer', async (t) =>
   });
 });
 
+t.test('§20.43, §20.33 why a call failed is shown with what the far end says of it', async (t) => {
+  const { house, phone, peer } = atHome();
+  const refused = (...headers: (readonly [string, string])[]) => {
+    phone.do((core, now) => core.call(now, peer.uri));
+    house.run(100);
+    const session = peer.incoming;
+    peer.do((agent, now) => agent.reject(now, session, 480, { headers }));
+    house.run(500);
+    return phone.factsOf('call.state').at(-1)?.reason;
+  };
+  t.equal(
+    refused(['Warning', '399 x "closed for lunch"'], ['Retry-After', '600']),
+    'Temporarily Unavailable (closed for lunch; try again in 10 min)',
+  );
+  t.equal(refused(['Retry-After', '30']), 'Temporarily Unavailable (try again in 30 s)');
+  t.equal(refused(), 'Temporarily Unavailable');
+});
+
+t.test('§13.2.1 line.1.lateOffer: the far end offers in its 200, our answer goes out in the ACK, and both hear each other', async (t) => {
+  const house = new SimulatedHouse();
+  const anna = house.phone('anna', { settings: { 'line.1.lateOffer': 'true', 'line.1.codecs': 'PCMU' } });
+  const bert = house.phone('bert', { settings: { 'line.1.codecs': 'PCMA,PCMU' } });
+  anna.do((phone, now) => phone.call(now, 'bert'));
+  house.run(500);
+  bert.lift();
+  house.run(4_000);
+  t.same([anna.callStates, bert.callStates], [['active'], ['active']]);
+  for (const { calls } of [anna, bert]) t.ok((calls[0]?.media?.packetsReceived ?? 0) > 100);
+  const sent = house.network.packets.filter(({ from }) => from === '10.0.0.10:5060').map(({ text }) => text);
+  t.match(
+    sent.find((text) => text.startsWith('INVITE')),
+    /\r\nContent-Length: 0\r\n/,
+  );
+  t.match(
+    sent.find((text) => text.startsWith('ACK') && text.includes('m=audio')),
+    /m=audio \d+ RTP\/AVP 0 /,
+  );
+  anna.do((phone, now) => phone.hold(now));
+  house.run(1_000);
+  t.equal(bert.calls[0]?.heldByRemote, true, 'and hold works as ever');
+  bert.hangUp();
+  anna.changeSettings({ 'line.1.codecs': 'G722' });
+  bert.changeSettings({ 'line.1.codecs': 'PCMA' });
+  house.run(1_000);
+  anna.do((phone, now) => phone.call(now, 'bert'));
+  house.run(500);
+  bert.lift();
+  house.run(2_000);
+  t.same([anna.calls, bert.calls], [[], []], 'an offer of no use ends the call');
+  t.match(anna.callLog.at(-1), { outcome: 'failed', statusCode: 488 });
+});
+
 t.test('§13.3.1.4 an INVITE without an offer gets ours in the 200 and answers in its ACK', async (t) => {
   const { house, phone, peer } = atHome();
   const intercepted: string[] = [];

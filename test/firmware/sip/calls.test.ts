@@ -360,6 +360,62 @@ t.test('RFC 3264 §5 an INVITE without an offer: ours in the 200, their answer i
   bob.userAgent.accept(network.now, bob.last('incoming').session, sdp('late offer'));
   network.run(50);
   t.equal(nameOf(alice.last('accepted').body), 'late offer');
+  t.equal(alice.last('accepted').wantsAnswer, true);
+  t.equal(bob.all('confirmed').length, 0, 'no ACK before the answer');
+  t.notOk(alice.userAgent.reoffer(network.now, alice.last('accepted').session, offer), 'nor another offer');
+  network.run(2_500);
+  t.equal(alice.all('accepted').length, 1, 'the 200 comes again and changes nothing');
+  alice.userAgent.answerReoffer(network.now, alice.last('accepted').session, { body: sdp('late answer') });
+  network.run(50);
+  t.equal(nameOf(bob.last('confirmed').body), 'late answer');
+  const acks = () => network.packets.filter(({ text }) => text.startsWith('ACK')).length;
+  const sent = acks();
+  network.run(40 * seconds);
+  t.equal(acks(), sent, 'bob has stopped to ask');
+  t.same([alice.all('ended').length, bob.all('ended').length], [0, 0]);
+  t.match(
+    network.packets.find(({ text }) => text.startsWith('INVITE'))?.text,
+    /\r\nSupported: timer,/,
+    'RFC 3262 §5 no reliable response may offer',
+  );
+});
+
+t.test('RFC 3261 §13.2.2.4 an offer in the 200 that is of no use: ACK without an answer, then BYE', async (t) => {
+  const { network, alice, bob } = scene();
+  for (const end of ['refuse', 'hang up'] as const) {
+    alice.userAgent.invite(network.now, { account: 'alice', target: bob.uri('bob') });
+    network.run(50);
+    bob.userAgent.accept(network.now, bob.last('incoming').session, sdp('late offer'));
+    network.run(50);
+    const { session } = alice.last('accepted');
+    if (end === 'refuse') alice.userAgent.answerReoffer(network.now, session, { statusCode: 488 });
+    else alice.userAgent.end(network.now, session);
+    network.run(100);
+    const sent = network.packets.filter(({ from, text }) => from === '192.0.2.1:5060' && /^(ACK|BYE)/.test(text));
+    t.same(
+      sent.slice(-2).map(({ text }) => text.slice(0, 3)),
+      ['ACK', 'BYE'],
+    );
+    t.equal(bob.last('ended').by, 'remote');
+    t.equal(alice.last('ended').by, 'local');
+  }
+});
+
+t.test('§20.43, §20.33 what a refusal says beyond its status is told', async (t) => {
+  const { network, alice, bob } = scene();
+  const refused = (...headers: (readonly [string, string])[]) => {
+    alice.userAgent.invite(network.now, { account: 'alice', target: bob.uri('bob'), body: offer });
+    network.run(50);
+    bob.userAgent.reject(network.now, bob.last('incoming').session, 488, { headers });
+    network.run(50);
+    return alice.last('failed');
+  };
+  t.match(refused(['Warning', '304 sip.example "no \\"codec\\""'], ['Warning', '399 x "\u0007bell"'], ['Retry-After', '90 (lunch)']), {
+    warning: 'no "codec", bell',
+    retryAfterSeconds: 90,
+  });
+  for (const bad of ['', '399', '399 x "', '"', '""', '399 x ""']) t.equal(refused(['Warning', bad]).warning, undefined, bad);
+  t.equal(refused(['Warning', `399 x "${'long '.repeat(100)}"`]).warning?.length, 120);
 });
 
 t.test('Expires of an INVITE ends the ringing', async (t) => {
