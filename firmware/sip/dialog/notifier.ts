@@ -30,6 +30,12 @@ export interface NotifierParts {
 
 const repeatsAtMost = 2;
 
+/**
+ * RFC 6665 §4.2.2: refusals that end a subscription, and a decline. Others are of that NOTIFY alone (RFC 5057 §5.1), such as the 491 of a
+ * Linphone that still waits for the ACK of a re-INVITE.
+ */
+const unknownThere: ReadonlySet<number> = new Set([404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 603, 604]);
+
 /** RFC 6665 §4.2: tells one subscriber how something stands, until it does not want to know any more. */
 export class Notifier {
   readonly #parts: NotifierParts;
@@ -120,10 +126,9 @@ export class Notifier {
     });
   }
 
-  /** RFC 6665 §4.2.2: a refusal ends the subscription unless it says when to come again. */
   #answered(now: Milliseconds, response: Response): void {
     if (response.isProvisional) return;
     if (response.isSuccess) this.#parts.dialog.refresh(response);
-    this.#step(now, response.isSuccess || response.retryAfter !== undefined ? 'delivered' : 'gone');
+    this.#step(now, unknownThere.has(response.statusCode) && response.retryAfter === undefined ? 'gone' : 'delivered');
   }
 }

@@ -126,6 +126,25 @@ t.test('RFC 6665 §4.2.2 nobody is told any more once a NOTIFY stays unanswered 
   t.equal(starts().filter((start) => start === 'NOTIFY').length, sent);
 });
 
+t.test('RFC 6665 §4.2.2, RFC 5057 §5.1 a NOTIFY refused with 491 is that NOTIFY’s fate alone: what comes after it is told', async (t) => {
+  const { network, alice, bob, atAlice, atBob, starts } = scene();
+  alice.userAgent.refer(network.now, atAlice, somewhere);
+  network.run(50);
+  bob.userAgent.acceptRefer(network.now, atBob);
+  network.run(50);
+  const restore = network.intercept(({ text, bytes }) => {
+    if (/^SIP\/2\.0 200 [\s\S]*\r\nCSeq: \d+ NOTIFY\r\n/.test(text)) bytes.set(new TextEncoder().encode('491'), 8);
+    return undefined;
+  });
+  bob.userAgent.tellReferred(network.now, atBob, 180);
+  network.run(100);
+  restore();
+  bob.userAgent.tellReferred(network.now, atBob, 200);
+  network.run(100);
+  t.equal(starts().filter((start) => start === 'NOTIFY').length, 3);
+  t.match(alice.last('referProgress'), { stage: 'concluded', statusCode: 200 });
+});
+
 t.test('RFC 6665 §4.2.2 what changes while a NOTIFY is unanswered goes out afterwards, once, as it is then', async (t) => {
   const { network, alice, bob, atAlice, atBob, textOfLast, starts } = scene();
   alice.userAgent.refer(network.now, atAlice, somewhere);
