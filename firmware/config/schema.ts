@@ -5,6 +5,7 @@ import { deviceSettings } from './device-settings.ts';
 import { doorSettings } from './door-settings.ts';
 import { eventSettings } from './event-settings.ts';
 import { exchangeSettings } from './exchange-settings.ts';
+import { lampSettings } from './lamp-settings.ts';
 import { mediaSettings } from './media-settings.ts';
 import { mixingSettings } from './mixing-settings.ts';
 import { qualitySettings } from './quality-settings.ts';
@@ -27,6 +28,7 @@ export const settingsSchema = {
   ...eventSettings,
   ...doorSettings,
   ...deviceSettings,
+  ...lampSettings,
   ...voiceSettings,
   ...exchangeSettings,
 };

@@ -7,6 +7,7 @@ import type { Fingerprint } from '#firmware/sdp/media-security.ts';
 import type { AccountKeepAlive, AccountTransport } from '#firmware/sip/account.ts';
 import { parseUri, type SipUri } from '#firmware/sip/message/uri.ts';
 import { type CodecName, codecNames, type OpusWishes } from './codec-choice.ts';
+import { type LampPatterns, lampPatternsOf } from './lamp-patterns.ts';
 import { type DialPrefixes, dialPrefixesOf, type LineFeatures, lineFeaturesOf } from './line-features.ts';
 import { type MixingSettings, mixingSettingsOf } from './mixing-settings.ts';
 import { type RecordingSettings, recordingSettingsOf } from './recording-desk.ts';
@@ -25,6 +26,7 @@ export interface PhoneSettings {
   readonly recording: RecordingSettings;
   readonly sound: SoundSettings;
   readonly board: BoardProfile;
+  readonly lamps: LampPatterns;
   readonly doors: readonly DoorSettings[];
   readonly alerts: readonly AlertSettings[];
 }
@@ -205,6 +207,7 @@ export function phoneSettingsOf(settings: Settings, board: BoardProfile, certifi
       doNotDisturbStatus: settings.get('phone.doNotDisturbStatus'),
     },
     mixing: mixingSettingsOf(settings),
+    lamps: lampPatternsOf(settings),
     recording: recordingSettingsOf(settings),
     sound: soundOf(settings, certificate),
     board,

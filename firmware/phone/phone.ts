@@ -444,7 +444,15 @@ export class Phone implements SipCore<PhoneEvent> {
 
   /** Tones, bell, lamps and snapshot follow from the state; only what changed is told. */
   #present(now: Milliseconds): void {
-    const shown = { events: this.events, lines: this.#lines.all, missedCalls: this.#missedCalls, media: this.#media, sounds: this.sounds };
+    const { lamps } = this.#settings;
+    const shown = {
+      events: this.events,
+      lines: this.#lines.all,
+      missedCalls: this.#missedCalls,
+      media: this.#media,
+      sounds: this.sounds,
+      lamps,
+    };
     this.#tone = present({ ...this.#heirs, ...shown });
     this.#desk.settle(now, (call) => isWaiting(this.#handset, call));
     if (!this.#alarms.has(this.#statusTimer)) this.#alarms.set(this.#statusTimer, now + statusIntervalMs);

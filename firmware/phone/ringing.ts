@@ -2,6 +2,7 @@ import type { LedPattern } from '#firmware/contract/hal.ts';
 import type { ToneName } from '#firmware/contract/media.ts';
 import type { EarRole } from './ear.ts';
 import type { Handset } from './handset.ts';
+import type { LampPatterns } from './lamp-patterns.ts';
 import type { Line } from './line.ts';
 
 /** What the person at the phone should hear. */
@@ -52,26 +53,27 @@ function earOf(handset: Handset, messageWaiting: boolean): ToneName | null {
 }
 
 /**
- * The lamps that follow from calls, mailboxes, missed calls and registrations. `ring`, `off-hook`, `hold` and `mute` are those of USB handsets,
- * which need to be told that they are off hook before their microphone works.
+ * The lamps that follow from calls, mailboxes, missed calls and registrations, in the patterns of the settings. `ring`, `off-hook`, `hold` and
+ * `mute` are those of USB handsets, which need to be told that they are off hook before their microphone works.
  */
 export function lampsOf(
   handset: Handset,
   lines: readonly Line[],
   { missedCalls, muted, recorded }: { readonly missedCalls: number; readonly muted: boolean; readonly recorded: boolean },
+  patterns: LampPatterns,
 ): Record<LampName, LedPattern> {
   const rings = handset.calls.some(({ state }) => state === 'ringing') || handset.recalling;
   return {
-    call: callLamp(handset),
-    message: lines.some((line) => line.messageWaiting) ? 'on' : missedCalls > 0 ? 'blink' : 'off',
-    registered: registeredLamp(lines),
+    call: callLamp(handset, patterns),
+    message: lines.some((line) => line.messageWaiting) ? patterns.newMessages : missedCalls > 0 ? patterns.missedCalls : 'off',
+    registered: registeredLamp(lines, patterns),
     ring: rings ? 'fastBlink' : 'off',
     'off-hook': handset.state === 'idle' ? 'off' : 'on',
     hold: handset.calls.some((call) => call.onHold) ? 'on' : 'off',
     mute: muted ? 'on' : 'off',
     speaker: isUsed(handset, 'speaker') ? 'on' : 'off',
     headset: isUsed(handset, 'headset') ? 'on' : 'off',
-    record: recorded ? 'blink' : 'off',
+    record: recorded ? patterns.recording : 'off',
   };
 }
 
@@ -79,15 +81,15 @@ function isUsed({ state, ear }: Handset, role: EarRole): boolean {
   return state !== 'idle' && ear.role === role;
 }
 
-function callLamp(handset: Handset): LedPattern {
+function callLamp(handset: Handset, patterns: LampPatterns): LedPattern {
   const { calls } = handset;
-  if (calls.some(({ state }) => state === 'ringing') || handset.recalling) return 'fastBlink';
-  if (handset.state !== 'idle' && !handset.focus?.onHold) return 'on';
-  return calls.some((call) => call.onHold) ? 'doubleFlash' : 'off';
+  if (calls.some(({ state }) => state === 'ringing') || handset.recalling) return patterns.ringing;
+  if (handset.state !== 'idle' && !handset.focus?.onHold) return patterns.inUse;
+  return calls.some((call) => call.onHold) ? patterns.onHold : 'off';
 }
 
-function registeredLamp(lines: readonly Line[]): LedPattern {
+function registeredLamp(lines: readonly Line[], patterns: LampPatterns): LedPattern {
   const states = lines.map(({ state }) => state).filter((state) => state !== 'none');
   if (states.length === 0) return 'off';
-  return states.every((state) => state === 'registered') ? 'on' : 'blink';
+  return states.every((state) => state === 'registered') ? patterns.registered : patterns.notRegistered;
 }

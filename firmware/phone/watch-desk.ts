@@ -13,6 +13,7 @@ import type { Call } from './call.ts';
 import type { CallDesk } from './call-desk.ts';
 import { resolveTarget } from './dial-target.ts';
 import type { Handset } from './handset.ts';
+import type { LampPatterns } from './lamp-patterns.ts';
 import type { Line } from './line.ts';
 import type { Outbox } from './outbox.ts';
 import type { PhoneSettings } from './phone-settings.ts';
@@ -39,13 +40,11 @@ interface Published {
 }
 
 const watchedAtMost = 64;
-const patterns: Readonly<Record<PhoneStatus['watched'][number]['state'], LedPattern>> = {
-  unknown: 'off',
-  idle: 'off',
-  open: 'off',
-  ringing: 'fastBlink',
-  busy: 'on',
-  away: 'blink',
+/** The pattern for what is known of them; nothing for who is free or unknown. */
+const patternNames: Readonly<Partial<Record<PhoneStatus['watched'][number]['state'], keyof LampPatterns>>> = {
+  ringing: 'watchedRinging',
+  busy: 'watchedBusy',
+  away: 'watchedAway',
 };
 
 /**
@@ -155,7 +154,11 @@ export class WatchDesk {
 
   /** Lamps `watch1`, `watch2` … in the order of the settings. */
   lamps(): readonly (readonly [led: string, pattern: LedPattern])[] {
-    return this.all.map((watched, index) => [`watch${index + 1}`, patterns[watched.state]]);
+    const { lamps } = this.#ports.settings();
+    return this.all.map(({ state }, index) => {
+      const name = patternNames[state];
+      return [`watch${index + 1}`, name ? lamps[name] : 'off'];
+    });
   }
 
   #wishes(): readonly WatchedLine[] {

@@ -445,6 +445,27 @@ t.test('a board with fewer lamps is sent no commands for those it has not', asyn
   t.notOk(phone.phone.status(house.network.now).counters['hal-led-failed'], 'no command failed');
 });
 
+t.test('lamps show what is going on in the patterns that the settings give them, also when those change meanwhile', async (t) => {
+  const patterns = { ringing: 'blink', inUse: 'doubleFlash', onHold: 'fastBlink' };
+  const settings = Object.fromEntries(Object.entries(patterns).map(([name, pattern]) => [`lamp.${name}`, pattern]));
+  const { house, phone, peer } = atHome(settings);
+  const shown = () => ['call', 'message', 'registered'].map((name) => phone.led(name) ?? 'off').join(' ');
+  t.equal(shown(), 'off off off');
+  peer.call('sip:phone@10.0.0.50');
+  house.run(500);
+  t.equal(shown(), 'blink off off');
+  phone.lift();
+  house.run(500);
+  t.equal(shown(), 'doubleFlash off off');
+  phone.pressKey('hold');
+  house.run(500);
+  t.equal(shown(), 'fastBlink off off');
+  phone.changeSettings({ 'lamp.onHold': 'on' });
+  t.equal(shown(), 'on off off');
+  phone.hangUp();
+  house.run(1_000);
+});
+
 t.test('lamps of a USB handset follow the call: ringing, off hook, muted, on hold', async (t) => {
   const names = ['ring', 'off-hook', 'mute', 'hold'];
   const leds = Object.fromEntries(names.map((name) => [name, { driver: 'virtual', debounceMs: 0 } as const]));
