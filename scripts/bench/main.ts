@@ -8,6 +8,7 @@ import { capacityRows } from './capacity.ts';
 import { codecRows } from './codecs.ts';
 import { cpuRows } from './cpu.ts';
 import { deviceRows } from './device.ts';
+import { frameRows } from './frames.ts';
 import { latencyRows } from './latency.ts';
 import { leakRows } from './leaks.ts';
 import { liveStateRows } from './live-state.ts';
@@ -29,6 +30,7 @@ const areas: Readonly<Record<string, (scope: BenchScope) => Promise<readonly Ben
   device: deviceRows,
   codecs: codecRows,
   rtp: rtpPacingRows,
+  frames: frameRows,
   cpu: cpuRows,
   capacity: capacityRows,
   latency: latencyRows,
