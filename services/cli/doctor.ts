@@ -1,5 +1,6 @@
 import type { PhoneStatus } from '#firmware/contract/phone.ts';
 import { protectedNotice } from '#firmware/platform/lasting-state.ts';
+import { notKept } from '#services/phone/record-keeper.ts';
 import { type Finding, hint, trouble } from './finding.ts';
 import { clockFindings, keepingFindings, machineFindings } from './machine-findings.ts';
 import type { MachineState } from './machine-state.ts';
@@ -46,7 +47,7 @@ export interface Examination {
   readonly daemons: readonly DaemonState[];
   readonly status: PhoneStatus | undefined;
   /** Sound devices by role, as media has them. */
-  readonly sound: Readonly<Record<string, { readonly ok: boolean; readonly reason?: string }>>;
+  readonly sound: Readonly<Record<string, { readonly ok: boolean; readonly reason?: string; readonly standIn?: string }>>;
   readonly disk: { readonly path: string; readonly freeBytes: number; readonly readOnly: boolean };
   /** Groups that own devices and that this machine has not. */
   readonly missingGroups: readonly string[];
@@ -151,6 +152,11 @@ function storageFindings({ status, damaged, option }: Examination): Finding[] {
         'journalctl -u hookswitch-update says more; sudo rm /var/lib/hookswitch/update-failed, and it is forgotten at the next start';
       return hint('update-undone', notice, mend);
     }
+    if (notice.startsWith(notKept)) {
+      const mend =
+        'make room (sudo journalctl --vacuum-size=50M; sudo apt-get clean); where there is room the card is worn out: replace it';
+      return trouble('database-not-written', notice, mend);
+    }
     const sealed = notice.includes('device key');
     const mend = sealed ? `hookswitch${option} config set KEY=-` : `hookswitch${option} config list --changed, and set what is missing`;
     return trouble(sealed ? 'secret-not-readable' : 'database-restored', notice, mend);
@@ -189,13 +195,20 @@ function sysfsHint(gpio: string, option: string): Finding {
 }
 
 function soundFindings({ sound, option }: Examination): Finding[] {
-  return Object.entries(sound).flatMap(([role, { ok, reason = 'unknown' }]) => {
+  return Object.entries(sound).flatMap(([role, { ok, reason = 'unknown', standIn }]) => {
     if (ok) return [];
-    const gone = /there is no sound (input|output) named/.exec(reason)?.[1];
-    const mend = gone
-      ? `plug it in, or name one that is there: hookswitch${option} config set audio.${role}.${gone}=NAME`
-      : `arecord -l and aplay -l show the cards; hookswitch${option} config list audio.${role}. shows what is set`;
-    return [trouble(gone ? 'sound-device-gone' : 'sound-device-fails', `sound of the ${role}: ${reason}`, mend)];
+    const helped = standIn === undefined ? '' : ` (the ${standIn} helps out)`;
+    const what = `sound of the ${role}: ${reason}${helped}`;
+    const [, gone, ambiguous] =
+      /there is no sound (input|output) named/.exec(reason) ?? /means more than (?:()one sound )(input|output)/.exec(reason) ?? [];
+    const set = `hookswitch${option} config set audio.${role}.${gone || ambiguous}=NAME`;
+    if (gone) return [trouble('sound-device-gone', what, `plug it in, or take one that hookswitch${option} audio list shows: ${set}`)];
+    if (ambiguous) return [trouble('sound-device-ambiguous', what, `say which: ${set}`)];
+    if (/another program uses it/.test(reason)) {
+      return [trouble('sound-device-busy', what, 'sudo fuser -v /dev/snd/* shows which program; stop it')];
+    }
+    const mend = `arecord -l and aplay -l show the cards; hookswitch${option} config list audio.${role}. shows what is set`;
+    return [trouble('sound-device-fails', what, mend)];
   });
 }
 

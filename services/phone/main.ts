@@ -55,7 +55,7 @@ await runDaemon('phone', async (daemon) => {
 
   const memory = await records.recall(repository.current.names('alert'));
   const lasting = [...undoneUpdate(stateDirectory), ...(notice === undefined ? [] : [notice])];
-  const notices = () => [...lasting, ...noticesOf(database, repository)];
+  const notices = () => [...lasting, ...records.notices, ...noticesOf(database, repository)];
   const { endpoint, phone } = buildPhone(daemon, settings, memory, notices, key.uuidFor('sip instance'));
   const drive = <T>(input: (phone: Phone, now: Milliseconds) => T): T => driveThrough(endpoint, phone, input);
   const journal = new CallJournal(join(runtimeDirectory, 'phone.calls'), manifest.version, clock, thisMachine(), logger);

@@ -13,6 +13,9 @@ export interface RecordLimits {
   readonly texts: number;
 }
 
+/** How the notice begins that says so. */
+export const notKept = 'calls, doors and settings cannot be written down';
+
 /** Far ends whose way with digits is kept. */
 const peersAtMost = 256;
 /** Calls and messages of others that may be written at once, and one more each second: somebody who rings us a thousand times must not wear out the card. */
@@ -26,15 +29,19 @@ const callIntervalMs = 1_000;
 export class RecordKeeper {
   readonly #database: SqliteStore;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   readonly #log: LimitedLog;
   readonly #counters = new Counters();
   readonly #limits: () => RecordLimits;
   #callTokens = callsAtOnce;
   #tokensAt: Milliseconds = 0;
+  /** Of the last record, if it could not be written. */
+  #failure: string | undefined;
 
   constructor(database: SqliteStore, clock: Clock, logger: Logger, limits: () => RecordLimits) {
     this.#database = database;
     this.#clock = clock;
+    this.#logger = logger;
     this.#log = new LimitedLog(logger);
     this.#limits = limits;
   }
@@ -69,12 +76,14 @@ export class RecordKeeper {
       return;
     }
     void this.#write(record).then(
-      () => this.#counters.add('records-kept'),
-      (thrown) => {
-        this.#counters.add('records-lost');
-        this.#log.warn(this.#clock.now(), 'record-not-kept', { kind: record.kind, reason: messageOf(thrown) });
-      },
+      () => this.#kept(),
+      (thrown) => this.#lost(record.kind, messageOf(thrown)),
     );
+  }
+
+  /** Why nothing is kept at present, for people. */
+  get notices(): string[] {
+    return this.#failure === undefined ? [] : [`${notKept}: ${this.#failure}`];
   }
 
   async callLog(limit: number): Promise<CallLogEntry[]> {
@@ -108,6 +117,20 @@ export class RecordKeeper {
 
   describe(): object {
     return { counters: this.#counters.describe() };
+  }
+
+  #kept(): void {
+    this.#counters.add('records-kept');
+    if (this.#failure === undefined) return;
+    this.#failure = undefined;
+    this.#logger.info('records-kept-again');
+  }
+
+  /** Said when it begins, not for each record. */
+  #lost(kind: PhoneRecord['kind'], reason: string): void {
+    this.#counters.add('records-lost');
+    if (this.#failure === undefined) this.#log.warn(this.#clock.now(), 'record-not-kept', { kind, reason });
+    this.#failure = reason;
   }
 
   #takeToken(): boolean {

@@ -14,6 +14,7 @@ import { type MachineSource, machineState } from '#services/cli/machine-state.ts
 import { findPlace } from '#services/cli/place.ts';
 import { probeRegistrar } from '#services/cli/registrar-probe.ts';
 import { probeStun } from '#services/cli/stun-probe.ts';
+import { notKept } from '#services/phone/record-keeper.ts';
 import { sampleStatus } from './fake-phone.ts';
 
 const line = (registration: Partial<PhoneStatus['lines'][number]['registration']>): PhoneStatus['lines'][number] => ({
@@ -150,6 +151,12 @@ const ailments: readonly (readonly [Partial<Examination>, string, RegExp, RegExp
     /line\.1\.password/,
     /config set KEY=-/,
   ],
+  [
+    { status: status({ notices: [`${notKept}: SQLITE_FULL: database or disk is full`] }) },
+    'database-not-written',
+    /cannot be written down: SQLITE_FULL/,
+    /make room/,
+  ],
   [{ damaged: ['/x/phone.db.damaged'] }, 'database-was-damaged', /\/x\/phone\.db\.damaged/, /worn out/],
   [board('led call', 'GPIO 17 may not be used by us: add the user to the group gpio'), 'group-missing', /GPIO 17/, /usermod -aG gpio/],
   [board('', '', 'sysfs by onoff, because this kernel has no /dev/gpiochip0'), 'gpio-by-sysfs', /reached by sysfs by onoff/, /config\.txt/],
@@ -160,6 +167,28 @@ const ailments: readonly (readonly [Partial<Examination>, string, RegExp, RegExp
     'sound-device-gone',
     /there is Built-in/,
     /config set audio\.handset\.input=NAME/,
+  ],
+  [
+    { sound: { handset: { ok: false, reason: 'there is no sound output named usb:0d8c:0014; there is default', standIn: 'speaker' } } },
+    'sound-device-gone',
+    /\(the speaker helps out\)/,
+    /audio list shows: .*audio\.handset\.output=NAME/,
+  ],
+  [
+    { sound: { handset: { ok: false, reason: 'USB means more than one sound input: usb:1:2:a, usb:1:2:b' } } },
+    'sound-device-ambiguous',
+    /more than one/,
+    /say which: .*audio\.handset\.input=NAME/,
+  ],
+  [
+    {
+      sound: {
+        ringer: { ok: false, reason: 'alsa:Device is plugged in, but offers no sound output: it has none, or another program uses it' },
+      },
+    },
+    'sound-device-busy',
+    /plugged in/,
+    /fuser/,
   ],
   [{ sound: { ringer: { ok: false, reason: 'no sound for 0.6 s: unplugged?' } } }, 'sound-device-fails', /ringer: no sound/, /aplay -l/],
   [{ status: status({ notices: ['an update was undone: x'] }) }, 'update-undone', /: x$/, /journalctl -u hookswitch-update/],

@@ -126,8 +126,8 @@ t.test('a disk that takes nothing more is counted and logged, and stops nobody',
   const database = await openDatabase(t);
   await database.all('PRAGMA max_page_count = 1');
   const lines: string[] = [];
-  const logger: Logger = { ...silentLogger, warn: (event, fields) => lines.push(`${event} ${JSON.stringify(fields)}`) };
-  const keeper = keeperOf(database, logger);
+  const note = (event: string, fields?: object) => lines.push(`${event} ${JSON.stringify(fields)}`);
+  const keeper = keeperOf(database, { ...silentLogger, warn: note, info: note });
   for (let index = 0; index < 200; index++) keeper.keep({ kind: 'door', entry: { ...visit('rung'), detail: 'x'.repeat(400) } });
   const kept = (await keeper.doorLog(1000)).length;
   t.ok(kept < 200, `${kept} fitted`);
@@ -135,9 +135,42 @@ t.test('a disk that takes nothing more is counted and logged, and stops nobody',
   t.equal((counters['records-lost'] ?? 0) + kept, 200);
   t.equal(lines.length, 1, 'one line, not one for each');
   t.match(lines[0], /record-not-kept.*full/);
+  t.match(keeper.notices, [/cannot be written down: .*full/], 'whoever looks is told');
   await database.all('PRAGMA max_page_count = 100000');
   keeper.keep({ kind: 'call', entry: call('sip:after@x.example') });
   t.match((await keeper.callLog(1))[0], { remote: 'sip:after@x.example' }, 'and goes on when there is room');
+  t.same(keeper.notices, []);
+  t.match(lines, [/record-not-kept/, /records-kept-again/]);
+});
+
+t.test('a disk that becomes read-only is said once, and said again when it was well in between', async (t) => {
+  const database = await openDatabase(t);
+  const lines: string[] = [];
+  const note = (event: string, fields?: object) => lines.push(`${event} ${JSON.stringify(fields)}`);
+  let now = 0;
+  const clock = { now: () => now, wallTime: () => now };
+  const keeper = new RecordKeeper(database, clock, { ...silentLogger, warn: note, info: note }, () => ({
+    callLog: 9,
+    doorLog: 9,
+    texts: 9,
+  }));
+  const keepAll = async () => {
+    for (let index = 0; index < 20; index++) {
+      keeper.keep({ kind: 'missedCalls', count: index });
+      now += 60_000;
+    }
+    await keeper.callLog(1);
+  };
+  for (const round of [1, 2]) {
+    await database.all('PRAGMA query_only = ON');
+    await keepAll();
+    t.equal(lines.filter((line) => line.startsWith('record-not-kept')).length, round, 'in twenty minutes');
+    t.match(keeper.notices, [/readonly/]);
+    await database.all('PRAGMA query_only = OFF');
+    await keepAll();
+    t.equal(lines.filter((line) => line.startsWith('records-kept-again')).length, round);
+    t.same(keeper.notices, []);
+  }
 });
 
 t.test('a flood of calls is not written call by call', async (t) => {
