@@ -52,7 +52,8 @@ async function bundlePages(): Promise<string[]> {
   if (!existsSync(join(root, entry))) return [];
   const paths = await write({
     ...shared,
-    entryPoints: [entry],
+    // What runs apart from the page is loaded when it is needed.
+    entryPoints: [entry, ...['worker', 'worklet'].map((part) => `${pages}/sound/sound-${part}.ts`)],
     platform: 'browser',
     target: 'es2022',
     jsx: 'automatic',

@@ -159,6 +159,13 @@ export const deviceSettings = {
     owner: 'web',
     restart: true,
   }),
+  'web.sound': flag({
+    title: 'Sound at the page',
+    description: 'Whoever has the page open may talk and listen there in place of the handset, by a button.',
+    owner: 'web',
+    restart: true,
+    default: true,
+  }),
   'log.level': choice({
     title: 'Log level',
     description: 'The least important lines that are written.',

@@ -42,7 +42,9 @@ async function show(): Promise<number> {
     const format = await prettyLines(process.stdout.isTTY);
     const phone = await startPhone(data, '', (line) => process.stdout.write(format(line)));
     console.log(`\n  The phone is up:  ${pageOf(phone)}\n`);
-    console.log('  Lift the handset, dial 600 (echo test) or 601 (greeting). From another terminal:');
+    console.log(
+      '  Press "Use this microphone and loudspeaker" there, lift, dial 600 and hear yourself (601 is a greeting). From another terminal:',
+    );
     console.log(`  node dist/services/cli/main.js --data ${data} status\n\n  Ctrl-C ends it.\n`);
     await new Promise<void>((resolve) => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve);

@@ -1,6 +1,6 @@
 import type { AudioDevice as AudioDeviceSpec } from '#firmware/contract/media.ts';
 import type { Clock, Milliseconds } from '#firmware/core/clock.ts';
-import { messageOf } from '#firmware/core/errors.ts';
+import { messageOf, ResourceError } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
 import type { MediaEngine } from '#firmware/media/media-engine.ts';
 import type { PlaybackPort, SoundDevice } from '#firmware/media/sound-device.ts';
@@ -29,11 +29,20 @@ export interface DeviceSurroundings {
   readonly onChange: (role: string, health: DeviceHealth) => void;
 }
 
+/** A device that sits in a role for a while, instead of the one that is configured. */
+interface Loan {
+  readonly device: AudioDevice;
+  readonly node: SoundDevice;
+  beating: boolean;
+}
+
 interface Place {
   readonly spec: AudioDeviceSpec;
   readonly device: AudioDevice;
-  /** The role as the engine knows it, with whichever device sits there. */
+  /** The role as the engine knows it, with whichever device sits there; while it is lent, with whichever sat there before. */
   node: SoundDevice;
+  /** What sits there, or will once it is given back. */
+  sits: { readonly port: PlaybackPort; readonly voice: VoiceWishes | undefined };
   ok: boolean;
   reason: string | undefined;
   /** It has delivered a frame: only then can it pace. */
@@ -56,8 +65,8 @@ const standIns: ReadonlyMap<string, readonly string[]> = new Map([
 ]);
 
 /**
- * The sound devices by role, and which of them paces: that of the role in use if it is a sound card, for its crystal decides when it needs
- * sound; else any card, else any device, else the monotonic clock of a silent one.
+ * The sound devices by role, and which of them paces: one that is lent, for the person is there; else that of the role in use if it is a
+ * sound card, for its crystal decides when it needs sound; else any card, else any device, else the monotonic clock of a silent one.
  *
  *   role ─► its own device ── gone? ─► that of another role ── gone? ─► nowhere;  back again ─► its own
  */
@@ -66,12 +75,15 @@ export class DeviceSet {
   readonly #surroundings: DeviceSurroundings;
   readonly #shared: SharedDevices;
   readonly #places = new Map<string, Place>();
+  readonly #loans = new Map<string, Loan>();
   readonly #retry: DeviceRetry;
   readonly #silence: SilenceDevice;
   /** The role that calls were joined with last. */
   #used: string | undefined;
   /** The role that paces; `undefined` = the silent device. */
   #pacing: string | undefined;
+  /** The lent device that paces, in the role of `#pacing`. */
+  #pacingLoan: Loan | undefined;
   /** Changes happen one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #stopped = false;
@@ -99,8 +111,8 @@ export class DeviceSet {
       this.#shared.keep(Object.values(specs));
       for (const [role, spec] of Object.entries(specs)) if (!this.#places.has(role)) await this.#open(role, spec);
       this.#arrange();
-      const healths = [...this.#places].map(([role, place]): [string, DeviceHealth] => [role, healthOf(place)]);
-      for (const place of this.#places.values()) place.told = JSON.stringify(healthOf(place));
+      const healths = [...this.#places].map(([role, place]): [string, DeviceHealth] => [role, this.#healthOf(role, place)]);
+      for (const [role, place] of this.#places) place.told = JSON.stringify(this.#healthOf(role, place));
       return Object.fromEntries(healths);
     });
   }
@@ -111,10 +123,38 @@ export class DeviceSet {
     this.#choosePace();
   }
 
+  /**
+   * From now on this device is the one in the role, with all that is joined with it; one that was lent before is stopped. The one that is
+   * configured runs on, unheard.
+   */
+  async lend(role: string, device: AudioDevice): Promise<void> {
+    if (!this.#places.has(role)) throw new ResourceError(`there is no ${role} whose place it could take`);
+    void this.#loans.get(role)?.device.stop();
+    const loan: Loan = { device, node: this.#engine.addDevice(role, device), beating: false };
+    this.#loans.set(role, loan);
+    this.#arrange();
+    if (!this.#resting) await this.#startLoan(role, loan);
+  }
+
+  /** The configured device is back in its role, at once; nothing happens when another one has been lent since. */
+  giveBack(role: string, device: AudioDevice): void {
+    if (this.#loans.get(role)?.device !== device) return;
+    this.#loans.delete(role);
+    void device.stop();
+    const place = this.#places.get(role);
+    if (place) this.#sit(role, place, place.sits.port, place.sits.voice);
+    this.#arrange();
+    this.#choosePace();
+  }
+
   /** Nothing sounds: clocks that are kept for that alone stand still until `wake`. A sound card beats on, it has a clock of its own. */
   rest(): void {
     this.#resting = true;
     for (const { spec, device } of this.#places.values()) if (spec.driver === 'silence') void device.stop();
+    for (const loan of this.#loans.values()) {
+      loan.beating = false;
+      void loan.device.stop();
+    }
     this.#choosePace();
   }
 
@@ -123,6 +163,7 @@ export class DeviceSet {
     if (!this.#resting) return;
     this.#resting = false;
     for (const [role, place] of this.#places) if (place.spec.driver === 'silence') void place.device.start(this.#listenerOf(role, place));
+    for (const [role, loan] of this.#loans) void this.#startLoan(role, loan);
     this.#choosePace();
   }
 
@@ -131,8 +172,10 @@ export class DeviceSet {
     return this.#resting;
   }
 
-  /** The device of a role as it works now: its own, or the one that helps out. */
+  /** The device of a role as it works now: the one that is lent, its own, or the one that helps out. */
   deviceOf(role: string): AudioDevice | undefined {
+    const loan = this.#loans.get(role);
+    if (loan) return loan.device;
     const place = this.#places.get(role);
     return place?.ok ? place.device : place?.standIn?.device;
   }
@@ -141,6 +184,7 @@ export class DeviceSet {
     return this.#inTurn(async () => {
       this.#stopped = true;
       this.#retry.stop();
+      for (const { device } of this.#loans.values()) await device.stop();
       for (const [role, place] of [...this.#places]) await this.#close(role, place, false);
       await this.#silence.stop();
     });
@@ -150,6 +194,7 @@ export class DeviceSet {
     return {
       pacing: this.#pacing ?? 'monotonic clock',
       devices: Object.fromEntries([...this.#places].map(([role, place]) => [role, { ...healthOf(place), ...place.device.describe() }])),
+      lent: Object.fromEntries([...this.#loans].map(([role, { device }]) => [role, device.describe()])),
     };
   }
 
@@ -165,8 +210,9 @@ export class DeviceSet {
 
   async #open(role: string, spec: AudioDeviceSpec): Promise<void> {
     const device = this.#shared.seat(spec);
-    const node = this.#engine.addDevice(role, nowhere);
-    const place: Place = { spec, device, node, ok: false, reason: 'starting', beating: false, standIn: undefined, told: '' };
+    const sits = { port: nowhere, voice: undefined };
+    const node = this.#loans.get(role)?.node ?? this.#engine.addDevice(role, nowhere);
+    const place: Place = { spec, device, node, sits, ok: false, reason: 'starting', beating: false, standIn: undefined, told: '' };
     this.#places.set(role, place);
     await this.#start(role, place);
   }
@@ -175,12 +221,41 @@ export class DeviceSet {
     try {
       await place.device.start(this.#listenerOf(role, place));
       this.#endStandIn(place);
-      place.node = this.#engine.addDevice(role, place.device, voiceOf(place.spec));
+      this.#sit(role, place, place.device, voiceOf(place.spec));
       place.ok = true;
       place.reason = undefined;
     } catch (thrown) {
       this.#giveUp(role, place, messageOf(thrown));
     }
+  }
+
+  #sit(role: string, place: Place, port: PlaybackPort, voice?: VoiceWishes): void {
+    place.sits = { port, voice };
+    if (!this.#loans.has(role)) place.node = this.#engine.addDevice(role, port, voice);
+  }
+
+  /** What the microphone of a role's own device, or of the one that helps out, hears: nobody's affair while the role is lent. */
+  #capture(role: string, place: Place, captured: Int16Array): void {
+    if (!this.#loans.has(role)) place.node.capture(captured);
+  }
+
+  /** A lent device does not fail: whoever lent it takes it back. */
+  #startLoan(role: string, loan: Loan): Promise<void> {
+    return loan.device.start({ frame: (captured) => this.#lentFrame(role, loan, captured), failed: () => undefined });
+  }
+
+  #lentFrame(role: string, loan: Loan, captured: Int16Array): void {
+    if (this.#loans.get(role) !== loan) return;
+    loan.node.capture(captured);
+    if (!loan.beating) {
+      loan.beating = true;
+      this.#choosePace();
+    }
+    if (loan === this.#pacingLoan) this.#surroundings.onFrame(loan.device.frameMs);
+  }
+
+  #healthOf(role: string, place: Place): DeviceHealth {
+    return this.#loans.has(role) ? { ok: true } : healthOf(place);
   }
 
   #listenerOf(role: string, place: Place): AudioListener {
@@ -193,17 +268,21 @@ export class DeviceSet {
     // Hardware may take its time to let go; calls on other devices do not wait for it.
     this.#choosePace();
     await place.device.stop();
-    if (!roleStays) this.#engine.removeDevice(role);
+    if (roleStays) return;
+    const loan = this.#loans.get(role);
+    this.#loans.delete(role);
+    await loan?.device.stop();
+    this.#engine.removeDevice(role);
   }
 
   #frame(role: string, place: Place, captured: Int16Array): void {
     if (this.#places.get(role) !== place || !place.ok) return;
-    place.node.capture(captured);
+    this.#capture(role, place, captured);
     if (!place.beating) {
       place.beating = true;
       this.#choosePace();
     }
-    if (role === this.#pacing) this.#surroundings.onFrame(place.device.frameMs);
+    if (role === this.#pacing && !this.#pacingLoan) this.#surroundings.onFrame(place.device.frameMs);
   }
 
   #failed(role: string, place: Place, reason: string): void {
@@ -216,7 +295,7 @@ export class DeviceSet {
   #giveUp(role: string, place: Place, reason: string): void {
     if (place.ok) {
       this.#retry.lost();
-      place.node = this.#engine.addDevice(role, nowhere);
+      this.#sit(role, place, nowhere);
     }
     if (place.reason !== reason) this.#surroundings.logger.warn('audio-device-failed', { role, device: place.device.identity, reason });
     place.ok = false;
@@ -238,7 +317,7 @@ export class DeviceSet {
   #arrange(): void {
     for (const [role, place] of this.#places) if (!place.ok) this.#substitute(role, place);
     for (const [role, place] of this.#places) {
-      const health = healthOf(place);
+      const health = this.#healthOf(role, place);
       const told = JSON.stringify(health);
       if (place.told !== '' && place.told !== told) {
         const { logger, onChange } = this.#surroundings;
@@ -258,18 +337,17 @@ export class DeviceSet {
     this.#endStandIn(place);
     const spec = helper === undefined ? undefined : this.#places.get(helper)?.spec;
     if (helper === undefined || !spec) {
-      place.node = this.#engine.addDevice(role, nowhere);
+      this.#sit(role, place, nowhere);
       return;
     }
     const device = this.#shared.seat(spec);
-    const node = this.#engine.addDevice(role, device, voiceOf(place.spec));
+    this.#sit(role, place, device, voiceOf(place.spec));
     const standIn = { role: helper, device };
     place.standIn = standIn;
-    place.node = node;
     const isThere = () => place.standIn === standIn;
     // The device runs, or is about to fail for the role it helps out from, which arranges things anew.
     void device
-      .start({ frame: (captured) => isThere() && node.capture(captured), failed: () => this.#lostStandIn(place, standIn) })
+      .start({ frame: (captured) => isThere() && this.#capture(role, place, captured), failed: () => this.#lostStandIn(place, standIn) })
       .catch(() => this.#lostStandIn(place, standIn));
   }
 
@@ -288,10 +366,12 @@ export class DeviceSet {
   /** At once, whatever else is under way: without a pace every call falls silent. */
   #choosePace(): void {
     if (this.#stopped) return;
+    const loan = [...this.#loans].find(([, { beating }]) => beating);
+    this.#pacingLoan = loan?.[1];
     const running = [...this.#places].filter(([, { ok, beating }]) => ok && beating);
     const cards = running.filter(([, { spec }]) => spec.driver === 'portaudio');
     const used = this.#used === undefined ? undefined : (this.#places.get(this.#used)?.standIn?.role ?? this.#used);
-    const chosen = cards.find(([role]) => role === used) ?? cards[0] ?? running[0];
+    const chosen = loan ?? cards.find(([role]) => role === used) ?? cards[0] ?? running[0];
     this.#pacing = chosen?.[0];
     if (chosen || this.#resting) void this.#silence.stop();
     else void this.#silence.start({ frame: () => this.#surroundings.onFrame(this.#silence.frameMs), failed: () => undefined });

@@ -1,6 +1,7 @@
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mediaContract } from '#firmware/contract/media.ts';
+import { pageSound } from '#firmware/contract/page-sound.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
 import { ResourceError } from '#firmware/core/errors.ts';
 import { MediaEngine, type MediaEvent } from '#firmware/media/media-engine.ts';
@@ -13,6 +14,7 @@ import { cardsFingerprint } from '#hal/audio/sound-cards.ts';
 import { DeviceSet } from './device-set.ts';
 import { EngineDriver } from './engine-driver.ts';
 import { MediaService } from './media-service.ts';
+import { PageSoundPort } from './page-sound-port.ts';
 import { Recordings } from './recordings.ts';
 
 /** As systemd's unit has it: packets leave on time while other daemons are busy. */
@@ -76,6 +78,9 @@ await runDaemon('media', async (daemon) => {
     onPeerLost: (caller) => service.peerLost(caller),
   });
   daemon.onStop('media socket', () => served?.stop());
+  const pages = new PageSoundPort(devices, clock, logger);
+  await pages.listen(socketPathOf(runtimeDirectory, pageSound.socket));
+  daemon.onStop('page sound', () => pages.stop());
   let framesBefore = -1;
   daemon.addHealthCheck('frames', () => {
     const before = framesBefore;

@@ -10,6 +10,7 @@ import { messageOf, UsageError } from '#firmware/core/errors.ts';
 import type { Logger } from '#firmware/core/logger.ts';
 import { Access, accessCookie, bearerOf, type RequestFacts, TryLimit, tooManyTries } from './access.ts';
 import { Feed } from './feed.ts';
+import type { PageSound } from './page-sound.ts';
 import { addRecordings } from './recording-download.ts';
 
 /** What the web service asks of the phone; throws UsageError for refusals, anything else when the phone does not answer. */
@@ -26,6 +27,7 @@ export interface HttpServerOptions {
   /** The built pages. */
   readonly pages: string;
   readonly phone: PhoneCommands;
+  readonly sound: PageSound;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -103,6 +105,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   addWiring(app, options.phone);
   addRecordings(app, options.phone);
   app.get('/api/feed', { websocket: true }, (socket) => feed.add(socket));
+  addSound(app, options.sound);
 
   const stopBeat = feed.startBeat();
   await app.listen({ host: options.address, port: options.port });
@@ -113,6 +116,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     stop: async () => {
       stopBeat();
       feed.close();
+      options.sound.close();
       await app.close();
     },
   };
@@ -154,6 +158,16 @@ function addWiring(app: FastifyInstance, phone: PhoneCommands): void {
     const { wiringDiagram } = await import('#hal/wiring/wiring-diagram.ts');
     const { profile } = answer as ResultOf<typeof phoneContract, 'board'>;
     return await reply.type('image/svg+xml').send(wiringDiagram(profile));
+  });
+}
+
+/** `/api/sound`: as a WebSocket the sound of the page that asks for it, `?takeOver=yes` from another one; plainly, who has it. */
+function addSound(app: FastifyInstance, sound: PageSound): void {
+  app.route<{ Querystring: Record<string, string> }>({
+    method: 'GET',
+    url: '/api/sound',
+    handler: async () => sound.describe(),
+    wsHandler: (socket, { ip, query }) => sound.add(socket, { from: ip, page: query.page ?? '', takeOver: query.takeOver === 'yes' }),
   });
 }
 

@@ -1,8 +1,11 @@
 import { join } from 'node:path';
-import { runDaemon } from '#firmware/platform/daemon.ts';
+import { pageSound } from '#firmware/contract/page-sound.ts';
+import { runDaemon, socketPathOf } from '#firmware/platform/daemon.ts';
 import { httpCheck } from '#firmware/platform/self-checks.ts';
 import { type HttpServer, startHttpServer } from './http-server.ts';
+import { PageSound } from './page-sound.ts';
 import { PhoneLink } from './phone-link.ts';
+import { soundLinesTo } from './sound-line.ts';
 
 /** The pages and the API. Has no database and no device: everything is asked of phone, its own settings too. */
 await runDaemon('web', async (daemon) => {
@@ -13,7 +16,9 @@ await runDaemon('web', async (daemon) => {
   // However long the phone takes, this daemon has started.
   daemon.ready();
   const settings = await phone.settings();
-  const started = await startHttpServer({ ...settings, pages: join(import.meta.dirname, 'ui'), phone, clock, logger });
+  const openLine = soundLinesTo(socketPathOf(daemon.runtimeDirectory, pageSound.socket));
+  const sound = new PageSound({ allowed: settings.sound, clock, logger, openLine });
+  const started = await startHttpServer({ ...settings, pages: join(import.meta.dirname, 'ui'), phone, sound, clock, logger });
   server = started;
   daemon.onStop('http server', () => started.stop());
   daemon.addHealthCheck('page', httpCheck({ address: settings.address, port: started.port }));

@@ -33,11 +33,16 @@ export class PhoneLink implements PhoneCommands {
   }
 
   /** The web service's own settings; waits for phone, which keeps them. */
-  async settings(): Promise<{ address: string; port: number; token: string }> {
+  async settings(): Promise<{ address: string; port: number; token: string; sound: boolean }> {
     await this.#link.whenUp();
     const { settings } = await this.#link.command('listSettings', { prefix: 'web.', reveal: true });
     const textOf = (key: string) => settings.find((setting) => setting.key === key)?.value ?? '';
-    return { address: textOf('web.address'), port: Number(textOf('web.port')), token: textOf('web.token') };
+    return {
+      address: textOf('web.address'),
+      port: Number(textOf('web.port')),
+      token: textOf('web.token'),
+      sound: textOf('web.sound') === 'true',
+    };
   }
 
   async stop(): Promise<void> {

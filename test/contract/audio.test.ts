@@ -5,10 +5,11 @@ import { wavHeader } from '#firmware/audio/wav.ts';
 import type { AudioDevice as AudioDeviceSpec } from '#firmware/contract/media.ts';
 import { nodeClock } from '#firmware/platform/node-clock.ts';
 import { openAudioDevice } from '#hal/audio/audio-devices.ts';
+import { PageDevice } from '#hal/audio/page-device.ts';
 import { LabPcm, labHandset } from '#test/support/labpcm.ts';
 import { audioSuite } from './audio-suite.ts';
 
-/** The contract suite of the audio port on every driver: PortAudio with naudiodon over labpcm, WAV files, silence. */
+/** The contract suite of the audio port on every driver: PortAudio with naudiodon over labpcm, WAV files, silence, a page. */
 
 const soundProgram = join(import.meta.dirname, '../../services/sound/main.ts');
 const open = (spec: AudioDeviceSpec) => openAudioDevice(spec, { clock: nodeClock, soundProgram });
@@ -32,6 +33,14 @@ audioSuite('WAV files', async () => {
 
 audioSuite('WAV file, microphone only', async () => {
   return { device: open({ driver: 'wav', input: microphone, loop: false, output: null }), hears: true, plays: false };
+});
+
+audioSuite('a page', async () => {
+  const device = new PageDevice(nodeClock, () => true);
+  const frame = new Int16Array(device.frameSamples).fill(1000);
+  const browser = setInterval(() => device.receive(frame), device.frameMs);
+  t.teardown(() => clearInterval(browser));
+  return { device, hears: true, plays: true };
 });
 
 audioSuite('PortAudio, both directions', async () => {

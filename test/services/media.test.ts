@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -9,6 +10,7 @@ import { align } from '#firmware/audio/correlation.ts';
 import { parseWav, WavReader, wavHeader } from '#firmware/audio/wav.ts';
 import type { ArgsOf } from '#firmware/contract/contract.ts';
 import { mediaContract, type SessionStatistics } from '#firmware/contract/media.ts';
+import { pageSound } from '#firmware/contract/page-sound.ts';
 import { silentLogger } from '#firmware/core/logger.ts';
 import { socketPathOf } from '#firmware/platform/daemon.ts';
 import { nodeClock } from '#firmware/platform/node-clock.ts';
@@ -243,6 +245,69 @@ t.test('a device that is not there is a fault of the result; its role exists, an
   t.strictSame(without, { devices: {}, opus: { ok: false }, marked: { ok: true } });
   await t.rejects(phone.command('connectSession', { session: 'call', device: 'handset' }), { code: 'unknown-device' });
 });
+
+t.test('a page takes the place of the handset and gives it back, in a call; another takes it over', async (t) => {
+  const media = daemon(t);
+  const phone = await media.link();
+  const early = pageOf(t, media);
+  await early.closed;
+  const devices = { handset: { driver: 'wav', input: '/nowhere.wav', loop: true, output: null } } as const;
+  t.match(await phone.command('configure', { ...configuration, devices }), { devices: { handset: { ok: false } } });
+  const listener = createSocket('udp4').bind(0, address);
+  await once(listener, 'listening');
+  t.teardown(() => listener.close());
+  let loud = 0;
+  listener.on('message', (packet, { port }) => {
+    if (packet.subarray(12).some((code) => (code | 0x80) !== 0xd5)) loud++;
+    // The far end says what it hears.
+    listener.send(packet, port, address);
+  });
+  await phone.command('openSession', { session: 'call', address });
+  const { port } = listener.address();
+  await phone.command('updateSession', { session: 'call', parameters: towards({ rtpPort: port, rtcpPort: 9 }) });
+  await phone.command('connectSession', { session: 'call', device: 'handset' });
+  const first = pageOf(t, media);
+  await media.until(() => first.heard > 20, 'its own voice');
+  t.ok(loud > 20, `${loud} loud packets`);
+  t.strictSame(media.events, [{ name: 'deviceChanged', event: { device: 'handset', ok: true } }]);
+  const second = pageOf(t, media);
+  await media.until(() => second.heard > 20, 'its own voice');
+  await first.closed;
+  t.match(await phone.command('describe', {}), { sound: { pacing: 'handset', lent: { handset: { identity: 'page', running: true } } } });
+  second.end();
+  await media.until(() => media.events.length === 2, 'the handset');
+  t.match(media.events.at(-1), { name: 'deviceChanged', event: { device: 'handset', ok: false, reason: /nowhere\.wav/ } });
+  t.match(await phone.command('describe', {}), { sound: { pacing: 'monotonic clock', lent: {} } });
+  t.strictSame((await phone.command('sessions', {})).sessions.length, 1, 'the call goes on');
+  const stranger = connect(socketPathOf(media.directory, pageSound.socket));
+  stranger.write('GET / HTTP/1.1\r\n');
+  await once(stranger, 'close');
+});
+
+/** Speaks a tone into the daemon as web does for a page, and counts how often it hears something. */
+function pageOf(t: Tap, media: Daemon) {
+  const socket = connect(socketPathOf(media.directory, pageSound.socket));
+  const tone = Int16Array.from({ length: pageSound.frameSamples }, (_, index) => 8000 * Math.sin((2 * Math.PI * index) / 40));
+  const page = { heard: 0, closed: once(socket, 'close'), end: () => socket.destroy() };
+  let speech: NodeJS.Timeout | undefined;
+  t.teardown(async () => {
+    clearInterval(speech);
+    socket.destroy();
+  });
+  socket.on('error', () => clearInterval(speech));
+  socket.on('close', () => clearInterval(speech));
+  socket.write(pageSound.greeting);
+  socket.on('data', (bytes: Buffer) => {
+    // It has the place.
+    speech ??= setInterval(() => socket.write(new Uint8Array(tone.buffer)), 20);
+    for (let at = 1; at < bytes.length; at += 2) {
+      if (Math.abs(bytes.readInt8(at)) < 8) continue;
+      page.heard++;
+      return;
+    }
+  });
+  return page;
+}
 
 t.test('refusals come back with their word, and a peer that falls silent is told', async (t) => {
   const media = daemon(t);

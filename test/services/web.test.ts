@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { WebSocket } from 'ws';
+import { pageSound } from '#firmware/contract/page-sound.ts';
 import type { PhoneStatus } from '#firmware/contract/phone.ts';
 import { ResourceError, UsageError } from '#firmware/core/errors.ts';
 import { silentLogger } from '#firmware/core/logger.ts';
 import { Access, type RequestFacts, TryLimit } from '#services/web/access.ts';
 import { Feed, type PageSocket } from '#services/web/feed.ts';
 import { startHttpServer } from '#services/web/http-server.ts';
+import { type OpenSoundLine, PageSound } from '#services/web/page-sound.ts';
 
 const here: RequestFacts = {
   remoteAddress: '127.0.0.1',
@@ -73,12 +75,23 @@ function scriptedPhone(answer: (name: string, args: object) => unknown) {
   };
 }
 
-async function serve(t: { teardown(step: () => Promise<void>): void }, phone: ReturnType<typeof scriptedPhone>, webToken = '') {
+async function serve(
+  t: { teardown(step: () => Promise<void>): void },
+  phone: ReturnType<typeof scriptedPhone>,
+  webToken = '',
+  openLine: OpenSoundLine | undefined = undefined,
+) {
   const pages = mkdtempSync(join(tmpdir(), 'hookswitch-pages-'));
   writeFileSync(join(pages, 'index.html'), '<!doctype html><title>hookswitch</title>');
   let now = 0;
   const clock = { now: () => now, wallTime: () => 0 };
-  const server = await startHttpServer({ address: '127.0.0.1', port: 0, token: webToken, pages, phone, clock, logger: silentLogger });
+  const refused: OpenSoundLine = ({ ended }) => {
+    ended('there is no sound');
+    return { send: () => undefined, end: () => undefined };
+  };
+  const sound = new PageSound({ allowed: openLine !== undefined, clock, logger: silentLogger, openLine: openLine ?? refused });
+  const place = { address: '127.0.0.1', port: 0, pages };
+  const server = await startHttpServer({ ...place, token: webToken, phone, sound, clock, logger: silentLogger });
   t.teardown(() => server.stop());
   return { server, origin: `http://127.0.0.1:${server.port}`, pass: (ms: number) => (now += ms) };
 }
@@ -249,4 +262,123 @@ t.test('a page that does not read is skipped, one too many is turned away', asyn
   t.equal(slow.sent.length, 1, 'the first snapshot only');
   feed.add(pageOf(0));
   t.same(closed, [1013]);
+});
+
+/** The media daemon as the test wants it: every line that was opened, what came by it, and whether it was ended. */
+function scriptedLines() {
+  const lines: { events: Parameters<OpenSoundLine>[0]; frames: number; ended: boolean }[] = [];
+  const open: OpenSoundLine = (events) => {
+    const line = { events, frames: 0, ended: false };
+    lines.push(line);
+    return {
+      send: () => {
+        line.frames++;
+      },
+      end: () => {
+        line.ended = true;
+      },
+    };
+  };
+  return { lines, open };
+}
+
+/** A page that asks for the sound, and what it was told. */
+async function soundPage(origin: string, query = '', headers: Record<string, string> = {}) {
+  const socket = new WebSocket(`${origin.replace('http', 'ws')}/api/sound${query}`, { headers });
+  const told: (string | number)[] = [];
+  socket.on('message', (bytes: Buffer, isBinary: boolean) => told.push(isBinary ? bytes.length : String(bytes)));
+  socket.on('close', (code) => told.push(code));
+  socket.on('error', (error) => told.push(error.message));
+  await new Promise((resolve) => socket.once('open', resolve).once('close', resolve));
+  const until = async (fits: () => boolean) => {
+    for (let looks = 0; !fits() && looks < 500; looks++) await new Promise((resolve) => setTimeout(resolve, 10));
+  };
+  return { socket, told, until };
+}
+
+t.test('one page has the sound; a second is told, takes it over when it wants, and what comes after counts for nothing', async (t) => {
+  const { lines, open } = scriptedLines();
+  const phone = scriptedPhone(() => ({}));
+  const { origin } = await serve(t, phone, '', open);
+  t.match(await (await fetch(`${origin}/api/sound`)).json(), { allowed: true, page: null });
+  t.equal(lines.length, 0, 'nothing is open before somebody asks');
+  const first = await soundPage(origin, '?page=one');
+  await first.until(() => lines.length === 1);
+  lines[0]?.events.begun();
+  lines[0]?.events.frame(new Uint8Array(pageSound.frameBytes));
+  await first.until(() => first.told.length === 2);
+  t.same(first.told, ['{"on":true}', pageSound.frameBytes]);
+  t.match(await (await fetch(`${origin}/api/sound`)).json(), { page: '127.0.0.1', counters: { 'frames-out': 1 } });
+  const second = await soundPage(origin, '?page=two');
+  await second.until(() => second.told.length === 1);
+  t.same(second.told, [4001]);
+  t.equal(lines.length, 1);
+  const third = await soundPage(origin, '?page=two&takeOver=yes');
+  await first.until(() => first.told.length === 3);
+  t.equal(first.told.at(-1), 4002);
+  t.same(
+    lines.map(({ ended }) => ended),
+    [true, false],
+  );
+  const back = await soundPage(origin, '?page=two');
+  await back.until(() => lines.length === 3);
+  t.ok(lines[1]?.ended, 'a page that comes back interrupts itself only');
+  third.socket.terminate();
+  back.socket.terminate();
+  await back.until(() => lines[2]?.ended === true);
+  t.match(await (await fetch(`${origin}/api/sound`)).json(), { page: null }, 'gone with its page, at once');
+});
+
+t.test('sound of hostile pages: of other lengths, as text, too much, too large, from elsewhere, without a token', async (t) => {
+  const { lines, open } = scriptedLines();
+  const phone = scriptedPhone(() => ({}));
+  const { origin, pass } = await serve(t, phone, token, open);
+  t.match((await soundPage(origin)).told, [/401/]);
+  t.match((await soundPage(origin, '', { authorization: `Bearer ${token}`, origin: 'https://evil.example' })).told, [/403/]);
+  t.equal((await fetch(`${origin}/api/sound`)).status, 401);
+  const headers = { authorization: `Bearer ${token}` };
+  const counted = async () =>
+    ((await (await fetch(`${origin}/api/sound`, { headers })).json()) as { counters: Record<string, number> }).counters;
+  const page = await soundPage(origin, '', headers);
+  const frame = new Uint8Array(pageSound.frameBytes);
+  for (let frames = 0; frames < 200; frames++) page.socket.send(frame);
+  for (const odd of ['{"on":true}', new Uint8Array(0), new Uint8Array(639), new Uint8Array(1000)]) page.socket.send(odd);
+  await page.until(() => lines[0]?.frames === 50);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  t.equal(lines[0]?.frames, 50, 'a burst of a second passes, the rest is dropped');
+  t.match(await counted(), { 'frames-in': 50, 'frames-too-many': 150, 'messages-wrong': 4 });
+  pass(1000);
+  for (let frames = 0; frames < 200; frames++) page.socket.send(frame);
+  await page.until(() => (lines[0]?.frames ?? 0) >= 100);
+  t.equal(lines[0]?.frames, 100, 'and a second later as much again');
+  for (let wrong = 0; wrong < 60; wrong++) page.socket.send('no sound');
+  await page.until(() => page.told.length > 0);
+  t.same(page.told, [4004]);
+  t.ok(lines[0]?.ended);
+  const large = await soundPage(origin, '', headers);
+  large.socket.send(new Uint8Array(100_000));
+  await large.until(() => large.told.length > 0);
+  t.same(large.told, [1009]);
+  await large.until(() => lines[1]?.ended === true);
+  t.ok(lines[1]?.ended);
+});
+
+t.test('no sound by the setting, none when media is away, none for a page that has fallen silent', async (t) => {
+  const phone = scriptedPhone(() => ({}));
+  const forbidden = await soundPage((await serve(t, phone)).origin);
+  await forbidden.until(() => forbidden.told.length > 0);
+  t.same(forbidden.told, [4003]);
+  const { lines, open } = scriptedLines();
+  const { origin, pass } = await serve(t, phone, '', open);
+  const away = await soundPage(origin);
+  await away.until(() => lines.length === 1);
+  lines[0]?.events.ended('media is away');
+  await away.until(() => away.told.length > 0);
+  t.same(away.told, [1013], 'it may try again');
+  const silent = await soundPage(origin);
+  await silent.until(() => lines.length === 2);
+  pass(5_000);
+  await silent.until(() => silent.told.length > 0);
+  t.same(silent.told, [1006]);
+  t.ok(lines[1]?.ended, 'the handset has its place back');
 });

@@ -6,6 +6,7 @@ import { feedState, logIn, phone, recentCalls, refusal } from './feed.ts';
 import { atLadder, Ladders } from './ladder.tsx';
 import { Quality } from './quality.tsx';
 import { Recordings } from './recordings.tsx';
+import { SoundPanel } from './sound/sound-panel.tsx';
 import { Surroundings } from './surroundings.tsx';
 import { outcomeTexts, registrationTexts, timeText } from './texts.ts';
 import { Watched } from './watched.tsx';
@@ -34,6 +35,7 @@ export function Page() {
         <div class="columns">
           <Desk status={status} />
           <aside>
+            <SoundPanel />
             <Quality status={status} />
             <Lines status={status} />
             <Watched status={status} />

@@ -47,6 +47,31 @@ export const watchedTexts: Readonly<Record<PhoneStatus['watched'][number]['state
   away: 'away',
 };
 
+/** The sound of this page, by what it does. */
+export const soundStateTexts = {
+  off: 'The telephone sounds at its handset.',
+  asking: 'The browser asks whether it may use the microphone …',
+  joining: 'joining the telephone …',
+  on: 'This page is the handset: lift, dial, talk.',
+  lost: 'The telephone does not answer. Trying again …',
+  taken: '',
+  noMicrophone: '',
+};
+
+/** Why this page is not the handset. */
+export const soundTexts = {
+  insecure:
+    'Browsers give a microphone only to pages opened by https or from this machine itself. Open http://localhost there, or come through a tunnel (ssh -L 8080:localhost:8080 …).',
+  refused: 'The browser refused the microphone. Allow it for this page (beside the address), then try again.',
+  noMicrophone: 'There is no microphone here.',
+  microphoneBusy: 'The microphone is not to be had: another program may use it.',
+  microphoneGone: 'The microphone is gone: the telephone sounds at its handset again.',
+  taken: 'Another page has the sound of this telephone.',
+  takenOver: 'Another page has taken over the sound of this telephone.',
+  forbidden: 'The setting web.sound forbids sound at the page.',
+  broken: 'This browser cannot do it.',
+};
+
 /** What became of a message that went out. */
 export function deliveryText(statusCode: number | null): string {
   if (statusCode === null) return '…';
