@@ -267,6 +267,40 @@ export const recordingCommands = {
   deleteRecording: { args: v.object({ name: recordingNameSchema }), result: nothing },
 };
 
+const soundDeviceSchema = v.object({
+  /** What to write into a setting to mean this device over boots and sockets. */
+  wish: v.string(),
+  name: v.string(),
+  /** 0 = none; `null` = not known. */
+  inputChannels: v.nullable(v.number()),
+  outputChannels: v.nullable(v.number()),
+  /** Its own, samples a second. */
+  sampleRate: v.nullable(v.number()),
+  rates: v.array(v.number()),
+  /** Roles that use it now. */
+  usedBy: v.array(v.string()),
+});
+export type SoundDeviceListing = v.InferOutput<typeof soundDeviceSchema>;
+
+const soundTestSchema = v.object({
+  /** What was tested: the device in the role as it is now. */
+  device: v.string(),
+  sampleRate: v.number(),
+  /** The microphone before the tone, while it sounded, and at its loudest after it, dBFS; `null` = the device has none. */
+  quiet: v.nullable(v.number()),
+  duringTone: v.nullable(v.number()),
+  loudest: v.nullable(v.number()),
+});
+export type SoundTest = v.InferOutput<typeof soundTestSchema>;
+
+/** Commands to look at sound devices: phone passes them on as they are. */
+export const soundCommands = {
+  /** All devices of this machine. */
+  soundDevices: { args: nothing, result: v.object({ devices: v.array(soundDeviceSchema) }) },
+  /** Gives a tone at the device in a role and listens to its microphone, four seconds in all; refused while there is a call. */
+  testSound: { args: v.object({ role: name }), result: soundTestSchema },
+};
+
 export const mediaContract = defineContract({
   name: 'media',
   version: 1,
@@ -354,6 +388,7 @@ export const mediaContract = defineContract({
     },
     /** Lets the person at a device hear the key they pressed. */
     playKey: { args: v.object({ device: name, digit: digitSchema, durationMs: v.number() }), result: nothing },
+    ...soundCommands,
     setMuted: { args: v.object({ device: name, muted: v.boolean() }), result: nothing },
     /** Playback volume, 0–100; 0 is silent, 80 is unity. */
     setVolume: { args: v.object({ device: name, volume: v.pipe(v.number(), v.minValue(0), v.maxValue(100)) }), result: nothing },

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { defineContract } from './contract.ts';
 import { actuationSchema, boardProfileSchema, boardStateSchema, learnArgumentsSchema, lessonSchema } from './hal.ts';
 import { ladderSchema } from './ladder.ts';
-import { digitSchema, levelSchema, recordingCommands, sessionStatisticsSchema } from './media.ts';
+import { digitSchema, levelSchema, recordingCommands, sessionStatisticsSchema, soundCommands } from './media.ts';
 
 /** web, cli, bridge → phone: everything a person or a program may see of the device or ask of it. */
 
@@ -254,6 +254,7 @@ export const phoneContract = defineContract({
     /** Begins or ends the recording of an accepted call. */
     record: { args: v.object({ on: v.boolean(), call: v.optional(word) }), result: nothing },
     ...recordingCommands,
+    ...soundCommands,
     redial: { args: nothing, result: v.object({ call: word }) },
     setDoNotDisturb: { args: v.object({ on: v.boolean(), line: v.optional(word) }), result: nothing },
     /** Moves the virtual board; refused when the board is real. */

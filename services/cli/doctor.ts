@@ -199,9 +199,9 @@ function soundFindings({ sound, option }: Examination): Finding[] {
     if (ok) return [];
     const helped = standIn === undefined ? '' : ` (the ${standIn} helps out)`;
     const what = `sound of the ${role}: ${reason}${helped}`;
-    const [, gone, ambiguous] =
-      /there is no sound (input|output) named/.exec(reason) ?? /means more than (?:()one sound )(input|output)/.exec(reason) ?? [];
-    const set = `hookswitch${option} config set audio.${role}.${gone || ambiguous}=NAME`;
+    const gone = /there is no sound (input|output) named/.exec(reason)?.[1];
+    const ambiguous = /means more than one sound (input|output)/.exec(reason)?.[1];
+    const set = `hookswitch${option} config set audio.${role}.${gone ?? ambiguous}=NAME`;
     if (gone) return [trouble('sound-device-gone', what, `plug it in, or take one that hookswitch${option} audio list shows: ${set}`)];
     if (ambiguous) return [trouble('sound-device-ambiguous', what, `say which: ${set}`)];
     if (/another program uses it/.test(reason)) {

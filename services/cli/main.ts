@@ -2,6 +2,7 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { messageOf, UsageError } from '#firmware/core/errors.ts';
 import { createLogger, logLevels } from '#firmware/platform/pino-logger.ts';
 import manifest from '../../package.json' with { type: 'json' };
+import { addAudioCommands } from './audio-commands.ts';
 import { checkBoard, drawBoard, listBoards, showBoard } from './board-commands.ts';
 import {
   configExport,
@@ -56,6 +57,7 @@ addPhoneCommands();
 addWatchCommands(program, printing);
 addCallCommands();
 addSoundCommands(program, printing);
+addAudioCommands(program, printing);
 addLadderCommand(program, printing);
 addHardwareCommands();
 addBoardCommands();

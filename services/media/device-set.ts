@@ -172,12 +172,19 @@ export class DeviceSet {
     return this.#resting;
   }
 
-  /** The device of a role as it works now: the one that is lent, its own, or the one that helps out. */
+  /** The device of a role as it works now: the one that is lent, its own, or the one that helps out; `undefined` = nothing sounds there. */
   deviceOf(role: string): AudioDevice | undefined {
     const loan = this.#loans.get(role);
     if (loan) return loan.device;
     const place = this.#places.get(role);
+    if (place?.spec.driver === 'silence') return undefined;
     return place?.ok ? place.device : place?.standIn?.device;
+  }
+
+  /** Why nothing sounds in a role. */
+  reasonOf(role: string): string {
+    const place = this.#places.get(role);
+    return !place || place.spec.driver === 'silence' ? `no device is set up, see audio.${role}.driver` : (place.reason ?? '');
   }
 
   stop(): Promise<void> {

@@ -11,9 +11,11 @@ import { contractCheck } from '#firmware/platform/self-checks.ts';
 import { type ServedContract, serveContract } from '#firmware/platform/unix-socket.ts';
 import { openAudioDevice } from '#hal/audio/audio-devices.ts';
 import { cardsFingerprint } from '#hal/audio/sound-cards.ts';
+import { listSoundDevices } from '#hal/audio/sound-list.ts';
 import { DeviceSet } from './device-set.ts';
 import { EngineDriver } from './engine-driver.ts';
 import { MediaService } from './media-service.ts';
+import { SoundCheck } from './sound-check.ts';
 import { PageSoundPort } from './page-sound-port.ts';
 import { Recordings } from './recordings.ts';
 
@@ -57,6 +59,7 @@ await runDaemon('media', async (daemon) => {
   });
   devices.start();
   daemon.onStop('sound devices', () => devices.stop());
+  const soundCheck = new SoundCheck({ engine, devices, list: () => listSoundDevices(soundProgram) });
   const recordings = new Recordings({
     directory: join(stateDirectory, 'recordings'),
     clock,
@@ -67,7 +70,7 @@ await runDaemon('media', async (daemon) => {
     },
   });
   await recordings.recover();
-  const service = new MediaService({ engine, driver, devices, recordings, priority, clock, logger });
+  const service = new MediaService({ engine, driver, devices, soundCheck, recordings, priority, clock, logger });
   daemon.onStop('sessions', () => service.stop());
   const socketPath = socketPathOf(runtimeDirectory, 'media');
   served = await serveContract(socketPath, mediaContract, service.commands, {

@@ -15,6 +15,7 @@ import type { DeviceSet } from './device-set.ts';
 import type { EngineDriver } from './engine-driver.ts';
 import { loadOpus } from './opus-codec.ts';
 import type { Recordings } from './recordings.ts';
+import type { SoundCheck } from './sound-check.ts';
 import { loadSpeex } from './speex-enhancer.ts';
 
 type Contract = typeof mediaContract;
@@ -24,6 +25,7 @@ export interface MediaParts {
   readonly engine: MediaEngine;
   readonly driver: EngineDriver;
   readonly devices: DeviceSet;
+  readonly soundCheck: SoundCheck;
   readonly recordings: Recordings;
   /** Shown, for whoever wonders why sound comes late. */
   readonly priority: Priority;
@@ -117,6 +119,8 @@ export class MediaService {
         engine.device(device).volume = volume;
         return {};
       },
+      soundDevices: async () => ({ devices: await parts.soundCheck.list() }),
+      testSound: ({ role }) => parts.soundCheck.test(role),
       sessions: () => ({ sessions: driver.ports }),
       describe: () => ({
         engine: engine.describe(),

@@ -107,6 +107,10 @@ await runDaemon('phone', async (daemon) => {
     drive,
     actuate: (actuation) => leaves.hal.pass('actuate', actuation),
     examineSound: (file) => leaves.media.pass('examineSound', { file }),
+    sound: {
+      soundDevices: () => leaves.media.pass('soundDevices', {}),
+      testSound: (wish) => leaves.media.pass('testSound', wish),
+    },
     recordings: {
       recordings: () => leaves.media.pass('recordings', {}),
       readRecording: (portion) => leaves.media.pass('readRecording', portion),

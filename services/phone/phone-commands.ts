@@ -17,6 +17,8 @@ export interface PhoneCommandsPorts {
   actuate(actuation: Actuation): Promise<unknown>;
   /** How long a WAV file is; rejects with UsageError when it cannot be played. */
   examineSound(file: string): Promise<{ seconds: number }>;
+  /** Sound devices are media's: what is asked of them is passed on. */
+  sound: Pick<Implementation<typeof phoneContract>, 'soundDevices' | 'testSound'>;
   /** Recordings are media's: what is asked of them is passed on. */
   recordings: Pick<Implementation<typeof phoneContract>, 'recordings' | 'readRecording' | 'deleteRecording'>;
   /** A lesson at the board. */
@@ -38,6 +40,7 @@ export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof 
     hangup: ({ call }) => drive((phone, now) => phone.hangUp(now, call)) ?? nothing,
     digit: ({ digit }) => drive((phone, now) => phone.digit(now, digit)) ?? nothing,
     hold: ({ call }) => drive((phone, now) => phone.hold(now, call)) ?? nothing,
+    ...ports.sound,
     handsFree: ({ role }) => drive((phone, now) => phone.handsFree(now, role)) ?? nothing,
     resume: ({ call }) => drive((phone, now) => phone.resume(now, call)) ?? nothing,
     transfer: (wish) => drive((phone, now) => phone.transfer(now, wish)) ?? nothing,

@@ -40,7 +40,7 @@ export interface HttpServer {
 }
 
 /** Commands a page may read with GET and give with POST. Secrets stay masked: `reveal` is not to be had from here. */
-const readable = new Set(['status', 'callLog', 'doorLog', 'ladders', 'texts', 'recordings', 'listSettings', 'board']);
+const readable = new Set(['status', 'callLog', 'doorLog', 'ladders', 'texts', 'soundDevices', 'recordings', 'listSettings', 'board']);
 const writable = new Set([
   ...[
     'call',
@@ -52,6 +52,8 @@ const writable = new Set([
     'transfer',
     'conference',
     'setLevel',
+    'handsFree',
+    'testSound',
     'play',
     'stopPlaying',
     'record',

@@ -9,6 +9,7 @@ import { parseWav, WavReader, wavHeader } from '#firmware/audio/wav.ts';
 import type { AudioDevice as AudioDeviceSpec } from '#firmware/contract/media.ts';
 import { nodeClock } from '#firmware/platform/node-clock.ts';
 import { openAudioDevice } from '#hal/audio/audio-devices.ts';
+import { listSoundDevices } from '#hal/audio/sound-list.ts';
 import { encodeSoundMessage, FrameReader, SoundMessageReader } from '#hal/audio/sound-messages.ts';
 import { WavRecorder } from '#hal/audio/wav-recorder.ts';
 import { Listening } from '#test/contract/audio-suite.ts';
@@ -179,6 +180,26 @@ t.test('PortAudio: a name that is not there is answered by the names that are', 
   );
   await t.rejects(nowhere.start(new Listening()), { name: 'ResourceError', message: /the sound process ended/ });
 });
+
+t.test(
+  'PortAudio: devices are listed by a process of their own, in the words that mean them, and one without PortAudio says why',
+  async (t) => {
+    t.match(await listSoundDevices(soundProgram), [
+      { wish: 'handset', name: 'handset', inputChannels: 1, outputChannels: 1, sampleRate: 8_000, rates: [] },
+      { wish: 'stereo', inputChannels: 2, outputChannels: 2 },
+      { wish: 'slow' },
+      { wish: 'wide', sampleRate: 48_000 },
+      { wish: 'default' },
+    ]);
+    for (const wish of ['alsa:wide', 'WIDE', 'default']) {
+      const device = open({ driver: 'portaudio', input: null, output: wish });
+      await device.start(new Listening());
+      t.match(device.describe(), { input: undefined, output: { identity: wish === 'default' ? 'default' : 'wide', channels: 1 } }, wish);
+      await device.stop();
+    }
+    await t.rejects(listSoundDevices('/nowhere/main.js'), { name: 'ResourceError', message: /do not say what they are/ });
+  },
+);
 
 t.test('PortAudio: the sound process ends with whoever started it, and outlives a Ctrl-C', async (t) => {
   const spec = { driver: 'portaudio', input: 'handset', output: 'handset', sampleRate: 8_000 };

@@ -166,6 +166,8 @@ t.test('with a daemon', async (t) => {
       ['record off --call c2', ['record {"on":false,"call":"c2"}']],
       [`recordings delete ${sampleRecording}`, [`deleteRecording {"name":"${sampleRecording}"}`]],
       ['conference --call c2', ['conference {"call":"c2"}']],
+      ['speaker', ['handsFree {"role":"speaker"}']],
+      ['headset', ['handsFree {"role":"headset"}']],
       ['level --call c2 -- -6', ['setLevel {"call":"c2","decibels":-6}']],
       ['resume --call c2', ['resume {"call":"c2"}']],
       ['dnd on --line 1', ['setDoNotDisturb {"on":true,"line":"1"}']],
@@ -185,6 +187,27 @@ t.test('with a daemon', async (t) => {
       t.same([code, err], [0, ''], words);
       t.same(phone.commands, expected, words);
     }
+  });
+
+  t.test('sound devices are listed with their roles, and one is tested', async (t) => {
+    t.equal(
+      (await cli('audio list')).out,
+      [
+        'usb:0d8c:0014  USB Audio Device',
+        '    1 in · 2 out · 48000 Hz of 44100, 48000 · used by handset, ringer',
+        'speaker: there is no sound output named usb:0d8c:0014; the handset helps out',
+        '',
+      ].join('\n'),
+    );
+    t.match(JSON.parse((await cli('audio list --json')).out), [{ wish: 'usb:0d8c:0014', usedBy: ['handset', 'ringer'] }]);
+    phone.commands.length = 0;
+    const { out } = await cli('audio test handset');
+    t.same(phone.commands, ['testSound {"role":"handset"}']);
+    t.match(
+      out,
+      /usb:0d8c:0014 at 48000 Hz gave a tone.*\nmicrophone: -62 dBFS before the tone, -40 while it sounded.*\nit hears the tone, so both work/,
+    );
+    t.match(await cli('audio test'), { code: 2, err: /missing required argument/ });
   });
 
   t.test('recordings are listed, and saved portion by portion where nothing is yet', async (t) => {

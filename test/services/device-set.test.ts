@@ -7,6 +7,7 @@ import { nodeClock } from '#firmware/platform/node-clock.ts';
 import type { AudioDevice, AudioListener } from '#hal/audio/audio-port.ts';
 import { type DeviceHealth, DeviceSet } from '#services/media/device-set.ts';
 import { sharedSpecs } from '#services/media/shared-devices.ts';
+import { SoundCheck } from '#services/media/sound-check.ts';
 import { seededEntropy } from '#test/support/seeded-entropy.ts';
 
 /** Which device each role has: cards that several share, cards that go and come, others that help out. The cards are fakes whose frames a test makes. */
@@ -58,7 +59,17 @@ class FakeCard implements AudioDevice {
   }
 
   describe() {
-    const counts = { framesCaptured: 0, framesPlayed: 0, queuedFrames: 0, underruns: 0, overruns: 0, framesDropped: 0 };
+    const chosen = { identity: 'usb:0d8c:0014', channels: 1 };
+    const counts = {
+      input: chosen,
+      output: { ...chosen, channels: 2 },
+      framesCaptured: 0,
+      framesPlayed: 0,
+      queuedFrames: 0,
+      underruns: 0,
+      overruns: 0,
+      framesDropped: 0,
+    };
     return { identity: this.identity, running: this.#listener !== undefined, sampleRate: 8000, ...counts };
   }
 }
@@ -236,4 +247,30 @@ t.test('without a change of the cards what is missing is tried again all the sam
   t.same(await rig.devices.configure({ handset: { driver: 'silence' } }), { handset: { ok: true } });
   t.same(await rig.devices.configure({}), {});
   t.equal(rig.devices.deviceOf('handset'), undefined);
+});
+
+t.test('a device is tested by a tone and its microphone; the list says who uses what; what cannot be tested is refused', async (t) => {
+  const rig = new Rig('usb/usb');
+  t.teardown(() => rig.devices.stop());
+  const entry = { wish: 'usb:0d8c:0014', name: 'USB', inputChannels: null, outputChannels: null, sampleRate: null, rates: [48_000] };
+  const check = new SoundCheck({ engine: rig.engine, devices: rig.devices, list: async () => [entry, { ...entry, wish: 'alsa:other' }] });
+  await rig.devices.configure({ handset: both('usb'), ringer: { driver: 'silence' }, headset: both('gone') });
+  t.match(await check.list(), [
+    { wish: 'usb:0d8c:0014', inputChannels: 1, outputChannels: 2, sampleRate: 8000, usedBy: ['handset'] },
+    { wish: 'alsa:other', inputChannels: null, sampleRate: null, usedBy: [] },
+  ]);
+  await t.rejects(check.test('ringer'), { code: 'no-sound-device', message: /no device is set up, see audio\.ringer\.driver/ });
+  await t.rejects(check.test('kitchen'), { code: 'unknown-device' });
+  // Its microphone hears its loudspeaker, softly, and a room of -60 dBFS.
+  const usb = rig.card('usb/usb');
+  const beat = setInterval(() => usb.beat(usb.played.at(-1) ? 3000 : 30), 10);
+  t.teardown(() => clearInterval(beat));
+  const testing = check.test('headset');
+  await t.rejects(check.test('handset'), { code: 'in-test' });
+  const { device, quiet, duringTone, loudest } = await testing;
+  t.equal(device, 'usb:0d8c:0014', 'the one that helps out for a headset that is gone');
+  t.match([quiet, duringTone], [-61, -21]);
+  t.ok(typeof loudest === 'number' && loudest <= -21);
+  rig.engine.openSession('call');
+  await t.rejects(check.test('handset'), { code: 'in-call' });
 });

@@ -109,6 +109,8 @@ export class FakePhone {
       callLog: ({ limit }) => ({ entries: limit === 1 ? [] : [sampleLogEntry] }),
       doorLog: () => ({ entries: [entry] }),
       handsFree: noted('handsFree'),
+      soundDevices: () => ({ devices: [sampleSoundDevice] }),
+      testSound: (args) => ({ ...noted('testSound')(args), device: 'usb:0d8c:0014', sampleRate: 48_000, quiet: -62, duringTone: -40, loudest: -18 }),
       clearMissed: unused,
       listSettings: unused,
       changeSettings: unused,
@@ -121,6 +123,16 @@ export class FakePhone {
 
 export const sampleRecording = '20261120-224501-bob.wav';
 export const sampleSound = 'RIFF and so on';
+
+const sampleSoundDevice = {
+  wish: 'usb:0d8c:0014',
+  name: 'USB Audio Device',
+  inputChannels: 1,
+  outputChannels: 2,
+  sampleRate: 48_000,
+  rates: [44_100, 48_000],
+  usedBy: ['handset', 'ringer'],
+};
 
 const sampleLogEntry = {
   id: 1,

@@ -209,6 +209,8 @@ export class SimulatedMedia {
       case 'sessions':
         return { sessions: [...this.#ports].map(([session, rtpPort]) => ({ session, rtpPort })) };
       case 'describe':
+      case 'soundDevices':
+      case 'testSound':
         return {};
       default:
         return command satisfies never;

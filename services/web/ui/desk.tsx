@@ -167,6 +167,15 @@ function SoftKeys({ status }: { status: PhoneStatus }) {
       >
         Record
       </button>
+      {status.sound.roles.flatMap((role) =>
+        role === 'handset'
+          ? []
+          : [
+              <button key={role} type="button" aria-pressed={isHandsFree(status, role)} onClick={() => void ask('handsFree', { role })}>
+                {role === 'speaker' ? 'Speaker' : 'Headset'}
+              </button>,
+            ],
+      )}
       <button type="button" onClick={() => void ask('redial', {})}>
         Redial
       </button>
@@ -184,6 +193,11 @@ function SoftKeys({ status }: { status: PhoneStatus }) {
       </button>
     </div>
   );
+}
+
+/** The person listens there now. */
+function isHandsFree({ sound, calls, tone, dialed }: PhoneStatus, role: string): boolean {
+  return sound.ear === role && (calls.length > 0 || tone !== null || dialed !== '');
 }
 
 /** Two accepted calls of the person, at least, that do not all talk with each other yet. */

@@ -7,6 +7,7 @@ import { atLadder, Ladders } from './ladder.tsx';
 import { Quality } from './quality.tsx';
 import { Recordings } from './recordings.tsx';
 import { SoundPanel } from './sound/sound-panel.tsx';
+import { SoundDevices } from './sound-devices.tsx';
 import { Surroundings } from './surroundings.tsx';
 import { outcomeTexts, registrationTexts, timeText } from './texts.ts';
 import { Watched } from './watched.tsx';
@@ -40,6 +41,7 @@ export function Page() {
             <Lines status={status} />
             <Watched status={status} />
             <Conversations status={status} />
+            <SoundDevices status={status} />
             <Surroundings status={status} />
             <RecentCalls />
             <Recordings status={status} />
