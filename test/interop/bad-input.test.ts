@@ -2,15 +2,24 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import t from 'tap';
-import { callOf, handsetSettings, isIdle, makeFolder } from '#test/support/interop-house.ts';
+import { align } from '#firmware/audio/correlation.ts';
+import { pcmuCodec } from '#firmware/audio/g711.ts';
+import { levelOf } from '#firmware/audio/pcm.ts';
+import { rtpHeaderLength, writeRtpHeader } from '#firmware/rtp/packet.ts';
+import { corpusText } from '#test/support/corpus.ts';
+import { callOf, handsetSettings, isIdle, makeFolder, theirSpeech } from '#test/support/interop-house.ts';
+import { SpeakingPeer } from '#test/support/speaking-peer.ts';
+import { toneShare } from '#test/support/tone-share.ts';
 import { registerLine, startPhoneAndExchange } from '../../scripts/phone-with-exchange.ts';
+import { readSpeech } from '../../scripts/speech.ts';
 
 /** A phone in a call with the echo test of its exchange, while strangers send it everything but proper messages. */
 
 const folder = makeFolder(t);
 const phone = await startPhoneAndExchange({
   data: join(folder, 'phone'),
-  settings: { 'sip.acceptDirectCalls': 'true', ...handsetSettings(folder) },
+  // Sound is compared sample by sample: no time is to be bent to adapt the delay.
+  settings: { 'sip.acceptDirectCalls': 'true', 'jitterBuffer.minimumMs': '120', ...handsetSettings(folder) },
 });
 t.teardown(() => phone.stop());
 await registerLine(phone);
@@ -138,3 +147,80 @@ t.test('a thousand bad datagrams cost a few log lines, and the call goes on', as
   await phone.hook('onHook');
   await phone.until('it is idle', isIdle);
 });
+
+const hostile: { port: string; hex: string }[] = JSON.parse(
+  corpusText(t, 'rtp-malformed.json') ??
+    '{"packets":[{"port":"rtp","hex":"8f000001"},{"port":"rtp","hex":"80000001000000a0112233"},{"port":"rtcp","hex":"80c8ffff11223344"}]}',
+).packets;
+const intruderHertz = 1900;
+
+/** A loud tone as of the peer itself: its SSRC, its next sequence numbers. */
+function forgedFrames(peer: SpeakingPeer): Uint8Array[] {
+  const tone = Int16Array.from({ length: 160 }, (_, index) => Math.round(20_000 * Math.sin((2 * Math.PI * intruderHertz * index) / 8000)));
+  return Array.from({ length: 4 }, (_, ahead) => {
+    const packet = new Uint8Array(rtpHeaderLength + tone.length + 10);
+    writeRtpHeader(packet, false, 0, (peer.sequence + ahead) & 0xffff, peer.timestamp + 160 * ahead, peer.ssrc);
+    pcmuCodec.createEncoder().encode(tone, packet, rtpHeaderLength);
+    return packet;
+  });
+}
+
+for (const encrypted of [true, false]) {
+  const kind = encrypted ? 'an encrypted call' : 'a plain call';
+  t.test(
+    `${kind}: hostile RTP and RTCP from the peer and from strangers, and forgeries of its stream, are not heard and end nothing`,
+    async (t) => {
+      const said = readSpeech(theirSpeech);
+      const peer = await SpeakingPeer.start(said);
+      t.teardown(() => peer.stop());
+      await phone.link.command('changeSettings', { set: { 'line.main.encryption': encrypted ? 'mandatory' : 'off' }, unset: [] });
+      const called = peer.call(`sip:desk@127.0.0.1:${port}`, encrypted);
+      await phone.until('it rings', (now) => callOf(now)?.state === 'ringing');
+      await phone.hook('offHook');
+      await called;
+      const before = await phone.until('speech comes', (now) => (callOf(now)?.media?.packetsReceived ?? 0) > 50);
+      t.match(callOf(before), { encryption: encrypted ? 'AES_CM_128_HMAC_SHA1_80' : null, media: { packetsRefused: 0, packetsLost: 0 } });
+      let rounds = 0;
+      const attack = setInterval(() => {
+        const { port: at, hex } = hostile[rounds++ % hostile.length] ?? { port: 'rtp', hex: '' };
+        const bytes = Buffer.from(hex, 'hex');
+        const target = at === 'rtcp' ? peer.phonePort + 1 : peer.phonePort;
+        peer.send(bytes, target);
+        stranger.send(bytes, target, '127.0.0.1');
+        for (const forged of forgedFrames(peer)) {
+          stranger.send(forged, peer.phonePort, '127.0.0.1');
+          // Who has the address of the peer is the peer, unless keys say otherwise.
+          if (encrypted) peer.send(forged, peer.phonePort);
+        }
+      }, 20);
+      t.teardown(async () => clearInterval(attack));
+      const during = await phone.until(
+        'all of it was sent twice, and 3 s of speech',
+        (now) => rounds >= 2 * hostile.length && (callOf(now)?.media?.packetsReceived ?? 0) > 200,
+      );
+      const heard = readSpeech(join(folder, 'heard.wav'));
+      clearInterval(attack);
+      const { state, media } = callOf(during) ?? {};
+      t.equal(state, 'active');
+      t.match(media, { packetsLost: 0 });
+      const refused = encrypted ? media?.packetsUnauthentic : media?.packetsRefused;
+      t.ok((refused ?? 0) >= 4 * hostile.length, `${refused} refused`);
+      const end = heard.length - 1600;
+      const part = heard.subarray(end - 16_000, end);
+      const share = toneShare(part, 8000, [intruderHertz]);
+      // In pieces of a quarter of a second: where this machine stands still for a while the sound before and behind is still whole.
+      const pieces = Array.from({ length: 8 }, (_, piece) => part.subarray(2000 * piece, 2000 * (piece + 1))).filter(
+        (piece) => levelOf(piece) > -45,
+      );
+      const whole = pieces.filter((piece) => align(piece, said).correlation >= 0.9);
+      t.comment(
+        `${media?.packetsReceived} received, ${refused} refused, ${whole.length} of ${pieces.length} pieces whole, the intruder’s tone ${share.toExponential(1)} of the sound`,
+      );
+      t.ok(whole.length >= 0.6 * pieces.length && pieces.length >= 4, 'speech is whole');
+      t.ok(share < 0.02, 'nothing of the forged tone');
+      await peer.hangUp();
+      await phone.hook('onHook');
+      await phone.until('it is idle', isIdle);
+    },
+  );
+}
