@@ -1,5 +1,5 @@
 import type { Settings } from '#firmware/config/settings.ts';
-import type { RecordWish } from './recording-desk.ts';
+import type { RecordWish } from './recording-settings.ts';
 
 /** What a line does with calls that ask to be accepted at once. */
 export interface LineFeatures {

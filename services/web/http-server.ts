@@ -11,7 +11,7 @@ import type { Logger } from '#firmware/core/logger.ts';
 import { Access, accessCookie, bearerOf, type RequestFacts, TryLimit, tooManyTries } from './access.ts';
 import { Feed } from './feed.ts';
 import type { PageSound } from './page-sound.ts';
-import { addRecordings } from './recording-download.ts';
+import { openRecording } from './recording-download.ts';
 
 /** What the web service asks of the phone; throws UsageError for refusals, anything else when the phone does not answer. */
 export interface PhoneCommands {
@@ -191,6 +191,18 @@ function addAlerts(app: FastifyInstance, { phone, clock }: HttpServerOptions): v
 
 function readArguments(command: string, query: Record<string, string>): object {
   if (command === 'callLog' || command === 'doorLog') return { limit: Number(query.limit ?? 50) };
+/** `GET /api/recordings/NAME`: the WAV file. */
+function addRecordings(app: FastifyInstance, phone: PhoneCommands): void {
+  app.get<{ Params: { name: string } }>('/api/recordings/:name', async (request, reply) => {
+    const { name } = request.params;
+    const { octets, stream } = await openRecording(
+      async (offset) => (await phone.command('readRecording', { name, offset })) as ResultOf<typeof phoneContract, 'readRecording'>,
+    );
+    reply.header('content-length', octets).header('content-disposition', `attachment; filename="${name}"`);
+    return await reply.type('audio/wav').send(stream);
+  });
+}
+
   return command === 'listSettings' ? { prefix: query.prefix ?? '' } : {};
 }
 
