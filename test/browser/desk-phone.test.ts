@@ -26,7 +26,13 @@ const page: Page = await browser.newPage();
 const complaints: string[] = [];
 page.on('pageerror', (error) => complaints.push(error.message));
 page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-await page.goto(`http://127.0.0.1:${phone.settingOf('web.port')}/`);
+// The web daemon is the last to come up, and on a busy machine later than the phone.
+for (let tries = 1; ; tries++) {
+  const refused = await page.goto(`http://127.0.0.1:${phone.settingOf('web.port')}/`).catch((thrown: unknown) => thrown);
+  if (!(refused instanceof Error)) break;
+  if (tries === 60) throw refused;
+  await page.waitForTimeout(500);
+}
 
 t.test('a phone without a line says so', async (t) => {
   await page.getByText('No line is set up').waitFor();
@@ -74,6 +80,40 @@ t.test('hold and resume by the soft keys', async (t) => {
   await page.getByRole('button', { name: 'Hang up' }).click();
   await phone.until('it is idle', ({ calls }) => calls.length === 0);
   t.pass('held and taken back');
+});
+
+t.test('a second call, swap, connecting both, a conference and sending one on: every control of the page', async (t) => {
+  const dial = async () => {
+    await page.getByLabel('number', { exact: true }).fill('600');
+    await page.getByRole('button', { name: 'Dial', exact: true }).click();
+  };
+  const states = () => phone.status?.calls.map(({ state }) => state);
+  await page.getByRole('button', { name: 'Lift' }).click();
+  await dial();
+  await page.locator('[data-call-state=active]').waitFor();
+  await dial();
+  await phone.until('the second is talked in', ({ calls }) => calls[1]?.state === 'active');
+  t.same(states(), ['held', 'active']);
+  await page.getByRole('button', { name: 'Swap' }).click();
+  await phone.until('the first is talked in', ({ calls }) => calls[0]?.state === 'active' && calls[1]?.state === 'held');
+  // The echo test calls nobody, and says so.
+  await page.getByRole('button', { name: 'Connect both' }).click();
+  await phone.until('it was asked', ({ calls }) => calls.some(({ transfer }) => transfer === 'failed'));
+  await page.getByRole('button', { name: 'Conference' }).click();
+  await phone.until('all talk', ({ calls }) => calls.every(({ conference, state }) => conference && state === 'active'));
+  await page.getByRole('button', { name: /^drop/ }).first().click();
+  await phone.until('one is left', ({ calls }) => calls.length === 1 && calls[0]?.conference === false);
+  await page.getByLabel('number', { exact: true }).fill('601');
+  await page.getByRole('button', { name: 'Transfer' }).click();
+  await phone.until('the other was asked', ({ calls }) => calls[0]?.transfer === 'failed');
+  await page.getByRole('button', { name: 'Hang up' }).click();
+  await phone.until('it is idle', ({ calls }) => calls.length === 0);
+  await page.getByLabel('number', { exact: true }).fill('600');
+  await page.getByRole('button', { name: 'Lift' }).click();
+  await page.getByRole('button', { name: 'Intercom' }).click();
+  await page.locator('[data-call-state=active]').waitFor();
+  await page.getByRole('button', { name: 'Hang up' }).click();
+  await phone.until('it is idle', ({ calls }) => calls.length === 0);
 });
 
 t.test('a watched line has its lamp; a message is sent, delivered, and the answer shown as read', async (t) => {

@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import type { PhoneStatus } from '#firmware/contract/phone.ts';
+import { Calling } from './calling.tsx';
 import { Conversations } from './conversations.tsx';
 import { Desk } from './desk.tsx';
 import { feedState, logIn, phone, recentCalls, refusal } from './feed.ts';
@@ -37,6 +38,7 @@ export function Page() {
           <Desk status={status} />
           <aside>
             <SoundPanel />
+            <Calling status={status} />
             <Quality status={status} />
             <Lines status={status} />
             <Watched status={status} />
