@@ -61,6 +61,14 @@ export const callFeatureSettings = {
     owner: 'phone',
     default: false,
   }),
+  'line.*.callerRing': flag({
+    title: 'Ring as the call says',
+    description:
+      'A call may name the melody of the bell by Alert-Info, such as <http://pbx/chime.wav>, info=chime or Bellcore-dr2: the names are those ' +
+      'of the setting ring; others ring as the line does. Nothing is fetched.',
+    owner: 'phone',
+    default: true,
+  }),
   'line.*.hideNumber': flag({
     title: 'Hide my number',
     description:

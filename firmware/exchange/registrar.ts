@@ -2,13 +2,13 @@ import type { Milliseconds } from '#firmware/core/clock.ts';
 import { buildResponse, type ResponseParts, statelessTag } from '#firmware/sip/message/build.ts';
 import type { Request, Response } from '#firmware/sip/message/message.ts';
 import { type NameAddr, parseNameAddrList } from '#firmware/sip/message/name-addr.ts';
+import { sipDate } from '#firmware/sip/message/sip-date.ts';
 import { parseViaList } from '#firmware/sip/message/via.ts';
 import type { Flow } from '#firmware/sip/transport/flow.ts';
 import type { CredentialChecker, Verdict } from './credential-checker.ts';
 import type { ExchangeSettings } from './exchange-settings.ts';
 import { type Binding, type LocationService, preferenceOf } from './location-service.ts';
 import type { OwnDomain } from './own-domain.ts';
-import { sipDate } from './sip-date.ts';
 
 export interface RegistrarParts {
   readonly settings: () => ExchangeSettings;

@@ -3,6 +3,7 @@ import type { CallStatus } from '#firmware/contract/phone.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { type Entropy, randomToken } from '#firmware/core/entropy.ts';
 import { UsageError } from '#firmware/core/errors.ts';
+import type { RingName } from '#firmware/core/ring-names.ts';
 import { formatUri, parseUri, type Uri } from '#firmware/sip/message/uri.ts';
 import type { LocalAddresses } from '#firmware/sip/transport/sip-core.ts';
 import type { UserAgent } from '#firmware/sip/user-agent.ts';
@@ -51,6 +52,8 @@ export interface Arrival {
   readonly offer: Body | undefined;
   /** What the caller says of the call, in words for people. */
   readonly remarks: readonly string[];
+  /** How the caller or the exchange wants the bell to sound. */
+  readonly ring: RingName | undefined;
   /** No person has accepted it. */
   isAutomatic(): boolean;
   /** Host to which our sound address has to be reachable. */
@@ -124,7 +127,7 @@ export class CallDesk {
 
   /** Takes in a call that may ring. */
   admit(now: Milliseconds, arrival: Arrival): Call {
-    const { session, line, remote, offer, host, remarks, isAutomatic } = arrival;
+    const { session, line, remote, offer, host, remarks, ring, isAutomatic } = arrival;
     return this.#begin(now, {
       id: this.#newId(),
       owner: { kind: 'handset' },
@@ -134,6 +137,7 @@ export class CallDesk {
       localAddress: this.#localAddress(undefined, host),
       way: { direction: 'incoming', session, offer, isAutomatic },
       remarks,
+      ring,
       ringMs: this.#ports.settings().calls.ringMs,
     });
   }

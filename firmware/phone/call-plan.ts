@@ -1,5 +1,6 @@
 import type { Digit } from '#firmware/contract/media.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
+import type { RingName } from '#firmware/core/ring-names.ts';
 import type { Uri } from '#firmware/sip/message/uri.ts';
 import type { Body, SessionId } from '#firmware/sip/user-agent-events.ts';
 import type { LineSettings } from './phone-settings.ts';
@@ -42,6 +43,8 @@ export interface CallPlan {
       };
   /** What is known of the call beyond that, in words for people. */
   readonly remarks?: readonly string[] | undefined;
+  /** How the caller or the exchange wants the bell to sound. */
+  readonly ring?: RingName | undefined;
   /** How long it may ring, here or there. */
   readonly ringMs: Milliseconds;
 }

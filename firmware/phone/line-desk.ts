@@ -67,7 +67,7 @@ export class LineDesk {
       return;
     }
     const before = line.state;
-    line.takeRegistration(now, event);
+    line.takeRegistration(now, event, this.#outbox.wallTime());
     if (before !== 'registered' && event.state === 'registered') this.#userAgent.subscriptions.revive(now, event.account);
     const { state, reason } = line.status(now).registration;
     this.#outbox.fact('registration', { line: event.account, state, statusCode: event.statusCode ?? null, reason });

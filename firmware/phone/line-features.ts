@@ -15,6 +15,8 @@ export interface LineFeatures {
   readonly followTransfers: boolean;
   /** Far ends say first what sound they want (an INVITE without an offer). */
   readonly lateOffer: boolean;
+  /** A call may say how the bell is to sound. */
+  readonly callerRing: boolean;
   /** Those who are called do not learn who calls. */
   readonly hideNumber: boolean;
   /** Callers who do not say who they are are refused. */
@@ -39,6 +41,7 @@ export function lineFeaturesOf(settings: Settings, line: string): LineFeatures {
     acceptRefer: settings.get('line.*.acceptRefer', line),
     followTransfers: settings.get('line.*.followTransfers', line),
     lateOffer: settings.get('line.*.lateOffer', line),
+    callerRing: settings.get('line.*.callerRing', line),
     hideNumber: settings.get('line.*.hideNumber', line),
     rejectAnonymous: settings.get('line.*.rejectAnonymous', line),
     urgentRings: settings.get('line.*.urgentRings', line),

@@ -2,9 +2,12 @@ import type { PhoneStatus } from '#firmware/contract/phone.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Account } from '#firmware/sip/account.ts';
 import type { RegistrationEvent } from '#firmware/sip/user-agent-events.ts';
+import { securityNotices } from './call-security.ts';
 import type { LineSettings } from './phone-settings.ts';
 
 type LineStatus = PhoneStatus['lines'][number];
+
+const clockMinutesAtLeast = 5;
 
 /** One line: what is set for it, and how it stands with its registrar and its mailbox. */
 export class Line {
@@ -13,6 +16,8 @@ export class Line {
   #registration: RegistrationEvent | undefined;
   /** When the registration is refreshed or tried again. */
   #nextAt: Milliseconds | undefined;
+  /** By how much the clock of the registrar is ahead of ours, ms. */
+  #clockAheadMs = 0;
   #mailbox = { waiting: false, newMessages: 0, oldMessages: 0 };
 
   constructor(settings: LineSettings) {
@@ -51,7 +56,14 @@ export class Line {
     this.#doNotDisturb = on;
   }
 
-  takeRegistration(now: Milliseconds, event: RegistrationEvent): void {
+  /** What people should know of the line. */
+  get notices(): readonly string[] {
+    return [...securityNotices(this.#settings), ...clockNotices(this.#settings.name, this.#clockAheadMs)];
+  }
+
+  /** `wallTime` is that of this device. */
+  takeRegistration(now: Milliseconds, event: RegistrationEvent, wallTime: number): void {
+    if (event.wallTime !== undefined) this.#clockAheadMs = event.wallTime - wallTime;
     // Trying again says nothing new about why the last try failed.
     const known = this.#registration;
     this.#registration = { ...(event.state === 'registering' && known && whyOf(known)), ...event };
@@ -81,6 +93,18 @@ export class Line {
       messageWaiting: this.#mailbox,
     };
   }
+}
+
+/** A clock that is wrong spoils certificates and logs; it is for the system to set, not for whoever answers a REGISTER. */
+function clockNotices(line: string, aheadMs: number): readonly string[] {
+  const minutes = Math.round(Math.abs(aheadMs) / 60_000);
+  if (minutes < clockMinutesAtLeast) return [];
+  const much =
+    minutes < 120 ? `${minutes} minutes` : minutes < 2_880 ? `${Math.round(minutes / 60)} hours` : `${Math.round(minutes / 1_440)} days`;
+  const order = aheadMs > 0 ? 'behind' : 'ahead of';
+  return [
+    `the clock of this device is ${much} ${order} that of the server of line ${line}: see to it that time is synchronised (timedatectl)`,
+  ];
 }
 
 /** What the user agent has to know of a line. */

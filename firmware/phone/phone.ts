@@ -15,7 +15,6 @@ import { Board, type BoardNews, type HalContractEvent } from './board.ts';
 import { CallDesk } from './call-desk.ts';
 import { type CallWishes, headersOf } from './call-features.ts';
 import type { CallNews } from './call-plan.ts';
-import { securityNotices } from './call-security.ts';
 import { DoorDesk } from './door-desk.ts';
 import type { EarRole, HandsFreeRole } from './ear.ts';
 import { EventDesk } from './event-desk.ts';
@@ -333,7 +332,7 @@ export class Phone implements SipCore<PhoneEvent> {
         ...(this.#ports.notices?.() ?? []),
         ...this.#media.notices,
         ...this.sounds.recordings.notices,
-        ...this.#lines.all.flatMap(({ settings }) => securityNotices(settings)),
+        ...this.#lines.all.flatMap(({ notices }) => notices),
       ],
       tone: this.#tone,
       counters: this.#counters,

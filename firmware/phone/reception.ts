@@ -1,6 +1,7 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Counters } from '#firmware/core/counters.ts';
 import type { Entropy } from '#firmware/core/entropy.ts';
+import { wishedRing } from '#firmware/sip/alert-ring.ts';
 import { type CallRemarks, isAnonymous, remarksOf } from '#firmware/sip/call-remarks.ts';
 import { diversionLines } from '#firmware/sip/diversion.ts';
 import type { Request } from '#firmware/sip/message/message.ts';
@@ -88,7 +89,8 @@ export class Reception {
     if (!refusal) {
       const { received, host: sender } = request.topVia;
       const isAutomatic = (): boolean => autoAnswer.hasAccepted(call);
-      const said = { session, line: line?.settings, remote, offer, remarks: remarkTexts(remarks) };
+      const ring = line?.settings.features.callerRing ? wishedRing(request) : undefined;
+      const said = { session, line: line?.settings, remote, offer, remarks: remarkTexts(remarks), ring };
       const call = desk.admit(now, { ...said, host: received ?? sender, isAutomatic });
       if (verdict.kind === 'accept') autoAnswer.expect(call, verdict.afterMs);
       const referredBy = request.header('Referred-By');

@@ -23,9 +23,10 @@ export function soundsOf(handset: Handset, messageWaiting: boolean, free: boolea
   return { ear: earOf(handset, messageWaiting), bell: rings ? ringOf(handset) : null };
 }
 
-/** As the line of the call that rings wants it, or as in the country. */
+/** As the call that rings says, else as its line wants it, or as in the country. */
 function ringOf({ calls }: Handset): ToneName {
-  return calls.find(({ state }) => state === 'ringing')?.plan.line?.ring ?? 'ring';
+  const plan = calls.find(({ state }) => state === 'ringing')?.plan;
+  return plan?.ring ?? plan?.line?.ring ?? 'ring';
 }
 
 function earOf(handset: Handset, messageWaiting: boolean): ToneName | null {

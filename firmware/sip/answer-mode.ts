@@ -50,6 +50,11 @@ export function autoAnswerWishOf(request: Request): AutoAnswerWish | undefined {
   return { afterSeconds: secondsOf(after ?? (isAutomatic ? delay : undefined)), required: named?.required ?? false };
 }
 
+/** What Alert-Info says, word by word, in lower case. */
+export function alertWordsOf(request: Request): readonly (readonly [name: string, value: string])[] {
+  return request.headerValues('Alert-Info').flatMap(wordsOf);
+}
+
 /** The parameters around and within the brackets of a value, as they are written in the field. */
 function wordsOf(text: string): (readonly [name: string, value: string])[] {
   return splitList(text)

@@ -10,6 +10,7 @@ import type { Identity } from './identity.ts';
 import { buildRequest } from './message/build.ts';
 import type { Request, Response } from './message/message.ts';
 import { NameAddr, parseNameAddrList } from './message/name-addr.ts';
+import { parseSipDate } from './message/sip-date.ts';
 import { parseUri, type SipUri } from './message/uri.ts';
 import {
   type RegistrationAction as Action,
@@ -53,7 +54,7 @@ export interface RegistrationParts {
 }
 
 /** What a REGISTER brought. */
-type Outcome = Pick<RegistrationEvent, 'statusCode' | 'reasonPhrase' | 'obstacle' | 'elapsedMs'>;
+type Outcome = Pick<RegistrationEvent, 'statusCode' | 'reasonPhrase' | 'obstacle' | 'elapsedMs' | 'wallTime'>;
 
 /** Keeps one account registered by one flow. */
 export class Registration {
@@ -250,7 +251,8 @@ export class Registration {
     const { statusCode, reasonPhrase } = response;
     const outcome: Outcome = { statusCode, reasonPhrase, elapsedMs: now - this.#sentAt };
     if (response.isProvisional) return;
-    if (response.isSuccess) this.#succeed(now, response, contact, outcome);
+    const wallTime = parseSipDate(response.header('Date') ?? '');
+    if (response.isSuccess) this.#succeed(now, response, contact, wallTime === undefined ? outcome : { ...outcome, wallTime });
     else if (statusCode === 423 && this.#lengthen(response)) this.#step(now, 'amended', outcome);
     else if (statusCode === 439 && this.#asksForFlow) {
       this.#asksForFlow = false;

@@ -34,6 +34,8 @@ export interface RegistrationEvent {
   readonly retryInMs?: Milliseconds;
   /** From the REGISTER sent to its final answer. */
   readonly elapsedMs?: Milliseconds;
+  /** What the clock of the registrar says, wall-clock ms (RFC 3261 §20.17). */
+  readonly wallTime?: number;
 }
 
 /**

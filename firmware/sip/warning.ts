@@ -12,6 +12,11 @@ export function warningOf(message: Message): string | undefined {
 /** `399 host "text"`: what stands between the first quote and the last. */
 function textOf(value: string): string | undefined {
   const [start, end] = [value.indexOf('"'), value.lastIndexOf('"')];
-  const text = end > start ? displayText(value.slice(start + 1, end).replaceAll('\\', '')).replaceAll(/\p{Cc}/gu, '').trim() : '';
+  const text =
+    end > start
+      ? displayText(value.slice(start + 1, end).replaceAll('\\', ''))
+          .replaceAll(/\p{Cc}/gu, '')
+          .trim()
+      : '';
   return text === '' ? undefined : text;
 }

@@ -13,6 +13,31 @@ export function sipDate(wallTime: number): string | undefined {
   return `${dayNames[days % 7]}, ${two(day)} ${monthNames[month]} ${year} ${clock} GMT`;
 }
 
+/** The wall-clock time (ms since 1970) that a Date means; `undefined` for what is none. */
+export function parseSipDate(text: string): number | undefined {
+  const [dayName, day, month, year, clock, zone, ...rest] = text.trim().split(' ');
+  const [hours, minutes, seconds] = (clock ?? '').split(':').map(whole);
+  const [dayOfMonth, monthIndex, inYear] = [whole(day), monthNames.indexOf(month ?? ''), whole(year)];
+  if (rest.length > 0 || zone !== 'GMT' || !dayNames.includes((dayName ?? '').replace(',', '')) || monthIndex < 0) return undefined;
+  if (!(dayOfMonth >= 1 && dayOfMonth <= 31 && inYear >= 1970 && inYear <= 9999)) return undefined;
+  if (hours === undefined || minutes === undefined || seconds === undefined) return undefined;
+  if (!(hours <= 23 && minutes <= 59 && seconds <= 60)) return undefined;
+  return 1000 * (86_400 * daysUntil(inYear, monthIndex, dayOfMonth) + 3600 * hours + 60 * minutes + seconds);
+}
+
+/** Days since 1970-01-01, again by years that begin in March. */
+function daysUntil(year: number, month: number, day: number): number {
+  const shifted = month < 2 ? year - 1 : year;
+  const dayOfYear = Math.floor((153 * ((month + 10) % 12) + 2) / 5) + day - 1;
+  return 365 * shifted + Math.floor(shifted / 4) - Math.floor(shifted / 100) + Math.floor(shifted / 400) + dayOfYear - 719_468;
+}
+
+function whole(text: string | undefined): number {
+  return text !== undefined && text.length > 0 && text.length <= 4 && [...text].every((digit) => digit >= '0' && digit <= '9')
+    ? Number(text)
+    : Number.NaN;
+}
+
 /** The Gregorian date `days` after 1970-01-01, by years that begin in March: then the leap day is the last one. */
 function civilOf(days: number): { year: number; month: number; day: number } {
   const shifted = days + 719_468;

@@ -2,10 +2,10 @@ import t from 'tap';
 import { branchTable } from '#firmware/exchange/branch-table.ts';
 import { Nonces } from '#firmware/exchange/nonces.ts';
 import { RelayTokens } from '#firmware/exchange/relay-token.ts';
-import { sipDate } from '#firmware/exchange/sip-date.ts';
 import { SourceLimits } from '#firmware/exchange/source-limits.ts';
 import { serializeMessage } from '#firmware/sip/message/build.ts';
 import { NameAddr } from '#firmware/sip/message/name-addr.ts';
+import { parseSipDate, sipDate } from '#firmware/sip/message/sip-date.ts';
 import { ExchangeHouse } from '#test/support/exchange-house.ts';
 import { seededEntropy, seededRandom } from '#test/support/seeded-entropy.ts';
 import { faultsOf } from '#test/support/state-table-walk.ts';
@@ -102,4 +102,26 @@ t.test('whatever bytes come, from whatever message they were made: nothing is th
   bert.register();
   anna.call('bert');
   t.ok(bert.requests('INVITE').length > 0);
+});
+
+t.test('§20.17 a Date read back is the time it was made of; what is none is none', async (t) => {
+  for (const time of [1_577_836_800_000, 1_582_934_400_000, 1_709_164_799_000, 1_735_689_599_000, 4_107_542_400_000, 1_795_219_200_000]) {
+    t.equal(parseSipDate(sipDate(time) ?? ''), time);
+  }
+  const good = 'Fri, 20 Nov 2026 22:37:38 GMT';
+  t.equal(parseSipDate(good), 1_795_214_258_000);
+  for (const bad of [
+    '',
+    'now',
+    good.replace('GMT', 'CET'),
+    good.replace('Nov', 'nov'),
+    good.replace('20 ', '32 '),
+    good.replace('22:', '24:'),
+    `${good} x`,
+    good.replace('2026', '99999'),
+    good.replace(':38', ''),
+    good.replace('37', '3x'),
+  ]) {
+    t.equal(parseSipDate(bad), undefined, bad);
+  }
 });

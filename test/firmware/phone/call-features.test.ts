@@ -257,3 +257,37 @@ t.test('RFC 5806 §3, RFC 7044 §9.3 a line that forwards says that it was the o
   t.match(moved, /Diversion: <sip:bert@house\.example>;reason=unconditional;counter=1\r\nDiversion: <sip:dora@house\.example>/);
   t.match(moved, /History-Info: <sip:bert@house\.example\?Reason=SIP%3[bB]cause%3[dD]302>;index=1\r\n/);
 });
+
+t.test('§20.4 Alert-Info names the melody of the bell: ours by name, those of Bellcore; others ring as the line does', async (t) => {
+  const house = new SimulatedHouse();
+  const anna = house.phone('anna', { settings: { 'line.1.ring': 'ode' } });
+  const bert = house.phone('bert');
+  const rungBy = (alert: string | undefined) => {
+    const restore = house.network.intercept(({ text, to }) => {
+      if (alert === undefined || !text.startsWith('INVITE') || !to.startsWith('10.0.0.10:') || text.includes('Alert-Info'))
+        return undefined;
+      house.exchangeHost.sendText(anna.host, text.replace('Content-Length', `Alert-Info: ${alert}\r\nContent-Length`));
+      return 'drop';
+    });
+    bert.do((phone, now) => phone.call(now, 'anna'));
+    house.run(500);
+    const { bell } = anna;
+    restore();
+    bert.do((phone, now) => phone.hangUp(now));
+    house.run(1_000);
+    return bell;
+  };
+  const cases = {
+    '<http://pbx.example/sounds/Chime.wav>': 'chime',
+    '<http://127.0.0.1>;info=westminster': 'westminster',
+    'Bellcore-dr2': 'classic',
+    '<urn:alert:service:cuckoo>': 'cuckoo',
+    '<http://pbx.example/unknown.wav>, <http://pbx.example/alarm>': 'alarm',
+    'info=__proto__': 'ode',
+    '<<<;;;=': 'ode',
+  };
+  for (const [alert, bell] of Object.entries(cases)) t.equal(rungBy(alert), bell, alert);
+  t.equal(rungBy(undefined), 'ode', 'without one');
+  anna.changeSettings({ 'line.1.callerRing': 'false' });
+  t.equal(rungBy('<http://pbx.example/chime>'), 'ode', 'not wanted');
+});

@@ -269,3 +269,13 @@ t.test('facts are numbered and carry the time of day', async (t) => {
   t.ok(phone.facts.every(({ at }) => at > Date.UTC(2030, 0, 1)));
   t.match(phone.factsOf('hook'), [{ position: 'offHook' }]);
 });
+
+t.test('§20.17 a clock that differs from that of the registrar is said, and never set', async (t) => {
+  const house = new SimulatedHouse();
+  const right = house.phone('anna');
+  t.notMatch(right.status.notices.join(), /clock/, 'an exchange that does not know the time says none');
+  // The phone believes in another epoch than the exchange.
+  house.network.wallShift = 1_600_000_000_000;
+  const wrong = house.phone('bert');
+  t.match(wrong.status.notices.join(), /the clock of this device is \d+ days ahead of that of the server of line 1: see to it/);
+});
