@@ -15,9 +15,9 @@ import { listSoundDevices } from '#hal/audio/sound-list.ts';
 import { DeviceSet } from './device-set.ts';
 import { EngineDriver } from './engine-driver.ts';
 import { MediaService } from './media-service.ts';
-import { SoundCheck } from './sound-check.ts';
 import { PageSoundPort } from './page-sound-port.ts';
 import { Recordings } from './recordings.ts';
+import { SoundCheck } from './sound-check.ts';
 
 /** As systemd's unit has it: packets leave on time while other daemons are busy. */
 const niceness = -10;
