@@ -92,3 +92,21 @@ export function soundFile(text: string): string | undefined {
 export function path(text: string): string | undefined {
   return text.startsWith('/') ? undefined : 'must be a whole path, from / on';
 }
+
+/** An address that many listen to, and a port. */
+export function groupAddress(text: string): string | undefined {
+  const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([0-9]{1,5})$/.exec(text);
+  const [v6, v4, port] = [parts?.[1], parts?.[2], Number(parts?.[3])];
+  const first = Number(v4?.split('.')[0]);
+  const many = v4 === undefined ? v6?.toLowerCase().startsWith('ff') === true : first >= 224 && first <= 239;
+  const fits = many && ipAddress(v6 ?? v4 ?? '') === undefined && port >= 1 && port <= 65_535;
+  return fits ? undefined : 'must be a multicast address with a port, such as 239.255.10.1:10000 or [ff02::10]:10000';
+}
+
+/** An address, or a network with the length of its prefix. */
+export function network(text: string): string | undefined {
+  const [address = '', length, ...rest] = text.split('/');
+  const longest = address.includes(':') ? 128 : 32;
+  const fits = ipAddress(address) === undefined && (length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= longest));
+  return fits && rest.length === 0 ? undefined : 'must be a network such as 192.168.1.0/24';
+}

@@ -8,6 +8,7 @@ import { exchangeSettings } from './exchange-settings.ts';
 import { lampSettings } from './lamp-settings.ts';
 import { mediaSettings } from './media-settings.ts';
 import { mixingSettings } from './mixing-settings.ts';
+import { pagingSettings } from './paging-settings.ts';
 import { qualitySettings } from './quality-settings.ts';
 import { recordingSettings } from './recording-settings.ts';
 import type { Setting } from './setting.ts';
@@ -23,6 +24,7 @@ export const settingsSchema = {
   ...mediaSettings,
   ...mixingSettings,
   ...recordingSettings,
+  ...pagingSettings,
   ...qualitySettings,
   ...codecSettings,
   ...eventSettings,

@@ -373,6 +373,31 @@ export const mediaContract = defineContract({
     /** Also done when the session is closed. One that is not recorded is no error. */
     stopRecording: { args: v.object({ session: name }), result: nothing },
     ...recordingCommands,
+    /** The groups whose announcements are waited for, by name; sent at each connect. Only senders in these networks are heard. */
+    configurePaging: {
+      args: v.object({
+        groups: v.record(name, v.object({ address: name, port, opusPayloadType: payloadType })),
+        interface: v.pipe(v.string(), v.maxLength(64)),
+        networks: v.array(name),
+        silenceMs: v.number(),
+      }),
+      result: v.object({ groups: v.record(name, healthSchema) }),
+    },
+    /** Lets a device give the announcement that comes to a group; `null` = none. */
+    hearPage: { args: v.object({ group: name, device: v.nullable(name) }), result: nothing },
+    /** Opens a session that sends to a group; it is joined, played to and closed as any. */
+    openPage: {
+      args: v.object({
+        session: name,
+        group: name,
+        address: name,
+        port,
+        interface: v.pipe(v.string(), v.maxLength(64)),
+        ttl: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(255)),
+        codec: codecSchema,
+      }),
+      result: nothing,
+    },
     /** Plays a WAV file, `repeat` times (0 = until stopped) with `gapMs` between; ends with `playbackEnded`. */
     startPlayback: {
       args: v.object({ playback: name, target: targetSchema, file: path, repeat: v.number(), gapMs: v.number() }),
@@ -418,6 +443,12 @@ export const mediaContract = defineContract({
       reason: v.picklist(['stopped', 'tooLong', 'full', 'failed']),
       detail: v.optional(v.pipe(v.string(), v.maxLength(512))),
     }),
+    /** Somebody speaks to a group. */
+    pageBegan: v.object({ group: name, source: name }),
+    /** They have fallen silent. */
+    pageEnded: v.object({ group: name }),
+    /** Packets to a group that were not heard, in all: of senders elsewhere, and of those who came second. */
+    pageRefused: v.object({ group: name, packets: v.number() }),
     deviceChanged: v.object({ device: name, ...deviceHealthSchema.entries }),
   },
 });

@@ -154,6 +154,18 @@ export const phoneStatusSchema = v.object({
   watched: v.array(watchedSchema),
   /** Somebody who was busy, and whether the person has asked to be called back (RFC 6910). */
   completion: v.nullable(v.object({ remote: v.string(), state: v.picklist(['offered', 'waiting', 'ready']) })),
+  /** Groups of telephones that announcements are for. */
+  pages: v.array(
+    v.object({
+      group: word,
+      priority: v.number(),
+      /** `ignored`: somebody speaks to it, and it is not to be heard now. */
+      state: v.picklist(['idle', 'heard', 'ignored', 'sending']),
+      source: v.nullable(v.string()),
+      /** Packets that were not heard: of senders elsewhere, and of those who came second. */
+      refused: v.number(),
+    }),
+  ),
   /** What people should know of the device and mend, in plain words. */
   notices: v.array(v.string()),
   counters: v.record(v.string(), v.number()),
@@ -249,11 +261,14 @@ export const phoneContract = defineContract({
       result: v.object({ seconds: v.number() }),
     },
     stopPlaying: { args: v.object({ call: v.optional(word) }), result: nothing },
-    /** The key of the loudspeaker or headset: takes the sound there, and back; on the hook it begins what lifting does, and ends it. */
-    handsFree: { args: v.object({ role: v.picklist(['speaker', 'headset']) }), result: nothing },
     /** Begins or ends the recording of an accepted call. */
     record: { args: v.object({ on: v.boolean(), call: v.optional(word) }), result: nothing },
     ...recordingCommands,
+    /** Lets the person speak to a group of telephones until they hang up, or plays it a file of the directory of sounds. */
+    page: { args: v.object({ group: word, file: v.optional(word) }), result: nothing },
+    stopPage: { args: nothing, result: nothing },
+    /** The key of the loudspeaker or headset: takes the sound there, and back; on the hook it begins what lifting does, and ends it. */
+    handsFree: { args: v.object({ role: v.picklist(['speaker', 'headset']) }), result: nothing },
     ...soundCommands,
     redial: { args: nothing, result: v.object({ call: word }) },
     setDoNotDisturb: { args: v.object({ on: v.boolean(), line: v.optional(word) }), result: nothing },

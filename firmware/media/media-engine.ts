@@ -53,6 +53,8 @@ export class MediaEngine {
   readonly #sessions = new Map<string, MediaSession>();
   /** Which device a session is joined with. */
   readonly #joined = new Map<string, string>();
+  /** Sessions that a device gives, and that hear nothing of it. */
+  readonly #given = new Map<string, string>();
   /** Sources that end, by their name in the route. */
   readonly #players = new Map<string, EndingSource>();
   #settings: MediaSettings;
@@ -76,6 +78,10 @@ export class MediaEngine {
   /** Sessions that are opened from now on can speak Opus; `undefined` = they cannot. */
   set opus(opus: OpusMaker | undefined) {
     this.#opus = opus;
+  }
+
+  get hasOpus(): boolean {
+    return this.#opus !== undefined;
   }
 
   /** There is no leg, and nothing plays: until that changes nobody misses a tick. */
@@ -104,6 +110,7 @@ export class MediaEngine {
     this.#devices.get(role)?.close();
     this.#devices.delete(role);
     for (const [session, joined] of [...this.#joined]) if (joined === role) this.connectSession(session, null);
+    for (const [session, given] of [...this.#given]) if (given === role) this.#given.delete(session);
     this.#endPlayer(toneNode(deviceNode(role)));
     this.#route.removeSource(deviceNode(role));
     this.#route.removeSink(deviceNode(role));
@@ -140,6 +147,7 @@ export class MediaEngine {
     if (!session) return undefined;
     session.close(now);
     this.connectSession(name, null);
+    this.#given.delete(name);
     this.#sessions.delete(name);
     this.#endPlayer(toneNode(sessionNode(name)));
     this.#route.removeSource(sessionNode(name));
@@ -166,6 +174,18 @@ export class MediaEngine {
       this.#route.connect(sessionNode(name), node);
     }
     this.#joined.set(name, role);
+  }
+
+  /** A device gives what comes of a session, which gets nothing back, nor does any other; `null` = none does. */
+  giveSession(name: string, role: string | null): void {
+    this.session(name);
+    if (role !== null) this.device(role);
+    const before = this.#given.get(name);
+    if (before !== undefined) this.#route.disconnect(sessionNode(name), deviceNode(before));
+    this.#given.delete(name);
+    if (role === null) return;
+    this.#route.connect(sessionNode(name), deviceNode(role));
+    this.#given.set(name, role);
   }
 
   /** Plays a tone; another at the same target ends. */

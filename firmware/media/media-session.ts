@@ -186,6 +186,11 @@ export class MediaSession implements AudioSource, AudioSink {
     return this.#recorder;
   }
 
+  /** Of what is sent. */
+  get ssrc(): number {
+    return this.#rtp.ssrc;
+  }
+
   stopRecording(): void {
     this.#recorder = undefined;
   }

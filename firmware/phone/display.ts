@@ -15,6 +15,8 @@ export interface Displayed {
   readonly missedCalls: number;
   readonly texts: TextDesk;
   readonly transfers: TransferDesk;
+  /** The group of telephones that is heard or spoken to. */
+  readonly page: string | undefined;
   readonly completion: CompletionDesk;
   /** False while the daemon is away: then there is no sound, or no key. */
   readonly daemons: { readonly hal: boolean; readonly media: boolean };
@@ -39,14 +41,15 @@ function mainRows(displayed: Displayed, ringing: Call | undefined): string[] {
     case 'idle':
       return ringing
         ? ['Incoming call', nameOf(ringing.remote), ...(ringing.plan.remarks ?? [])]
-        : (completionRows(displayed) ?? idleRows(displayed));
+        : (pageRows(displayed) ?? completionRows(displayed) ?? idleRows(displayed));
     case 'dialTone':
       return ['Dial a number'];
     case 'collecting':
       return ['Dial', handset.dialed];
     case 'engaged':
       if (focus && handset.conference.includes(focus)) return conferenceRows(handset.conference, focus);
-      return focus ? [nameOf(focus.remote), displayed.transfers.textOf(focus) ?? focusText(focus)] : [];
+      if (!focus) return pageRows(displayed) ?? [];
+      return [nameOf(focus.remote), displayed.transfers.textOf(focus) ?? focusText(focus)];
     case 'failed':
       return [handset.failure.tone === 'busy' ? 'Busy' : 'Not connected', handset.failure.reason];
     case 'howling':
@@ -55,6 +58,10 @@ function mainRows(displayed: Displayed, ringing: Call | undefined): string[] {
     default:
       return state satisfies never;
   }
+}
+
+function pageRows({ page }: Displayed): string[] | undefined {
+  return page === undefined ? undefined : ['Announcement', page];
 }
 
 function conferenceRows(calls: readonly Call[], focus: Call): string[] {

@@ -20,6 +20,8 @@ export interface HandsetPorts extends FarewellPorts {
   settings(): PhoneSettings;
   /** `null` = the board has no hook switch. */
   hook(): HookPosition | null;
+  /** Speaks to the group that has what was dialled for its code; false when none has. */
+  page(now: Milliseconds, code: string): boolean;
   /** A sound device is set up in this role. */
   hasDevice(role: EarRole): boolean;
 }
@@ -222,6 +224,19 @@ export class Handset {
     const call = id === undefined ? (this.#otherHeld() ?? (this.#focus?.onHold ? this.#focus : undefined)) : this.#named(id);
     if (!call?.onHold) throw new UsageError(call ? 'wrong-state' : 'no-call', call ? 'the call is not on hold' : 'no call is on hold');
     this.#switchTo(now, call);
+  }
+
+  /** The person speaks to others than the far end of a call, until they hang up or go on to a call. */
+  occupy(now: Milliseconds): void {
+    if (this.#focus) throw new UsageError('busy', 'a call is going on: hold it or hang up first');
+    if (this.#grip === 'none') this.#grip = 'handsFree';
+    this.#dialed = '';
+    this.#machine.input(now, 'engage');
+  }
+
+  /** They are done with it. */
+  vacate(now: Milliseconds): void {
+    if (this.state === 'engaged' && !this.#focus) this.#done(now);
   }
 
   /** The far end of the focus wants us to call somebody else: puts it aside for a call to them. */
@@ -454,7 +469,7 @@ export class Handset {
   #dial(now: Milliseconds): void {
     const dialed = this.#dialed;
     try {
-      this.call(now, dialed);
+      if (!this.#ports.page(now, dialed)) this.call(now, dialed);
     } catch (thrown) {
       if (!(thrown instanceof UsageError)) throw thrown;
       // A person at a keypad hears it; the number stays on the display.

@@ -9,6 +9,8 @@ import { isDigit } from './phone-settings.ts';
 import type { SoundDesk } from './sound-desk.ts';
 import type { TransferDesk } from './transfer-desk.ts';
 
+/** Before the name of the group that the key lets one speak to. */
+const pageKey = 'page-';
 /** Of a key press. */
 const volumeStep = 5;
 
@@ -34,6 +36,7 @@ export function pressKey(now: Milliseconds, key: string, { handset, sounds, medi
     else if (key === 'speaker' || key === 'headset') handset.handsFree(now, key);
     else if (key === 'volume-up' || key === 'volume-down') sounds.turnVolume(key === 'volume-up' ? volumeStep : -volumeStep);
     else if (key === 'record') sounds.record();
+    else if (key.startsWith(pageKey)) sounds.page(now, key.slice(pageKey.length));
     else if (key === 'flash') handset.hook(now, 'flash');
     else if (key === 'pickup') events.watches.pickUp(now);
     else if (key === 'join') events.watches.join(now);

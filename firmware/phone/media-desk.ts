@@ -190,6 +190,9 @@ export class MediaDesk {
         this.#deviceState(now, event.fields);
         return;
       case 'recordingEnded':
+      case 'pageBegan':
+      case 'pageEnded':
+      case 'pageRefused':
         return;
       default:
         event satisfies never;

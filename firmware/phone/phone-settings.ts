@@ -25,6 +25,7 @@ export interface PhoneSettings {
   readonly calls: CallSettings;
   readonly mixing: MixingSettings;
   readonly recording: RecordingSettings;
+  readonly paging: PagingSettings;
   readonly sound: SoundSettings;
   readonly board: BoardProfile;
   readonly lamps: LampPatterns;
@@ -210,6 +211,7 @@ export function phoneSettingsOf(settings: Settings, board: BoardProfile, certifi
     mixing: mixingSettingsOf(settings),
     lamps: lampPatternsOf(settings),
     recording: recordingSettingsOf(settings),
+    paging: pagingSettingsOf(settings),
     sound: soundOf(settings, certificate),
     board,
     doors: settings.names('door').map((name) => doorOf(settings, name)),
@@ -322,7 +324,11 @@ function soundOf(settings: Settings, certificate: DeviceCertificate | null): Sou
     dscp: settings.get('rtp.dscp'),
     extendedReports: settings.get('rtp.extendedReports'),
     codecs: codecNamesOf(settings.get('rtp.codecs')),
-    usesOpus: [settings.get('rtp.codecs'), ...settings.names('line').map((line) => settings.get('line.*.codecs', line))]
+    usesOpus: [
+      settings.get('rtp.codecs'),
+      ...settings.names('line').map((line) => settings.get('line.*.codecs', line)),
+      ...settings.names('page').map((group) => settings.get('page.*.codec', group)),
+    ]
       .flat()
       .includes('opus'),
     opus: opusOf(settings),
@@ -334,11 +340,11 @@ function soundOf(settings: Settings, certificate: DeviceCertificate | null): Sou
   };
 }
 
+/** The others are there where somebody has set them up. */
+const everyPhoneHas = new Set(['handset', 'ringer']);
 /** Held to the ear, or without a microphone. */
 const quietRoles = new Set(['handset', 'headset', 'ringer']);
 
-/** The others are there where somebody has set them up. */
-const everyPhoneHas = new Set(['handset', 'ringer']);
 /** Nothing at all where nothing is wanted: the sound then goes through as it is. */
 function voiceOf(settings: Settings, name: string, driver: string): { voice?: VoiceWishes } {
   const handsFree = driver === 'portaudio' && !quietRoles.has(name);

@@ -102,7 +102,9 @@ export class Phone implements SipCore<PhoneEvent> {
     });
     const connectOthers = (now: Milliseconds) => this.#transfers.transfer(now, {});
     const hasDevice = (role: EarRole) => media.hasDevice(role);
-    const handset = new Handset({ desk, alarms, settings: current, hook: () => board.hook, hasDevice, connectOthers }, memory.lastDialed);
+    const page = (now: Milliseconds, code: string) => this.sounds.paging.dial(now, code);
+    const hook = () => board.hook;
+    const handset = new Handset({ desk, alarms, settings: current, hook, hasDevice, page, connectOthers }, memory.lastDialed);
     this.#outbox = outbox;
     this.#userAgent = userAgent;
     this.#media = media;
@@ -143,7 +145,8 @@ export class Phone implements SipCore<PhoneEvent> {
     });
     this.#transfers = new TransferDesk({ userAgent, desk, handset, outbox, settings: current });
     this.#quality = new QualityDesk({ userAgent, outbox, calls: () => desk.all, hasLine: (name) => lines.get(name) !== undefined });
-    this.sounds = new SoundDesk({ desk, handset, media, outbox, alerts: this.#alerts, settings: current });
+    const doNotDisturb = () => lines.all.some((line) => line.doNotDisturb);
+    this.sounds = new SoundDesk({ desk, handset, media, outbox, doNotDisturb, alerts: this.#alerts, settings: current });
     this.#keyPorts = { handset, sounds: this.sounds, media, transfers: this.#transfers, events: this.events, logger };
   }
 
@@ -223,7 +226,7 @@ export class Phone implements SipCore<PhoneEvent> {
   }
 
   mediaLost(now: Milliseconds): void {
-    this.act(now, () => this.sounds.mediaLost());
+    this.act(now, () => this.sounds.mediaLost(now));
   }
 
   mediaReply(now: Milliseconds, id: number, reply: Reply): void {
@@ -331,7 +334,7 @@ export class Phone implements SipCore<PhoneEvent> {
       notices: [
         ...(this.#ports.notices?.() ?? []),
         ...this.#media.notices,
-        ...this.sounds.recordings.notices,
+        ...this.sounds.notices,
         ...this.#lines.all.flatMap(({ notices }) => notices),
       ],
       tone: this.#tone,
@@ -388,7 +391,7 @@ export class Phone implements SipCore<PhoneEvent> {
       if (!busy) busy = this.#alerts.settle(now);
       this.events.settle(now);
       this.#quality.settle(now);
-      this.sounds.settle();
+      this.sounds.settle(now);
       if (!busy) busy = showState(now, this.#userAgent, this.#lines.all, this.#desk.all);
     }
     this.#present(now);

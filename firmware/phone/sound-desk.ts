@@ -8,6 +8,7 @@ import type { CallDesk } from './call-desk.ts';
 import type { Handset } from './handset.ts';
 import type { MediaContractEvent, MediaDesk, MediaNews } from './media-desk.ts';
 import type { Outbox, Reply } from './outbox.ts';
+import { PagingDesk } from './paging-desk.ts';
 import type { PhoneSettings } from './phone-settings.ts';
 import { RecordingDesk } from './recording-desk.ts';
 
@@ -16,6 +17,7 @@ export interface SoundDeskPorts {
   readonly handset: Handset;
   readonly media: MediaDesk;
   readonly outbox: Outbox;
+  doNotDisturb(): boolean;
   readonly alerts: AlertDesk;
   settings(): PhoneSettings;
 }
@@ -23,6 +25,7 @@ export interface SoundDeskPorts {
 /** What people want of the sound of calls beyond hearing it: far ends together, louder or softer, files played to them. */
 export class SoundDesk {
   readonly recordings: RecordingDesk;
+  readonly paging: PagingDesk;
   readonly #ports: SoundDeskPorts;
   /** What far ends on hold hear, by call. */
   readonly #music = new Map<string, string>();
@@ -30,6 +33,7 @@ export class SoundDesk {
   constructor(ports: SoundDeskPorts) {
     this.#ports = ports;
     this.recordings = new RecordingDesk({ ...ports, settings: () => ports.settings().recording });
+    this.paging = new PagingDesk({ ...ports, settings: () => ports.settings().paging, opus: () => ports.settings().sound.opus });
   }
 
   /** A key of the keypad, heard by who presses it. Throws UsageError when there is nothing it could be for. */
@@ -77,18 +81,24 @@ export class SoundDesk {
     this.recordings.connected();
   }
 
-  mediaLost(): void {
+  mediaLost(now: Milliseconds): void {
     this.#ports.media.lost();
     this.recordings.lost();
+    this.paging.lost(now);
   }
 
   mediaReply(now: Milliseconds, id: number, reply: Reply): void {
     this.#ports.media.reply(now, id, reply);
     this.recordings.reply(id, reply);
+    this.paging.reply(now, id, reply);
   }
 
   mediaEvent(now: Milliseconds, event: MediaContractEvent): void {
     if (event.name === 'recordingEnded') this.recordings.ended(event.fields);
+    else if (event.name === 'pageBegan') this.paging.began(event.fields);
+    else if (event.name === 'pageEnded') this.paging.ended(event.fields);
+    else if (event.name === 'pageRefused') this.paging.refused(event.fields);
+    else if (event.name === 'playbackEnded') this.paging.playbackEnded(now, event.fields.playback);
     this.#ports.media.event(now, event);
   }
 
@@ -106,6 +116,16 @@ export class SoundDesk {
   play(file: string, repeat: number, id?: string): void {
     const path = this.soundPath(file);
     this.#ports.media.playToLeg(this.#chosen(id).plan.id, path, 0, repeat);
+  }
+
+  /** Speaks to a group of telephones, or plays it a file of the directory of sounds. */
+  page(now: Milliseconds, group: string, file?: string): void {
+    this.paging.page(now, group, file === undefined ? undefined : this.soundPath(file));
+  }
+
+  /** What people should know and mend. */
+  get notices(): readonly string[] {
+    return [...this.recordings.notices, ...this.paging.notices];
   }
 
   stopPlaying(id?: string): void {
@@ -134,10 +154,11 @@ export class SoundDesk {
   }
 
   /** Sound follows the state of the calls. */
-  settle(): void {
+  settle(now: Milliseconds): void {
     this.#ports.handset.listen();
     this.#playMusic();
     this.recordings.settle();
+    this.paging.settle(now);
   }
 
   /** The call of that name, else the one that the person talks in. */

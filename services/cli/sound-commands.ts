@@ -9,6 +9,7 @@ interface Options {
   readonly loop?: boolean;
   readonly stop?: boolean;
   readonly json?: boolean;
+  readonly wav?: string | undefined;
 }
 
 /** Makes an action of what a command prints. */
@@ -51,6 +52,12 @@ export function addSoundCommands(program: Program, printing: Printing): void {
     .option('--loop', 'again and again, until --stop', false)
     .option('--stop', 'end what plays', false)
     .action(printing((place, options, file) => play(place, options, file)));
+  program
+    .command('page [group]')
+    .description('speak to a group of telephones (page.NAME.address) until you hang up')
+    .option('--wav <file>', 'play a WAV file of phone.soundDirectory instead')
+    .option('--stop', 'end it', false)
+    .action(printing((place, { wav, stop = false }, group) => page(place, group, wav, stop)));
   addRecordingCommands(program, printing);
 }
 
@@ -88,6 +95,13 @@ function play(place: Place, { call, loop, stop }: Options, file: string | undefi
     const { seconds } = await phone.command('play', { file, repeat: loop ? 0 : 1, call });
     return [`plays ${seconds.toFixed(1)} s`];
   });
+}
+
+function page(place: Place, group: string | undefined, file: string | undefined, stop: boolean): Promise<Output> {
+  if (stop === (group !== undefined)) throw new UsageError('usage', 'say which group, or --stop');
+  return withPhone(place, (phone) =>
+    silently(group === undefined ? phone.command('stopPage', {}) : phone.command('page', { group, file })),
+  );
 }
 
 function decibelsOf(text = ''): number {

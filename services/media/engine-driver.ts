@@ -20,6 +20,9 @@ export type WayOutcome =
   | { readonly kind: 'connected'; readonly local: string; readonly remote: string }
   | { readonly kind: 'notConnected'; readonly reason: string; readonly final: boolean };
 
+/** How the packets of a session leave. */
+export type PacketWay = Pick<LegPath, 'rtpPort' | 'send' | 'follow' | 'close'>;
+
 /** What a media engine needs to run in a process. */
 export interface EngineSurroundings {
   readonly clock: Clock;
@@ -52,7 +55,7 @@ export class EngineDriver {
   readonly #engine: MediaEngine;
   readonly #surroundings: EngineSurroundings;
   readonly #log: LimitedLog;
-  readonly #sockets = new Map<string, LegPath>();
+  readonly #sockets = new Map<string, PacketWay>();
   /** Packets refused when last looked, by session. */
   readonly #refused = new Map<string, number>();
   readonly #opening = new Set<string>();
@@ -69,7 +72,7 @@ export class EngineDriver {
 
   /** The sessions with their RTP ports. */
   get ports(): { session: string; rtpPort: number }[] {
-    return [...this.#sockets].map(([session, { rtpPort }]) => ({ session, rtpPort }));
+    return [...this.#sockets].map(([session, { rtpPort }]) => ({ session, rtpPort })).filter(({ rtpPort }) => rtpPort !== 0);
   }
 
   /** Frames since the start: they move at 50 a second or more, with sound devices or without. */
@@ -102,6 +105,13 @@ export class EngineDriver {
     } finally {
       this.#opening.delete(name);
     }
+  }
+
+  /** Opens a session whose packets leave by a way of its own; of port 0 where none do, and then it is nobody's to adopt. */
+  carrySession(name: string, way: PacketWay): MediaSession {
+    const session = this.#engine.openSession(name);
+    this.#sockets.set(name, way);
+    return session;
   }
 
   /** The way of a session's packets, and how they are protected, from now on. */
@@ -176,7 +186,7 @@ export class EngineDriver {
     };
   }
 
-  #flush(session: MediaSession, pair: RtpSocketPair): void {
+  #flush(session: MediaSession, pair: PacketWay): void {
     for (const { rtcp, bytes, length, address, port } of session.drain()) pair.send(rtcp, bytes, length, address, port);
   }
 

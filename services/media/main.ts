@@ -16,6 +16,7 @@ import { DeviceSet } from './device-set.ts';
 import { EngineDriver } from './engine-driver.ts';
 import { MediaService } from './media-service.ts';
 import { PageSoundPort } from './page-sound-port.ts';
+import { Paging } from './paging.ts';
 import { Recordings } from './recordings.ts';
 import { SoundCheck } from './sound-check.ts';
 
@@ -70,7 +71,17 @@ await runDaemon('media', async (daemon) => {
     },
   });
   await recordings.recover();
-  const service = new MediaService({ engine, driver, devices, soundCheck, recordings, priority, clock, logger });
+  const paging = new Paging({
+    engine,
+    driver,
+    clock,
+    logger,
+    wake: () => devices.wake(),
+    onBegan: (group, source) => served?.emit('pageBegan', { group, source }),
+    onEnded: (group) => served?.emit('pageEnded', { group }),
+    onRefused: (group, packets) => served?.emit('pageRefused', { group, packets }),
+  });
+  const service = new MediaService({ engine, driver, devices, soundCheck, recordings, paging, priority, clock, logger });
   daemon.onStop('sessions', () => service.stop());
   const socketPath = socketPathOf(runtimeDirectory, 'media');
   served = await serveContract(socketPath, mediaContract, service.commands, {

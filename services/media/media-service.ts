@@ -14,6 +14,7 @@ import type { Caller, Implementation } from '#firmware/platform/unix-socket.ts';
 import type { DeviceSet } from './device-set.ts';
 import type { EngineDriver } from './engine-driver.ts';
 import { loadOpus } from './opus-codec.ts';
+import type { Paging } from './paging.ts';
 import type { Recordings } from './recordings.ts';
 import type { SoundCheck } from './sound-check.ts';
 import { loadSpeex } from './speex-enhancer.ts';
@@ -27,6 +28,7 @@ export interface MediaParts {
   readonly devices: DeviceSet;
   readonly soundCheck: SoundCheck;
   readonly recordings: Recordings;
+  readonly paging: Paging;
   /** Shown, for whoever wonders why sound comes late. */
   readonly priority: Priority;
   readonly clock: Clock;
@@ -52,7 +54,7 @@ export class MediaService {
 
   constructor(parts: MediaParts) {
     this.#parts = parts;
-    const { engine, driver, devices, recordings } = parts;
+    const { engine, driver, devices, recordings, paging } = parts;
     this.commands = {
       ...recordingCommandsOf(recordings),
       configure: (args) => this.#configure(args),
@@ -92,6 +94,15 @@ export class MediaService {
         await recordings.stop(session);
         return {};
       },
+      configurePaging: async (args) => ({ groups: await paging.configure(args) }),
+      hearPage: ({ group, device }) => {
+        paging.hear(group, device);
+        return {};
+      },
+      openPage: async (args) => {
+        await paging.open(args);
+        return {};
+      },
       startPlayback: (args) => this.#startPlayback(args),
       examineSound: async ({ file }) => {
         const { layout } = await readSound(file);
@@ -125,6 +136,7 @@ export class MediaService {
       describe: () => ({
         engine: engine.describe(),
         sound: parts.devices.describe(),
+        paging: paging.describe(),
         priority: parts.priority,
         controllers: this.#controllers,
       }),
@@ -150,6 +162,7 @@ export class MediaService {
 
   async stop(): Promise<void> {
     clearTimeout(this.#grace);
+    await this.#parts.paging.stop();
     await this.#parts.driver.closeAllSessions();
     await this.#parts.recordings.stopAll();
   }

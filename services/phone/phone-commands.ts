@@ -38,10 +38,10 @@ export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof 
     redial: () => ({ call: drive((phone, now) => phone.redial(now)) }),
     accept: ({ call }) => drive((phone, now) => phone.accept(now, call)) ?? nothing,
     hangup: ({ call }) => drive((phone, now) => phone.hangUp(now, call)) ?? nothing,
-    digit: ({ digit }) => drive((phone, now) => phone.digit(now, digit)) ?? nothing,
-    hold: ({ call }) => drive((phone, now) => phone.hold(now, call)) ?? nothing,
     ...ports.sound,
     handsFree: ({ role }) => drive((phone, now) => phone.handsFree(now, role)) ?? nothing,
+    digit: ({ digit }) => drive((phone, now) => phone.digit(now, digit)) ?? nothing,
+    hold: ({ call }) => drive((phone, now) => phone.hold(now, call)) ?? nothing,
     resume: ({ call }) => drive((phone, now) => phone.resume(now, call)) ?? nothing,
     transfer: (wish) => drive((phone, now) => phone.transfer(now, wish)) ?? nothing,
     conference: ({ call }) => drive((phone, now) => phone.act(now, ({ sounds }) => sounds.unite(now, call))) ?? nothing,
@@ -54,6 +54,12 @@ export function phoneCommands(ports: PhoneCommandsPorts): Implementation<typeof 
     stopPlaying: ({ call }) => drive((phone, now) => phone.act(now, ({ sounds }) => sounds.stopPlaying(call))) ?? nothing,
     record: ({ on, call }) => drive((phone, now) => phone.act(now, ({ sounds }) => sounds.record(on, call))) ?? nothing,
     ...ports.recordings,
+    page: async ({ group, file }) => {
+      if (file !== undefined) await ports.examineSound(drive((phone) => phone.sounds.soundPath(file)));
+      drive((phone, now) => phone.act(now, ({ sounds }) => sounds.page(now, group, file)));
+      return nothing;
+    },
+    stopPage: () => drive((phone, now) => phone.act(now, ({ sounds }) => sounds.paging.stop(now))) ?? nothing,
     setDoNotDisturb: ({ on, line }) => drive((phone, now) => phone.setDoNotDisturb(now, on, line)) ?? nothing,
     message: (wish) => ({ message: drive((phone, now) => phone.act(now, ({ texts }) => texts.send(now, wish))) }),
     composing: ({ active, ...wish }) => drive((phone, now) => phone.act(now, ({ texts }) => texts.composing(now, wish, active))) ?? nothing,

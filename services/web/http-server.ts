@@ -57,6 +57,8 @@ const writable = new Set([
     'play',
     'stopPlaying',
     'record',
+    'page',
+    'stopPage',
     'deleteRecording',
     'redial',
     'setDoNotDisturb',
@@ -189,8 +191,6 @@ function addAlerts(app: FastifyInstance, { phone, clock }: HttpServerOptions): v
   });
 }
 
-function readArguments(command: string, query: Record<string, string>): object {
-  if (command === 'callLog' || command === 'doorLog') return { limit: Number(query.limit ?? 50) };
 /** `GET /api/recordings/NAME`: the WAV file. */
 function addRecordings(app: FastifyInstance, phone: PhoneCommands): void {
   app.get<{ Params: { name: string } }>('/api/recordings/:name', async (request, reply) => {
@@ -203,6 +203,8 @@ function addRecordings(app: FastifyInstance, phone: PhoneCommands): void {
   });
 }
 
+function readArguments(command: string, query: Record<string, string>): object {
+  if (command === 'callLog' || command === 'doorLog') return { limit: Number(query.limit ?? 50) };
   return command === 'listSettings' ? { prefix: query.prefix ?? '' } : {};
 }
 

@@ -71,6 +71,16 @@ export class FakePhone {
       resume: noted('resume'),
       transfer: noted('transfer'),
       conference: noted('conference'),
+      handsFree: noted('handsFree'),
+      soundDevices: () => ({ devices: [sampleSoundDevice] }),
+      testSound: (args) => ({
+        ...noted('testSound')(args),
+        device: 'usb:0d8c:0014',
+        sampleRate: 48_000,
+        quiet: -62,
+        duringTone: -40,
+        loudest: -18,
+      }),
       setLevel: noted('setLevel'),
       play: (args) => ({ ...noted('play')(args), seconds: 2.5 }),
       stopPlaying: noted('stopPlaying'),
@@ -82,6 +92,8 @@ export class FakePhone {
         return { bytes: bytes.toString('base64'), total: sampleSound.length };
       },
       deleteRecording: noted('deleteRecording'),
+      page: noted('page'),
+      stopPage: noted('stopPage'),
       message: () => ({ message: 'm1' }),
       texts: () => ({ texts: [] }),
       composing: noted('composing'),
@@ -100,24 +112,14 @@ export class FakePhone {
       actuate: noted('actuate'),
       learn: unused,
       board: unused,
-      keepBoard: unused,
       ladders: () => ({ ladders: [sampleLadder] }),
+      keepBoard: unused,
       alert: (args) => {
         noted('alert')(args);
         return { state: 'calling' };
       },
       callLog: ({ limit }) => ({ entries: limit === 1 ? [] : [sampleLogEntry] }),
       doorLog: () => ({ entries: [entry] }),
-      handsFree: noted('handsFree'),
-      soundDevices: () => ({ devices: [sampleSoundDevice] }),
-      testSound: (args) => ({
-        ...noted('testSound')(args),
-        device: 'usb:0d8c:0014',
-        sampleRate: 48_000,
-        quiet: -62,
-        duringTone: -40,
-        loudest: -18,
-      }),
       clearMissed: unused,
       listSettings: unused,
       changeSettings: unused,
@@ -160,6 +162,14 @@ export const sampleStatus: PhoneStatus = {
   hook: 'offHook',
   display: ['Echo', '0:05'],
   dialed: '60',
+  sound: {
+    ear: 'handset',
+    roles: ['handset', 'speaker'],
+    devices: [
+      { role: 'handset', ok: true, reason: null, standIn: null, volume: 80 },
+      { role: 'speaker', ok: false, reason: 'there is no sound output named usb:0d8c:0014', standIn: 'handset', volume: 60 },
+    ],
+  },
   lines: [
     {
       line: '1',
@@ -201,16 +211,9 @@ export const sampleStatus: PhoneStatus = {
   missedCalls: 3,
   unreadTexts: 0,
   writing: [],
-  sound: {
-    ear: 'handset',
-    roles: ['handset', 'speaker'],
-    devices: [
-      { role: 'handset', ok: true, reason: null, standIn: null, volume: 80 },
-      { role: 'speaker', ok: false, reason: 'there is no sound output named usb:0d8c:0014', standIn: 'handset', volume: 60 },
-    ],
-  },
   watched: [{ line: '1', name: '201', kind: 'calls', state: 'ringing', remote: 'Carol', reason: null }],
   completion: { remote: '202', state: 'offered' },
+  pages: [{ group: 'hall', priority: 5, state: 'idle', source: null, refused: 0 }],
   notices: [],
   counters: {},
 };

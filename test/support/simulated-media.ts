@@ -55,6 +55,12 @@ export class SimulatedMedia {
   /** Files that play now, by session. */
   readonly playing = new Map<string, string>();
   readonly muted = new Set<string>();
+  /** Devices that give announcements, by group. */
+  readonly heardPages = new Map<string, string>();
+  /** What is being said to a group. */
+  sentPage: Extract<MediaCommand, { name: 'openPage' }>['args'] | undefined;
+  /** Answers `openPage` with this while it is set. */
+  pageObstacle: string | undefined;
   /** Recordings under way, by session. */
   readonly recording = new Map<string, string>();
   /** Answers `startRecording` with this while it is set. */
@@ -180,6 +186,17 @@ export class SimulatedMedia {
         return { seconds: 1 };
       case 'configureRecordings':
         return {};
+      case 'configurePaging':
+        return { groups: Object.fromEntries(Object.keys(command.args.groups).map((group) => [group, { ok: true }])) };
+      case 'hearPage':
+        if (command.args.device === null) this.heardPages.delete(command.args.group);
+        else this.heardPages.set(command.args.group, command.args.device);
+        return {};
+      case 'openPage':
+        if (this.pageObstacle !== undefined) throw new Error(this.pageObstacle);
+        this.#engine.openSession(command.args.session);
+        this.sentPage = command.args;
+        return {};
       case 'startRecording':
         return { name: this.#record(command.args) };
       case 'stopRecording':
@@ -263,6 +280,7 @@ export class SimulatedMedia {
   }
 
   #close(now: number, name: string): unknown {
+    if (this.sentPage?.session === name) this.sentPage = undefined;
     this.#protections.delete(name);
     const session = this.#engine.closeSession(now, name);
     const port = this.#ports.get(name);

@@ -5,6 +5,7 @@ import { Conversations } from './conversations.tsx';
 import { Desk } from './desk.tsx';
 import { feedState, logIn, phone, recentCalls, refusal } from './feed.ts';
 import { atLadder, Ladders } from './ladder.tsx';
+import { Paging } from './paging.tsx';
 import { Quality } from './quality.tsx';
 import { Recordings } from './recordings.tsx';
 import { SoundPanel } from './sound/sound-panel.tsx';
@@ -42,6 +43,7 @@ export function Page() {
             <Quality status={status} />
             <Lines status={status} />
             <Watched status={status} />
+            <Paging status={status} />
             <Conversations status={status} />
             <SoundDevices status={status} />
             <Surroundings status={status} />

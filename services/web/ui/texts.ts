@@ -47,6 +47,13 @@ export const watchedTexts: Readonly<Record<PhoneStatus['watched'][number]['state
   away: 'away',
 };
 
+export const pageTexts: Readonly<Record<PhoneStatus['pages'][number]['state'], string>> = {
+  idle: '',
+  heard: 'is heard',
+  ignored: 'is not heard now',
+  sending: 'you are heard',
+};
+
 /** The sound of this page, by what it does. */
 export const soundStateTexts = {
   off: 'The telephone sounds at its handset.',
