@@ -25,27 +25,36 @@ export class RivalBaresip {
     return existsSync('/usr/bin/baresip') ? undefined : 'baresip is not installed';
   }
 
-  /** `port` is the first of 24 free ones: SIP, then from the fifth on RTP. */
-  static async start(folder: string, port: number, speech: string, profile: CallProfile): Promise<RivalBaresip> {
+  /** `port` is the first of 24 free ones: SIP, then from the fifth on RTP. What it hears goes to `loudspeaker`, a card of `environment`, or nowhere. */
+  static async start(
+    folder: string,
+    port: number,
+    speech: string,
+    profile: CallProfile,
+    loudspeaker?: { readonly card: string; readonly environment: Readonly<Record<string, string>> },
+  ): Promise<RivalBaresip> {
     mkdirSync(folder, { recursive: true });
     const config = [
       `sip_listen 127.0.0.1:${port}`,
       'net_interface 127.0.0.1',
       `rtp_ports ${port + 4}-${port + 23}`,
-      'audio_player aufile,/dev/null',
+      `audio_player ${loudspeaker ? `alsa,${loudspeaker.card}` : 'aufile,/dev/null'}`,
       `audio_source aufile,${speech}`,
       'audio_alert aufile,/dev/null',
       `ausrc_srate ${profile.rivalRate}`,
       `auplay_srate ${profile.rivalRate}`,
       `module_path ${moduleFolders.find((path) => existsSync(path)) ?? moduleFolders[0]}`,
-      ...['aufile', ...profile.rivalModules].map((name) => `module ${name}.so`),
+      ...['aufile', ...(loudspeaker ? ['alsa'] : []), ...profile.rivalModules].map((name) => `module ${name}.so`),
       ...['account', 'contact', 'menu'].map((name) => `module_app ${name}.so`),
     ];
     const account = `<sip:bench@127.0.0.1:${port};transport=udp>;regint=0;answermode=auto;${profile.rivalAccount}`;
     writeFileSync(join(folder, 'config'), `${config.join('\n')}\n`);
     writeFileSync(join(folder, 'accounts'), `${account}\n`);
     writeFileSync(join(folder, 'contacts'), '');
-    const child = spawn('baresip', ['-f', folder], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = spawn('baresip', ['-f', folder], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { ...process.env, ...loudspeaker?.environment },
+    });
     const rival = new RivalBaresip(child);
     await rival.#ready();
     return rival;

@@ -16,6 +16,7 @@ import type { BenchRow, BenchScope } from './row.ts';
 import { rtpPacingRows } from './rtp-pacing.ts';
 import type { sipMessageRows } from './sip-messages.ts';
 import { srtpRows } from './srtp.ts';
+import { voiceRows } from './voice.ts';
 
 /**
  * `npm run bench [-- --json FILE] [--seconds 60] [AREA …]`: measures this machine and prints a table. Figures of shared machines are
@@ -29,11 +30,12 @@ const areas: Readonly<Record<string, (scope: BenchScope) => Promise<readonly Ben
   calls: callRows,
   device: deviceRows,
   codecs: codecRows,
-  rtp: rtpPacingRows,
   frames: frameRows,
+  rtp: rtpPacingRows,
   cpu: cpuRows,
   capacity: capacityRows,
   latency: latencyRows,
+  voice: voiceRows,
   leaks: leakRows,
 };
 

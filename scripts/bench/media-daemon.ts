@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deviceSettings } from '#firmware/config/device-settings.ts';
 import type { ArgsOf } from '#firmware/contract/contract.ts';
-import { type AudioDevice, mediaContract, type SessionStatistics } from '#firmware/contract/media.ts';
+import { type AudioDevice, mediaContract, type SessionParameters, type SessionStatistics } from '#firmware/contract/media.ts';
 import { silentLogger } from '#firmware/core/logger.ts';
 import { socketPathOf } from '#firmware/platform/daemon.ts';
 import { nodeClock } from '#firmware/platform/node-clock.ts';
@@ -47,8 +47,13 @@ export class BenchMedia {
 
   /** Gives the phone one device, with everything else as in the settings' defaults. */
   async useDevice(device: AudioDevice): Promise<void> {
+    await this.useDevices({ [role]: device });
+  }
+
+  /** Gives it several, by role. */
+  async useDevices(wanted: Readonly<Record<string, AudioDevice>>, opus = false): Promise<void> {
     const args: ArgsOf<typeof mediaContract, 'configure'> = {
-      devices: { [role]: device },
+      devices: wanted,
       rtpPorts: { from: 20_000, to: 29_999 },
       country: 'us',
       jitterBuffer: {
@@ -58,12 +63,12 @@ export class BenchMedia {
       },
       graceSeconds: 1,
       silenceSeconds: 0,
-      opus: false,
+      opus,
       certificate: null,
     };
     const { devices } = await this.#link.command('configure', args);
-    const health = devices[role];
-    if (!health?.ok) throw new Error(`the device does not work: ${health?.reason}`);
+    const faulty = Object.entries(devices).find(([, health]) => !health.ok);
+    if (faulty) throw new Error(`the device does not work: ${faulty[0]}, ${faulty[1].reason}`);
   }
 
   /** Binds ports; returns the one for RTP. */
@@ -75,22 +80,26 @@ export class BenchMedia {
 
   /** Lets the session speak G.711 with `port`, and joins it with the device when it is to be heard. */
   async joinSession(session: string, port: number, withDevice: boolean): Promise<void> {
-    const codec = { name: 'PCMU', send: 0, receive: 0 } as const;
-    const parameters = {
+    await this.speakWith(session, port, { name: 'PCMU', send: 0, receive: 0 }, withDevice ? role : undefined);
+  }
+
+  /** The same with another codec, and with the device of a role. */
+  async speakWith(session: string, port: number, codec: SessionParameters['codecs'][0], device: string | undefined): Promise<void> {
+    const parameters: SessionParameters = {
       remote: { address, rtpPort: port, rtcpPort: port + 1 },
-      codecs: [codec] as [typeof codec],
-      ptime: 20 as const,
+      codecs: [codec],
+      ptime: 20,
       telephoneEvents: [],
       detectDigits: false,
       comfortNoise: false,
-      direction: 'sendrecv' as const,
+      direction: 'sendrecv',
       symmetric: false,
       rtcpMux: false,
       ice: null,
       security: null,
     };
     await this.#link.command('updateSession', { session, parameters });
-    if (withDevice) await this.#link.command('connectSession', { session, device: role });
+    if (device !== undefined) await this.#link.command('connectSession', { session, device });
   }
 
   async closeSession(session: string): Promise<void> {
