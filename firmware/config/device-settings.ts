@@ -85,7 +85,8 @@ export const deviceSettings = {
   }),
   'rtp.silenceSeconds': duration({
     title: 'Lost sound',
-    description: 'A call ends when no packet came for this long although one was due; 0 = never.',
+    description:
+      'A call ends when no packet came for this long although one was due; 0 = never. Reports (RTCP) of a far end that says nothing count: it is there.',
     owner: 'phone',
     unit: 's',
     default: 30,

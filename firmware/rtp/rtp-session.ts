@@ -45,6 +45,8 @@ export class RtpSession {
   #listeningSince: Milliseconds | undefined;
   #rtcpTarget: TransportAddress | undefined;
   #rtcpHeard = false;
+  /** When the far end last told by RTCP that it is there. */
+  #rtcpHeardAt: Milliseconds = 0;
   #lastSenderReport: { ntp: number; at: Milliseconds } | undefined;
   #roundTrip: Milliseconds | undefined;
   #packetsAtReport = 0;
@@ -119,6 +121,7 @@ export class RtpSession {
     }
     if (this.#parameters?.symmetric && !this.#rtcpHeard) this.#rtcpTarget = { address, port };
     this.#rtcpHeard = true;
+    if (compound.byes.length === 0) this.#rtcpHeardAt = now;
     this.#schedule.heard(bytes.length + lowerHeaders);
     this.#takeReports(now, compound);
   }
@@ -207,7 +210,7 @@ export class RtpSession {
   /** Milliseconds since a packet came, or since one was due; `undefined` while none is wanted. */
   silentFor(now: Milliseconds): Milliseconds | undefined {
     if (this.#listeningSince === undefined) return undefined;
-    return now - Math.max(this.#listeningSince, this.#receiver.heardAt ?? 0);
+    return now - Math.max(this.#listeningSince, this.#receiver.heardAt ?? 0, this.#rtcpHeardAt);
   }
 
   /** Datagrams to send now, valid until the next call. */

@@ -206,6 +206,19 @@ t.test('RFC 3264 §8.4 hold: nothing is sent, nothing taken, and the silence is 
   t.strictSame(sent(nowhere), []);
 });
 
+t.test('§6 a far end that says nothing but reports is there; one that has said goodbye is not', async (t) => {
+  const one = session();
+  feed(one, 1, 5);
+  const report = fromHex('80c9000111112222');
+  one.receiveRtcp(5000, report, peer, port + 1);
+  t.equal(one.silentFor(5500), 500);
+  one.receiveRtcp(6000, report, '203.0.113.66', port + 1);
+  one.receiveRtcp(6000, fromHex('80c9'), peer, port + 1);
+  t.equal(one.silentFor(6000), 1000, 'a stranger’s, or what is no report, counts for nothing');
+  one.receiveRtcp(7000, fromHex('80c900011111222281cb000111112222'), peer, port + 1);
+  t.equal(one.silentFor(7000), 2000, 'BYE');
+});
+
 t.test('digits arrive once, comfort noise is proof of life, unknown payloads are refused', async (t) => {
   const one = session();
   feed(one, 1, 3);
