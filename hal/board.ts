@@ -100,6 +100,14 @@ export class Board {
     return lesson;
   }
 
+  /** What the person saw when a line was switched. Rejects with UsageError (`not-a-choice`). */
+  answerLesson(word: string): Promise<void> {
+    return this.#turns.take(async () => {
+      await this.#bench?.answer(word);
+      this.#settle();
+    });
+  }
+
   /** The board is again what its profile says. Nothing when it is not being learnt. */
   endLesson(): Promise<void> {
     return this.#turns.take(async () => {

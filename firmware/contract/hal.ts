@@ -146,6 +146,8 @@ const lessonPlanSchema = v.object({
   keypad: v.optional(v.picklist(['keys', 'rotary', 'none']), 'keys'),
   keys: v.optional(v.pipe(v.array(keySchema), v.maxLength(48)), [...'123456789*0#']),
   inputs: v.optional(v.pipe(v.array(elementNameSchema), v.maxLength(16)), []),
+  lamps: v.optional(v.pipe(v.array(elementNameSchema), v.maxLength(16)), []),
+  relays: v.optional(v.pipe(v.array(elementNameSchema), v.maxLength(16)), []),
 });
 export type LessonPlan = v.InferOutput<typeof lessonPlanSchema>;
 
@@ -157,15 +159,19 @@ export const learnArgumentsSchema = v.variant('action', [
   v.object({ action: v.literal('look'), learner }),
   /** This phone does not have what is asked for. */
   v.object({ action: v.literal('skip'), learner }),
+  /** One of `choices`; while lamps and relays are looked for. Refused (`not-a-choice`) otherwise. */
+  v.object({ action: v.literal('answer'), learner, answer: elementNameSchema }),
   v.object({ action: v.literal('stop'), learner }),
 ]);
 export type LearnArguments = v.InferOutput<typeof learnArgumentsSchema>;
 
 export const lessonSchema = v.object({
   learner,
-  step: v.picklist(['rest', 'lift', 'lay', 'key', 'dial', 'input', 'done']),
+  step: v.picklist(['rest', 'lift', 'lay', 'key', 'dial', 'input', 'output', 'done']),
   /** What the person is to do now. */
   ask: v.string(),
+  /** What may be answered. */
+  choices: v.array(v.string()),
   /** Why what the person did was of no use. */
   trouble: v.nullable(v.string()),
   done: v.number(),

@@ -1,11 +1,13 @@
 import type { LessonPlan, LessonState } from '#firmware/contract/hal.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
-import { messageOf, ResourceError } from '#firmware/core/errors.ts';
+import { messageOf, ResourceError, UsageError } from '#firmware/core/errors.ts';
 import { earliest } from '../elements.ts';
 import { headerPins, reservedPins, sharedPins } from '../header.ts';
 import type { BoardElement, GpioDriver, WireBank } from '../ports.ts';
 import { VirtualWires } from '../virtual/virtual-bank.ts';
 import { Lesson } from './lesson.ts';
+import { OutputSearch } from './output-search.ts';
+import { OutputTrials } from './output-trials.ts';
 import { scanWires } from './wire-scan.ts';
 
 /** Half a pulse of a fast dial is 20 ms. */
@@ -28,12 +30,19 @@ export class LearningBench implements BoardElement {
   #scanAt: Milliseconds;
   #seenAt: Milliseconds;
   #open = true;
+  readonly #plan: LessonPlan;
+  readonly #gpio: GpioDriver;
+  /** Once everything else is learnt, if the plan has lamps or relays. */
+  #outputs: { readonly search: OutputSearch; readonly trials: OutputTrials } | undefined;
 
   private constructor(
     { bank, pins, refused, wires }: OpenWires,
     plan: LessonPlan,
+    gpio: GpioDriver,
     { now, expired }: { readonly now: () => Milliseconds; readonly expired: () => void },
   ) {
+    this.#plan = plan;
+    this.#gpio = gpio;
     this.#bank = bank;
     this.#pins = pins;
     this.#refused = refused;
@@ -52,11 +61,12 @@ export class LearningBench implements BoardElement {
     gpio: GpioDriver,
     surroundings: { readonly now: () => Milliseconds; readonly expired: () => void },
   ): Promise<LearningBench> {
-    return new LearningBench(await openWires(plan, gpio), plan, surroundings);
+    return new LearningBench(await openWires(plan, gpio), plan, gpio, surroundings);
   }
 
   get deadline(): Milliseconds | undefined {
-    return this.#open ? earliest([this.#scanAt, this.#seenAt + unseenAtMostMs, this.#endsAt]) : undefined;
+    if (!this.#open) return undefined;
+    return earliest([this.#outputs ? this.#outputs.trials.deadline : this.#scanAt, this.#seenAt + unseenAtMostMs, this.#endsAt]);
   }
 
   handleTimeout(now: Milliseconds): void {
@@ -64,7 +74,8 @@ export class LearningBench implements BoardElement {
     if (now >= Math.min(this.#seenAt + unseenAtMostMs, this.#endsAt)) {
       this.#open = false;
       this.#expired();
-    } else if (now >= this.#scanAt) {
+    } else if (this.#outputs) this.#outputs.trials.handleTimeout(now);
+    else if (now >= this.#scanAt) {
       this.#lesson.observe(now, scanWires(this.#bank, this.#pins));
       const took = this.#now() - now;
       this.#scanAt = now + Math.max(scanEveryMs, took * scanShare);
@@ -73,17 +84,56 @@ export class LearningBench implements BoardElement {
 
   look(): Omit<LessonState, 'learner'> {
     this.#seenAt = this.#now();
-    return { ...this.#lesson.state(this.#seenAt), refused: this.#refused };
+    this.#seekOutputs();
+    const state = { ...this.#lesson.state(this.#seenAt), refused: this.#refused };
+    return this.#outputs ? withOutputs(state, this.#outputs) : state;
   }
 
   skip(): void {
-    this.#lesson.skip();
+    if (this.#outputs) this.#outputs.search.stop();
+    else this.#lesson.skip();
+  }
+
+  /** What lit up or clicked. Rejects with UsageError (`not-a-choice`). */
+  async answer(word: string): Promise<void> {
+    if (!this.#outputs) throw new UsageError('not-a-choice', 'nothing is asked that could be answered so');
+    // They would hold the lines that are to be switched.
+    await this.#bank.close();
+    await this.#outputs.trials.answer(word);
+  }
+
+  /** Wires that may be switches are left alone. */
+  #seekOutputs(): void {
+    const { driver, lamps, relays } = this.#plan;
+    if (this.#outputs || !this.#lesson.over || lamps.length + relays.length === 0) return;
+    const { touched } = this.#lesson;
+    const search = new OutputSearch(
+      this.#plan,
+      this.#pins.filter((pin) => !touched.has(pin)),
+    );
+    this.#outputs = { search, trials: new OutputTrials(search, driver === 'virtual' ? undefined : this.#gpio, this.#now) };
   }
 
   async close(): Promise<void> {
     this.#open = false;
+    await this.#outputs?.trials.release();
     await this.#bank.close();
   }
+}
+
+/** The lesson goes on with one question for each line. */
+function withOutputs(
+  state: Omit<LessonState, 'learner'>,
+  { search, trials }: { readonly search: OutputSearch; readonly trials: OutputTrials },
+): Omit<LessonState, 'learner'> {
+  const { profile } = state;
+  const told = { found: [...state.found, ...search.found], refused: [...state.refused, ...trials.refused] };
+  if (!search.over) {
+    const { ask, choices, left } = search;
+    return { ...state, ...told, step: 'output', ask, choices: [...choices], of: state.of + left, trouble: null, profile: null };
+  }
+  const trouble = [state.trouble, search.trouble].filter((text) => text).join(' ') || null;
+  return { ...state, ...told, trouble, profile: profile && { ...profile, ...search.outputs() } };
 }
 
 interface OpenWires {

@@ -68,12 +68,22 @@ export class Lesson {
     this.#next(task?.step === 'lift' ? 2 : 1);
   }
 
+  get over(): boolean {
+    return this.#at >= this.#tasks.length;
+  }
+
+  /** Pins on which anything was ever seen to conduct. */
+  get touched(): ReadonlySet<number> {
+    return new Set([...this.#known.values()].flatMap(({ a, b }) => (b === null ? [a] : [a, b])));
+  }
+
   state(now: Milliseconds): Omit<LessonState, 'learner' | 'refused'> {
     const task = this.#tasks[this.#at];
     const outcome = task ? undefined : profileOf(this.#plan, this.#found);
     return {
       step: task?.step ?? 'done',
       ask: task ? askOf(task, this.#moved !== undefined) : 'Done.',
+      choices: [],
       trouble: outcome ? outcome.troubles.join(' ') || null : this.#trouble,
       done: this.#at,
       of: this.#tasks.length,

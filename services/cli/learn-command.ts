@@ -10,6 +10,8 @@ import type { Place } from './place.ts';
 type HalLink = ContractLink<typeof halContract>;
 
 const lookEveryMs = 80;
+/** Ctrl-C and Ctrl-D arrive as characters at a terminal. */
+const quitKeys: ReadonlySet<string> = new Set(['q', '\u0003', '\u0004']);
 
 export interface Lecture {
   readonly plan: LessonPlan;
@@ -19,7 +21,7 @@ export interface Lecture {
   readonly output: Writable;
 }
 
-/** Asks a person for one movement after the other, shows every edge as it comes, and writes the profile. s skips, q ends it. */
+/** Asks a person for one movement after the other, shows every edge as it comes, and writes the profile. s skips, q ends it, digits answer. */
 export function learnBoard(place: Place, lecture: Lecture): Promise<readonly string[]> {
   return withContract(place, halContract, async (hal) => {
     const keys = new PressedKeys(lecture.input);
@@ -49,11 +51,13 @@ async function attend(hal: HalLink, { plan, output }: Lecture, keys: PressedKeys
     shown.show(lesson);
     await pause(lookEveryMs);
     const key = keys.take();
-    if (key === 'quit') {
+    if (key !== undefined && quitKeys.has(key)) {
       await hal.command('learn', { action: 'stop', learner });
       throw new UsageError('cancelled', 'cancelled: nothing was written');
     }
-    lesson = await hal.command('learn', { action: key === 'skip' ? 'skip' : 'look', learner });
+    const answer = lesson.choices[Number(key) - 1];
+    if (answer !== undefined) lesson = await hal.command('learn', { action: 'answer', learner, answer });
+    else lesson = await hal.command('learn', { action: key === 's' ? 'skip' : 'look', learner });
   }
   shown.show(lesson);
   const { profile } = await hal.command('learn', { action: 'stop', learner });
@@ -73,7 +77,7 @@ class Shown {
     this.#print = print;
   }
 
-  show({ ask, trouble, edges, found, done, of }: LessonState): void {
+  show({ ask, choices, trouble, edges, found, done, of }: LessonState): void {
     for (const { signal, closed, at } of edges.filter((edge) => edge.at > this.#edgeAt)) {
       this.#print(`  ${String(Math.round(at)).padStart(9)} ms  ${closed ? '▁▁▔▔' : '▔▔▁▁'}  ${signal} ${closed ? 'closes' : 'opens'}`);
     }
@@ -82,8 +86,11 @@ class Shown {
     this.#found = found.length;
     if (trouble !== null && trouble !== this.#trouble) this.#print(`  ! ${trouble}`);
     this.#trouble = trouble;
-    if (ask !== this.#ask) this.#print(`[${Math.min(done + 1, of)}/${of}] ${ask}`);
-    this.#ask = ask;
+    const answers = choices.map((choice, index) => `${index + 1} ${choice}`).join('   ');
+    // The same line again is another question.
+    const question = answers === '' ? ask : `${ask}\n      ${answers}`;
+    if (question !== this.#ask) this.#print(`[${Math.min(done + 1, of)}/${of}] ${question}`);
+    this.#ask = question;
   }
 }
 
@@ -101,11 +108,9 @@ class PressedKeys {
     input.on('data', this.#take);
   }
 
-  take(): 'skip' | 'quit' | undefined {
+  take(): string | undefined {
     for (let key = this.#typed.shift(); key !== undefined; key = this.#typed.shift()) {
-      if (key === 's') return 'skip';
-      // Ctrl-C and Ctrl-D arrive as characters at a terminal.
-      if (key === 'q' || key === '\u0003' || key === '\u0004') return 'quit';
+      if (key === 's' || /[1-9]/.test(key) || quitKeys.has(key)) return key;
     }
     return undefined;
   }

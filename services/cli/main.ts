@@ -268,11 +268,13 @@ A profile is one that comes with the firmware, or the path of a JSON file.`,
     .option('--no-hook', 'it has no hook switch')
     .option('--keys <keys>', 'keys in the order you press them', list, [...'123456789*0#'])
     .option('--inputs <names>', 'contacts and sensors to find too: button,contact,pir', list, [])
+    .option('--lamps <names>', 'lamps to find, by switching free lines: call,message', list, [])
+    .option('--relays <names>', 'relays to find likewise, each for 0.8 s at most: door', list, [])
     .option('--pins <pins>', 'GPIO numbers to look at; otherwise every free one', pinList, [])
     .option('--virtual', 'wires of the virtual board, for trying it out', false)
-    .action(async (file, { rotary, hook, keys, inputs, pins, virtual }, command: Command) => {
+    .action(async (file, { rotary, hook, keys, inputs, lamps, relays, pins, virtual }, command: Command) => {
       const keypad = rotary ? 'rotary' : keys.length > 0 ? 'keys' : 'none';
-      const plan = { driver: virtual ? 'virtual' : 'gpio', pins, hook, keypad, keys, inputs } as const;
+      const plan = { driver: virtual ? 'virtual' : 'gpio', pins, hook, keypad, keys, inputs, lamps, relays } as const;
       const lines = await learnBoard(placeOf(command), { plan, file, input: process.stdin, output: process.stdout });
       for (const line of lines) process.stdout.write(`${line}\n`);
     });

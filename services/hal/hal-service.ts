@@ -59,6 +59,7 @@ export class HalService {
   async #learn(wish: LearnArguments, caller: Caller): Promise<LessonState> {
     if (wish.action === 'start') return await this.#startLesson(wish.plan, caller);
     const { number } = this.#learner ?? {};
+    if (wish.action === 'answer' && number === wish.learner) await this.#board.answerLesson(wish.answer);
     const lesson = number === wish.learner ? this.#board.lesson(wish.action === 'skip') : undefined;
     if (!lesson) throw new UsageError('not-learning', 'this lesson is over: start anew');
     if (wish.action === 'stop') await this.#endLesson('asked for');

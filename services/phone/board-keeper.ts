@@ -21,7 +21,10 @@ export async function keepBoard(
   wish: { readonly profile: BoardProfile; readonly keepOutputs: boolean },
 ): Promise<{ path: string }> {
   const { leds, relays, sound } = settings.board;
-  const profile = wish.keepOutputs ? { ...wish.profile, leds, relays, sound } : wish.profile;
+  const learnt = wish.profile;
+  // What was found now goes before what was there.
+  const kept = { leds: { ...leds, ...learnt.leds }, relays: { ...relays, ...learnt.relays }, sound };
+  const profile = wish.keepOutputs ? { ...learnt, ...kept } : learnt;
   const problems = boardProblemsOf(profile).filter(({ severity }) => severity === 'error');
   if (problems.length > 0) {
     throw new UsageError('invalid-board', problems.map(({ element, problem }) => `${element}: ${problem}`).join('; '));

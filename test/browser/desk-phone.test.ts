@@ -160,6 +160,7 @@ t.test('the workbench: what is wired where is asked for, shown as it moves, used
   await page.getByLabel('practise, without hardware').check();
   await page.locator('select').selectOption('none');
   await page.getByPlaceholder('button contact pir').fill('button');
+  await page.getByPlaceholder('call message').fill('call');
   await page.getByRole('button', { name: 'Begin' }).click();
   const asked = (words: string) => page.locator('.lesson-ask', { hasText: words }).waitFor();
   const pin = page.getByLabel('pin', { exact: true });
@@ -175,12 +176,25 @@ t.test('the workbench: what is wired where is asked for, shown as it moves, used
   await join.click();
   await asked('Let button go back');
   await part.click();
+  await asked('Lines are switched one after the other');
+  const answer = (word: string) => page.locator('[data-choices]').getByRole('button', { name: word, exact: true }).click();
+  await answer('begin');
+  await asked('GPIO 4 was switched on');
+  await answer('nothing');
+  await asked('GPIO 5 was switched on');
+  await answer('call');
   await asked('Done.');
   await page.getByRole('button', { name: 'Use it' }).click();
   await page.locator('.desk').waitFor();
   const read = async (path: string) => await page.evaluate(async (from) => await (await fetch(from)).text(), path);
   t.match(JSON.parse(await read('/api/board')), {
-    profile: { name: 'learnt', hook: { pin: 17 }, inputs: { button: { pin: 22 } }, relays: { door: {} } },
+    profile: {
+      name: 'learnt',
+      hook: { pin: 17 },
+      inputs: { button: { pin: 22 } },
+      leds: { call: { pin: 5 }, message: {} },
+      relays: { door: {} },
+    },
   });
   const drawing = await read('/api/wiring');
   t.match(drawing, /^<svg .*GPIO 22.*<\/svg>\n$/s);

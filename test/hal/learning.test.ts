@@ -57,7 +57,7 @@ type Bench = ReturnType<typeof makeBench>;
 async function obey(bench: Bench, acts: Readonly<Record<string, () => Promise<void>>>): Promise<BoardProfile> {
   for (let turn = 0; turn < 60; turn++) {
     const { step, ask, profile } = bench.look();
-    if (step === 'done') return profile ?? shipped('virtual');
+    if (step === 'done' || step === 'output') return profile ?? shipped('virtual');
     const act = Object.entries(acts).find(([words]) => ask.startsWith(words))?.[1];
     if (act) await act();
     await bench.pass(1_200);
@@ -320,6 +320,93 @@ t.test('the phone has its board back when the lesson ends, and hears what it mis
   await board.configure(shipped('virtual'));
   t.equal(board.lesson(false), undefined, 'whoever configures takes the board back');
   t.same(hooks, []);
+});
+
+/** What is wired to which pin: it lights up or clicks while that is high, or low. */
+type Wired = Readonly<Record<string, { readonly pin: number; readonly high: boolean }>>;
+
+/** Answers what a person would see, until nothing is asked any more; how often each pin was switched. */
+async function watchOutputs(bench: Bench, wired: Wired, most = 80) {
+  const switched = new Map<number, number>();
+  for (let turn = 0; turn < most; turn++) {
+    const { step, ask, choices } = bench.look();
+    if (step !== 'output') return switched;
+    const on = [...bench.gpio.lines].filter(([, line]) => line.isActive()).map(([pin]) => pin);
+    const [, pin, way] = /^GPIO (\d+) was switched (on|to ground)/.exec(ask) ?? [];
+    if (pin === undefined) {
+      t.same([on, choices], [[], ['begin']], 'nothing is switched before it is allowed');
+      await bench.board.answerLesson('begin');
+      continue;
+    }
+    t.same(on, [Number(pin)], 'one line at a time');
+    switched.set(Number(pin), (switched.get(Number(pin)) ?? 0) + 1);
+    const seen = Object.entries(wired).find(([, one]) => one.pin === Number(pin) && one.high === (way === 'on'));
+    await bench.board.answerLesson(seen?.[0] ?? 'nothing');
+  }
+  throw new Error(`it does not end: ${bench.look().ask}`);
+}
+
+t.test('lamps and relays are found by switching the lines that are left, one after the other', async (t) => {
+  const bench = makeBench();
+  await bench.start({ keys: ['redial'], lamps: ['call', 'message'], relays: ['door'], pins: [17, 5, 22, 23, 24, 25] });
+  await obey(bench, { ...hookActs(bench, 17), 'Press redial': () => bench.touch(5, null) });
+  bench.gpio.refused.set(25, 'GPIO 25 is used by another program');
+  const wired = { call: { pin: 22, high: true }, message: { pin: 23, high: false }, door: { pin: 24, high: true } };
+  const switched = await watchOutputs(bench, wired);
+  t.same([...switched.keys()].sort(), [22, 23, 24], 'never a line on which something has conducted');
+  const { step, profile, found, refused, trouble } = bench.look();
+  t.same([step, trouble], ['done', null]);
+  t.match(refused, [{ pin: 25, reason: /another program/ }]);
+  t.match(found.slice(-3), [
+    { element: 'lamp call', wires: 'GPIO 22, on when high' },
+    { element: 'relay door', wires: 'GPIO 24, on when high' },
+    { element: 'lamp message', wires: 'GPIO 23, on when low' },
+  ]);
+  t.match(profile, {
+    hook: { pin: 17 },
+    leds: { call: { driver: 'gpio', pin: 22, activeLow: false }, message: { pin: 23, activeLow: true } },
+    relays: { door: { line: { pin: 24, activeLow: false }, maximumMs: 5_000 } },
+  });
+  t.same(boardProblemsOf(parse(boardProfileSchema, profile)), []);
+  await bench.board.endLesson();
+});
+
+t.test('no line is switched for longer than 0.8 s, whatever the person does', async (t) => {
+  const bench = makeBench();
+  const active = () => [...bench.gpio.lines].filter(([, line]) => line.isActive()).map(([pin]) => pin);
+  const begin = async () => {
+    await bench.start({ hook: false, keypad: 'none', relays: ['door'], pins: [22, 23] });
+    await bench.pass(1_200);
+    t.equal(bench.look().step, 'output');
+    await bench.board.answerLesson('begin');
+    t.same(active(), [22]);
+  };
+  await begin();
+  await bench.pass(799);
+  t.same(active(), [22]);
+  await bench.pass(1);
+  t.same(active(), [], 'it falls by itself');
+  await bench.board.answerLesson('again');
+  t.same(active(), [22]);
+  await t.rejects(bench.board.answerLesson('window'), { code: 'not-a-choice', message: /door, nothing, again/ });
+  await bench.board.endLesson();
+  t.same(active(), [], 'and when the lesson ends');
+
+  await begin();
+  await bench.pass(20_000);
+  t.same([active(), bench.ended()], [[], 1], 'or nobody looks any more');
+  await bench.board.endLesson();
+
+  await begin();
+  bench.board.lesson(true);
+  const { step, profile, trouble } = bench.look();
+  t.match({ step, trouble, relays: profile?.relays }, { step: 'done', trouble: 'Not found: door.', relays: {} }, 'skipped');
+  await bench.pass(1_000);
+  t.same(active(), []);
+  await bench.board.endLesson();
+  await bench.start({ hook: false, keypad: 'none', relays: ['door'], pins: [22] });
+  await t.rejects(bench.board.answerLesson('door'), { code: 'not-a-choice' }, 'before anything is asked');
+  await bench.board.endLesson();
 });
 
 t.test('a lesson that nobody looks at ends by itself', async (t) => {

@@ -143,7 +143,16 @@ t.test('hal serves its board', async (t) => {
   });
   await t.test('a board is learnt by one at a time, and is the phone’s again when the learner is gone', async (t) => {
     await page.link.command('configure', { profile });
-    const plan: LessonPlan = { driver: 'virtual', pins: [5, 6, 17], hook: true, keypad: 'none', keys: [], inputs: [] };
+    const plan: LessonPlan = {
+      driver: 'virtual',
+      pins: [5, 6, 17],
+      hook: true,
+      keypad: 'none',
+      keys: [],
+      inputs: [],
+      lamps: [],
+      relays: [],
+    };
     const start = { action: 'start', plan } as const;
     const teacher = new Peer('cli');
     await teacher.link.whenUp();
@@ -166,9 +175,10 @@ t.test('hal serves its board', async (t) => {
   await t.test('the command line teaches: it asks, shows every edge, and writes the profile', async (t) => {
     const file = join(runtimeDirectory, 'learnt.json');
     const env = { ...process.env, HOOKSWITCH_RUNTIME_DIR: runtimeDirectory };
-    const words = ['board', 'learn', file, '--virtual', '--pins', '5,6,17', '--keys', '1,2'];
+    const words = ['board', 'learn', file, '--virtual', '--pins', '5,6,17,22,23', '--keys', '1,2', '--lamps', 'call'];
     const cli = new ForeignProgram(process.execPath, ['--import=tsx', join(import.meta.dirname, '../../services/cli/main.ts'), ...words], {
       env,
+      typing: true,
     });
     t.teardown(() => cli.stop());
     const touch = (pin: number, other: number | null, closed: boolean) =>
@@ -186,9 +196,21 @@ t.test('hal serves its board', async (t) => {
     await touch(6, null, true);
     await cli.saw(/found: key 2 at GPIO 6/);
     await touch(6, null, false);
+    await cli.saw(/Take the power from what relays switch/);
+    await cli.saw(/^ +1 begin$/);
+    cli.type('1');
+    await cli.saw(/GPIO 22 was switched on for 0\.8 s: what lit up or clicked\?$/);
+    await cli.saw(/^ +1 call {3}2 nothing {3}3 again$/);
+    cli.type('2');
+    await cli.saw(/GPIO 23 was switched on/);
+    cli.type('1');
     t.equal(await cli.exited, 0, cli.output);
     t.match(cli.output, /! Left out, since they are no part of the matrix: 2/);
-    t.match(parse(boardProfileSchema, JSON.parse(readFileSync(file, 'utf8'))), { hook: { pin: 17 }, keypad: { rows: [5], columns: [6] } });
+    t.match(parse(boardProfileSchema, JSON.parse(readFileSync(file, 'utf8'))), {
+      hook: { pin: 17 },
+      keypad: { rows: [5], columns: [6] },
+      leds: { call: { pin: 23, activeLow: false } },
+    });
     await page.until(() => page.board?.profile === 'virtual');
   });
   await page.link.stop();

@@ -11,9 +11,11 @@ export class ForeignProgram {
   readonly #waiters = new Set<(line: string | undefined) => void>();
   readonly exited: Promise<number>;
 
-  constructor(command: string, args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
+  /** `typing`: its standard input is what `type` says; otherwise it has none. */
+  constructor(command: string, args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv; typing?: boolean } = {}) {
     this.name = command;
-    this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, ...options });
+    const { typing, ...place } = options;
+    this.#child = spawn(command, args, { stdio: [typing ? 'pipe' : 'ignore', 'pipe', 'pipe'], detached: true, ...place });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream) createInterface({ input: stream }).on('line', (line) => this.#take(line));
     }
@@ -27,6 +29,10 @@ export class ForeignProgram {
     process.once('exit', () => this.#endGroup());
     // A failed start is reported by whoever waits; without a waiter it must not end the test run.
     this.exited.catch((error: Error) => this.#take(error.message));
+  }
+
+  type(text: string): void {
+    this.#child.stdin?.write(text);
   }
 
   /** The last lines it printed. */

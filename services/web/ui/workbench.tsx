@@ -53,6 +53,8 @@ function Plan({ begin }: { begin: (plan: LessonPlan) => Promise<void> }) {
   const keypad = useSignal<LessonPlan['keypad']>('keys');
   const more = useSignal('');
   const inputs = useSignal('');
+  const lamps = useSignal('');
+  const relays = useSignal('');
   const practice = useSignal(false);
   const words = (text: string) => text.split(/[\s,]+/).filter((word) => word !== '');
   return (
@@ -61,7 +63,8 @@ function Plan({ begin }: { begin: (plan: LessonPlan) => Promise<void> }) {
         event.preventDefault();
         const driver = practice.value ? 'virtual' : 'gpio';
         const keys = [...usualKeys, ...words(more.value)];
-        void begin({ driver, pins: [], hook: hook.value, keypad: keypad.value, keys, inputs: words(inputs.value) });
+        const outputs = { lamps: words(lamps.value), relays: words(relays.value) };
+        void begin({ driver, pins: [], hook: hook.value, keypad: keypad.value, keys, inputs: words(inputs.value), ...outputs });
       }}
     >
       <p class="quiet">Wire the parts to any free GPIO and to GND, then do what is asked. The phone is off meanwhile.</p>
@@ -83,6 +86,12 @@ function Plan({ begin }: { begin: (plan: LessonPlan) => Promise<void> }) {
       )}
       <label>
         contacts and sensors <input placeholder="button contact pir" onInput={(event) => (inputs.value = event.currentTarget.value)} />
+      </label>
+      <label>
+        lamps <input placeholder="call message" onInput={(event) => (lamps.value = event.currentTarget.value)} />
+      </label>
+      <label>
+        relays <input placeholder="door" onInput={(event) => (relays.value = event.currentTarget.value)} />
       </label>
       <label>
         <input type="checkbox" onInput={(event) => (practice.value = event.currentTarget.checked)} /> practise, without hardware
@@ -115,12 +124,23 @@ function Lesson({ lesson, practising, stop }: LessonParts) {
     return () => clearInterval(beat);
   }, []);
   if (!state) return null;
+  const answer = async (word: string) =>
+    (lesson.value = await order<LessonState>('learn', { action: 'answer', learner: state.learner, answer: word }));
   const skip = async () => (lesson.value = await order<LessonState>('learn', { action: 'skip', learner: state.learner }));
   return (
     <div data-lesson={state.step}>
       <p class="lesson-ask" role="status" aria-live="polite">
         {state.ask}
       </p>
+      {state.choices.length > 0 && (
+        <p class="inputs" data-choices>
+          {state.choices.map((choice) => (
+            <button key={choice} type="button" onClick={() => void answer(choice)}>
+              {choice}
+            </button>
+          ))}
+        </p>
+      )}
       <progress value={state.done} max={Math.max(1, state.of)} />
       {state.trouble && <p class="refusal">{state.trouble}</p>}
       <Analyser state={state} />
@@ -188,7 +208,7 @@ function Result({ state, stop }: { state: LessonState; stop: () => Promise<void>
       <pre class="profile">{JSON.stringify(state.profile, null, 1)}</pre>
       <label>
         <input type="checkbox" checked={keepOutputs.value} onInput={(event) => (keepOutputs.value = event.currentTarget.checked)} /> keep
-        the lamps, relays and sound of the present profile
+        the sound, and what was not learnt of lamps and relays, of the present profile
       </label>
       <p class="inputs">
         <button type="button" onClick={() => void use()}>
