@@ -21,6 +21,7 @@ import { CredentialChecker } from './credential-checker.ts';
 import { defaultExchangeSettings, type ExchangeSettings } from './exchange-settings.ts';
 import { type Extension, extensionHost } from './extensions.ts';
 import { Forking } from './forking.ts';
+import { GruuRegister } from './gruu.ts';
 import { type Binding, type BindingChange, type BindingRecord, LocationService } from './location-service.ts';
 import { Nonces } from './nonces.ts';
 import { type OwnAddresses, OwnDomain } from './own-domain.ts';
@@ -68,6 +69,7 @@ export class Exchange implements SipCore<ExchangeEvent> {
   readonly #transactions: TransactionLayer;
   readonly #users: UserDirectory;
   readonly #location: LocationService;
+  readonly #gruus: GruuRegister;
   readonly #domain: OwnDomain;
   readonly #registrar: Registrar;
   readonly #router: RequestRouter;
@@ -100,7 +102,8 @@ export class Exchange implements SipCore<ExchangeEvent> {
       wrongPasswords: new SourceLimits(settings.wrongPasswordsPerMinute / 60, settings.wrongPasswordsPerMinute, sources),
       counters,
     });
-    const shared = { domain: this.#domain, users: this.#users, location: this.#location, credentials };
+    this.#gruus = new GruuRegister(ports.relaySecret, this.#location);
+    const shared = { domain: this.#domain, users: this.#users, location: this.#location, gruus: this.#gruus, credentials };
     this.#registrar = new Registrar({ ...shared, settings: () => this.#settings, wallTime: ports.wallTime });
     const tokens = new RelayTokens(ports.relaySecret);
     this.#router = new RequestRouter({ ...shared, tokens, entropy: ports.entropy, extensions: ports.extensions ?? new Map() });
@@ -175,7 +178,11 @@ export class Exchange implements SipCore<ExchangeEvent> {
 
   /** Takes up a binding from the disk; false if its user is gone or it makes no sense. */
   restore(now: Milliseconds, record: BindingRecord): boolean {
-    return this.#users.get(record.user) !== undefined && this.#location.restore(now, record);
+    if (this.#users.get(record.user) === undefined || !this.#location.restore(now, record)) return false;
+    for (const binding of this.#location.bindingsOf(record.user)) {
+      if (binding.callId === record.callId) this.#gruus.restore(binding);
+    }
+    return true;
   }
 
   /** Every binding as it should lie on disk now. */
@@ -271,7 +278,7 @@ export class Exchange implements SipCore<ExchangeEvent> {
         localResponse(request, 200, {
           headers: [
             ['Allow', allowed],
-            ['Supported', 'path, outbound'],
+            ['Supported', 'path, outbound, gruu'],
           ],
         }),
       );

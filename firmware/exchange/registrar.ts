@@ -7,6 +7,7 @@ import { parseViaList } from '#firmware/sip/message/via.ts';
 import type { Flow } from '#firmware/sip/transport/flow.ts';
 import type { CredentialChecker, Verdict } from './credential-checker.ts';
 import type { ExchangeSettings } from './exchange-settings.ts';
+import type { GruuRegister } from './gruu.ts';
 import { type Binding, type LocationService, preferenceOf } from './location-service.ts';
 import type { OwnDomain } from './own-domain.ts';
 
@@ -14,6 +15,7 @@ export interface RegistrarParts {
   readonly settings: () => ExchangeSettings;
   readonly domain: OwnDomain;
   readonly location: LocationService;
+  readonly gruus: GruuRegister;
   readonly credentials: CredentialChecker;
   /** Wall-clock ms, for Date. */
   readonly wallTime: () => number;
@@ -25,7 +27,7 @@ interface Wish {
   readonly seconds: number;
 }
 
-const supportedExtensions = ['path', 'outbound'];
+const supportedExtensions = ['path', 'outbound', 'gruu'];
 /** RFC 5626 §6: how often a flow is to be kept alive, s; datagrams often enough for the NATs of homes. */
 const flowTimer = { datagrams: 25, stream: 120 };
 /** What a phone gets that says nothing. */
@@ -111,11 +113,22 @@ export class Registrar {
     });
   }
 
+  /** RFC 5627 §5.1: only for who knows what they are, and the temporary one only for the phone it belongs to. */
+  #withGruus(request: Request, binding: Binding, contact: NameAddr): NameAddr {
+    const understood = request.supported.includes('gruu') || request.require.includes('gruu');
+    const aor = request.to.uri;
+    const given = understood && aor.kind === 'sip' ? this.#parts.gruus.giveTo(binding, aor) : undefined;
+    if (!given) return contact;
+    const known = contact.withParam('pub-gruu', given.publicUri.toString());
+    return binding.callId === request.callId ? known.withParam('temp-gruu', given.temporaryUri.toString()) : known;
+  }
+
   /** The 200: every binding of the user with what is left of it. */
   #listing(now: Milliseconds, request: Request, user: string, keptAlive?: Flow): Response {
-    const headers: (readonly [string, string])[] = this.#parts.location
-      .bindingsOf(user)
-      .map((binding) => ['Contact', binding.contact.withParam('expires', String(secondsLeft(now, binding))).toString()]);
+    const headers: (readonly [string, string])[] = this.#parts.location.bindingsOf(user).map((binding) => {
+      const contact = binding.contact.withParam('expires', String(secondsLeft(now, binding)));
+      return ['Contact', this.#withGruus(request, binding, contact).toString()];
+    });
     const path = pathOf(request);
     if (path.length > 0) headers.push(['Path', path.join(', ')]);
     if (keptAlive)

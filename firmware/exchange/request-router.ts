@@ -11,7 +11,8 @@ import { type Flow, type Target, type Transport, targetOf } from '#firmware/sip/
 import type { CredentialChecker } from './credential-checker.ts';
 import { type Extension, extensionHost } from './extensions.ts';
 import type { BranchPlan } from './forking.ts';
-import { type LocationService, leadsTo, onePerInstance, targetOfBinding, targetOfUri } from './location-service.ts';
+import type { GruuRegister } from './gruu.ts';
+import { type Binding, type LocationService, leadsTo, onePerInstance, targetOfBinding, targetOfUri } from './location-service.ts';
 import { isLoop, loopMark } from './loop-detection.ts';
 import type { OwnDomain, SentBy } from './own-domain.ts';
 import { forwardContact } from './redirect.ts';
@@ -22,6 +23,7 @@ export interface RequestRouterParts {
   readonly domain: OwnDomain;
   readonly users: UserDirectory;
   readonly location: LocationService;
+  readonly gruus: GruuRegister;
   readonly credentials: CredentialChecker;
   readonly tokens: RelayTokens;
   readonly entropy: Entropy;
@@ -138,13 +140,15 @@ export class RequestRouter {
     const extension = extensions.get(name);
     if (extension) return this.#fork(request, flow, [{ requestUri: extension.contact, target: extension.target, path: [] }], mark);
     const user = users.get(name);
-    if (!user) return refuse(404);
+    // RFC 5627 §6: to that phone alone, whatever its user wants of calls.
+    const aim = this.#parts.gruus.find(called, user !== undefined);
+    if (aim === 'away') return refuse(480);
+    if (aim !== undefined && aim !== 'unknown') return this.#fork(request, flow, legsTo(aim), mark);
+    if (!user || aim === 'unknown') return refuse(404);
     if (user.forward !== undefined && request.method === 'INVITE') {
       return { ...refuse(302), contact: forwardContact(user.forward, called) };
     }
-    const legs = onePerInstance(location.bindingsOf(name)).map((binding) => {
-      return { requestUri: binding.uri, target: targetOfBinding(binding), path: binding.path };
-    });
+    const legs = legsTo(location.bindingsOf(name));
     return legs.length > 0 ? this.#fork(request, flow, legs, mark) : refuse(480);
   }
 
@@ -163,6 +167,11 @@ export class RequestRouter {
   /** §16.6 step 6 and §16.12: along the route set, or to the Request-URI. */
   #withinDialog(request: Request, flow: Flow, relay: Relay, mark: string): Decision {
     const next = request.routes[0]?.uri;
+    const leg = next === undefined ? this.#legOfGruu(request, flow) : undefined;
+    if (leg) {
+      const routes = leg.path.map((hop) => ['Route', hop.toString()] as const);
+      return { type: 'forward', plans: [this.#copy(request, leg, mark, routes)] };
+    }
     const { requestUri } = request;
     if (requestUri.kind !== 'sip' || (next && next.kind !== 'sip')) return refuse(416);
     const target = this.#targetWithinDialog(request, next ?? requestUri, flow, relay);
@@ -170,6 +179,14 @@ export class RequestRouter {
     if (!next || next.isLooseRouter) return { type: 'forward', plans: [this.#copy(request, { requestUri, target, path: [] }, mark)] };
     const headers = request.headers.withoutFirstValue('Route').append('Route', `<${requestUri}>`);
     return { type: 'forward', plans: [this.#copy(request.with({ headers }), { requestUri: next, target, path: [] }, mark)] };
+  }
+
+  /** RFC 5627 §6: an end that is known by a GRUU is wherever it is registered now. */
+  #legOfGruu({ requestUri }: Request, flow: Flow): Leg | undefined {
+    const { domain, users, gruus } = this.#parts;
+    if (requestUri.kind !== 'sip' || !domain.isOwn(requestUri, flow)) return undefined;
+    const aim = gruus.find(requestUri, users.get(requestUri.user ?? '') !== undefined);
+    return aim === undefined || typeof aim === 'string' ? undefined : legsTo(aim)[0];
   }
 
   /** The phone's present flow if it is registered; else where it was when the dialog began; else where its URI leads, if not to us. */
@@ -220,6 +237,10 @@ export class RequestRouter {
     const value = field.as(parseAuth);
     return value !== undefined && this.#parts.credentials.isOurs(value);
   }
+}
+
+function legsTo(bindings: readonly Binding[]): readonly Leg[] {
+  return onePerInstance(bindings).map((binding) => ({ requestUri: binding.uri, target: targetOfBinding(binding), path: binding.path }));
 }
 
 /** RFC 3325 §9.2: who hides behind an anonymous From says to us who calls. */

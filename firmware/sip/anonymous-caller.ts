@@ -23,3 +23,8 @@ export function fromOf(from: NameAddr, headers: Lines): NameAddr {
 export function preferredIdentityLines(from: NameAddr, headers: Lines): Lines {
   return hides(headers) ? [['P-Preferred-Identity', from.toString()]] : [];
 }
+
+/** Whether a request or a dialog is of somebody who does not want to be known. */
+export function isHidden({ uri }: NameAddr): boolean {
+  return uri.kind === 'sip' && uri.host === 'anonymous.invalid';
+}

@@ -34,6 +34,7 @@ export class Identity {
   #serviceRoute: readonly NameAddr[] = [];
   #serviceDestination: Destination | undefined;
   #gruu: SipUri | undefined;
+  #temporaryGruu: SipUri | undefined;
   #isOutbound = false;
   #seenAs: (Endpoint & { readonly transport: Transport }) | undefined;
 
@@ -83,11 +84,15 @@ export class Identity {
     return new NameAddr(new SipUri({ user: this.contactUser, host: hostOf(address) }));
   }
 
-  /** What dialogs with peers reached by way of `way` know us by: the GRUU that came with the binding, by our servers (RFC 5627 §4.4). */
-  contact(way: Pick<Destination, 'host' | 'transport' | 'sips'>): NameAddr {
+  /**
+   * What dialogs with peers reached by way of `way` know us by: a GRUU that came with the binding, by our servers (RFC 5627 §4.4); the temporary
+   * one where nobody is to learn who we are.
+   */
+  contact(way: Pick<Destination, 'host' | 'transport' | 'sips' | 'isPrivate'>): NameAddr {
     const binding = this.binding(way);
-    const fits = this.#gruu && binding.uri.kind === 'sip' && binding.uri.scheme === this.#gruu.scheme && this.isServer(way.host);
-    if (this.#gruu && fits) return new NameAddr(this.#gruu);
+    const gruu = way.isPrivate ? this.#temporaryGruu : this.#gruu;
+    const fits = gruu && binding.uri.kind === 'sip' && binding.uri.scheme === gruu.scheme && this.isServer(way.host);
+    if (gruu && fits) return new NameAddr(gruu);
     const { uri } = binding;
     return this.#isOutbound && uri.kind === 'sip' && this.isServer(way.host) ? new NameAddr(uri.withParam('ob', '')) : binding;
   }
@@ -102,11 +107,14 @@ export class Identity {
     return this.#seenAs !== undefined;
   }
 
-  /** RFC 5627 §4.2: a registrar names with the binding an address that leads to this device from everywhere; it must be one of the account's. */
-  learnGruu(gruu: Uri | undefined): void {
+  /** RFC 5627 §4.2: a registrar names with the binding addresses that lead to this device from everywhere; they must be of the account's domain. */
+  learnGruus(gruu: Uri | undefined, temporary: Uri | undefined): void {
     const aor = this.account?.aor;
-    const ours = this.account?.gruu && gruu?.kind === 'sip' && gruu.params.has('gr') && gruu.host === aor?.host && gruu.user === aor.user;
-    this.#gruu = ours ? gruu : undefined;
+    const isOurs = (uri: Uri | undefined): uri is SipUri => {
+      return this.account?.gruu === true && uri?.kind === 'sip' && uri.params.has('gr') && uri.host === aor?.host;
+    };
+    this.#gruu = isOurs(gruu) && gruu.user === aor?.user ? gruu : undefined;
+    this.#temporaryGruu = isOurs(temporary) ? temporary : undefined;
   }
 
   /** Where a peer reached by way of `way` can reach us. */

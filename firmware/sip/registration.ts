@@ -268,7 +268,8 @@ export class Registration {
     this.#bound = contact;
     this.#boundAt = this.#identity.place;
     this.#identity.learnServiceRoute(response.headers.listOf('service-route', parseNameAddrList));
-    this.#identity.learnGruu(parseUri(this.#ourContact(response)?.params.get('pub-gruu') ?? ''));
+    const given = this.#ourContact(response)?.params;
+    this.#identity.learnGruus(parseUri(given?.get('pub-gruu') ?? ''), parseUri(given?.get('temp-gruu') ?? ''));
     this.#granted = this.#grantedBy(response);
     this.#identity.learnOutbound(this.#asksForFlow && response.require.includes('outbound'));
     const moved = this.#seenElsewhere(response) && this.#moves < movesAtMost;
@@ -303,7 +304,7 @@ export class Registration {
   #fail(now: Milliseconds, outcome: Outcome, retryAfterSeconds = 0): void {
     const { retryBase, retryMaximum } = this.#core.settings;
     this.#identity.learnServiceRoute([]);
-    this.#identity.learnGruu(undefined);
+    this.#identity.learnGruus(undefined, undefined);
     this.#identity.learnOutbound(false);
     const base = this.#parts.hasOthers() ? patienceWithOthers * retryBase : retryBase;
     this.#pause = Math.max(this.#backOff.next(base, retryMaximum), 1_000 * Math.min(retryAfterSeconds, retryAfterAtMost));

@@ -1,3 +1,4 @@
+import { isHidden } from '../anonymous-caller.ts';
 import type { DialogNames } from '../event/dialog-document.ts';
 import { destinationOf, securedFor } from '../identity.ts';
 import { buildRequest, type RequestParts, type TypedBody } from '../message/build.ts';
@@ -120,7 +121,8 @@ export class Dialog {
   get destination(): Destination | undefined {
     const secure = this.#remoteTarget.kind === 'sip' && this.#remoteTarget.scheme === 'sips';
     const destination = destinationOf(this.routeSet[0]?.uri ?? this.#remoteTarget, secure ? 'tls' : 'udp');
-    return destination && securedFor(this.#remoteTarget, destination);
+    const secured = destination && securedFor(this.#remoteTarget, destination);
+    return secured && isHidden(this.local) ? { ...secured, isPrivate: true } : secured;
   }
 
   /** RFC 3261 §12.2.1.1: the next request within the dialog, still without Via. */

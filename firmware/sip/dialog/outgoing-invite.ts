@@ -1,7 +1,7 @@
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import { randomToken } from '#firmware/core/entropy.ts';
 import type { AgentCore, Call } from '../agent-core.ts';
-import { fromOf, preferredIdentityLines } from '../anonymous-caller.ts';
+import { fromOf, isHidden, preferredIdentityLines } from '../anonymous-caller.ts';
 import { assertedIdentityOf } from '../asserted-identity.ts';
 import { completionOf } from '../call-completion.ts';
 import { dialogLines } from '../capabilities.ts';
@@ -150,7 +150,7 @@ export class OutgoingInvite implements Call {
       callId: this.#callId,
       sequence: this.#sequence,
       routes: identity.routes,
-      contact: identity.contact(destination),
+      contact: identity.contact({ ...destination, isPrivate: isHidden(this.#from) }),
       headers: [...dialogLines(settings), ...required, ...this.#terms.requestLines(), ...headers, ...preferred],
       ...(body && { body: typedBody(body) }),
     });

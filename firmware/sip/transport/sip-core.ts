@@ -20,6 +20,8 @@ export interface Destination {
   readonly otherwise?: Destination | undefined;
   /** RFC 5630: what is sent is about a `sips:` address, so that our own address must be one too. */
   readonly sips?: boolean;
+  /** RFC 3323: who is there is not to learn who we are, by our own address neither. */
+  readonly isPrivate?: boolean;
 }
 
 /** Bytes of one SIP message for the driver to send. */

@@ -245,9 +245,9 @@ t.test('§10.3 steps 1, 2 and 5 a foreign domain, an unknown extension and an un
   const anna = house.phone('anna', '192.0.2.11');
   anna.ask('REGISTER', 'sip:elsewhere.example', { to: new NameAddr(anna.aor), contact: new NameAddr(anna.contact) });
   t.equal(anna.lastResponse.statusCode, 403, 'not relayed to another registrar');
-  const unsupported = anna.register({ headers: [['Require', 'gruu, path']] });
+  const unsupported = anna.register({ headers: [['Require', 'resource-priority, path']] });
   t.equal(unsupported.statusCode, 420);
-  t.equal(unsupported.header('Unsupported'), 'gruu');
+  t.equal(unsupported.header('Unsupported'), 'resource-priority');
   t.equal(anna.register({ to: new NameAddr(sipUri('sip:anna@elsewhere.example')) }).statusCode, 404);
   t.equal(anna.register({ to: new NameAddr(sipUri('sip:anna@192.0.2.1:5070')) }).statusCode, 200, 'the address of this machine is ours');
   t.equal(anna.register({ to: new NameAddr(sipUri('sip:anna@192.0.2.1:5060')) }).statusCode, 404, 'another port of it is not');
@@ -433,4 +433,77 @@ t.test('RFC 5626 §5.3 of two flows of one phone one gets the call: the one that
   t.equal(house.exchange.bindingsOf('anna').length, 2);
   bert.ask('INVITE', 'sip:anna@house.example', { contact: new NameAddr(bert.contact) });
   t.equal(anna.inbox.filter((message) => message.kind === 'request' && message.method === 'INVITE').length, 1);
+});
+
+/** Bert at two phones that ask for GRUUs, and Anna. */
+function houseWithGruus(ports: ConstructorParameters<typeof ExchangeHouse>[0] = {}) {
+  const house = new ExchangeHouse(ports);
+  const anna = house.phone('anna', '192.0.2.11');
+  const desk = house.phone('bert', '192.0.2.21');
+  const kitchen = house.phone('bert', '192.0.2.22');
+  anna.register();
+  const given = (phone: ScriptedPhone, callId = phone.address, supported = 'gruu') => {
+    const named = new NameAddr(phone.contact, undefined, new Map([['+sip.instance', `<urn:uuid:${phone.address}>`]]));
+    const { contacts } = phone.register({ contact: named, callId, headers: [['Supported', supported]] });
+    const own = contacts === '*' ? undefined : contacts.find(({ uri }) => uri.toString() === phone.contact.toString());
+    return { public: own?.params.get('pub-gruu') ?? '', temporary: own?.params.get('temp-gruu') ?? '', contacts: String(contacts) };
+  };
+  return { house, anna, desk, kitchen, given };
+}
+
+t.test('RFC 5627 §5.1 a phone that names its instance gets a public GRUU, always the same, and a temporary one, ever new', async (t) => {
+  const { desk, kitchen, given } = houseWithGruus();
+  const first = given(desk);
+  t.equal(first.public, 'sip:bert@house.example;gr=urn:uuid:192.0.2.21');
+  t.match(first.temporary, /^sip:tgruu-[0-9a-f]{32}@house\.example;gr$/);
+  const second = given(desk);
+  t.equal(second.public, first.public);
+  t.not(second.temporary, first.temporary);
+  const other = given(kitchen);
+  t.match(other.contacts, /gr=urn:uuid:192\.0\.2\.21/, 'phones of one person may know each other');
+  t.equal(other.contacts.split('temp-gruu').length - 1, 1, 'but not what hides the other');
+  t.same(given(desk, '192.0.2.21', 'path').public, '', 'nobody asked');
+  t.notMatch(String(desk.register().contacts.toString()), /192\.0\.2\.21:5060>;pub-gruu/, 'without an instance there is none');
+});
+
+t.test('RFC 5627 §6 a GRUU leads to that phone alone, within dialogs and out of them, wherever it is now', async (t) => {
+  const { house, anna, desk, kitchen, given } = houseWithGruus();
+  const [atDesk] = [given(desk), given(kitchen)];
+  for (const phone of [anna, desk, kitchen]) phone.inbox.length = 0;
+  for (const gruu of [atDesk.public, atDesk.temporary]) {
+    const sent = anna.ask('INVITE', gruu, { contact: new NameAddr(anna.contact), body: 'v=0' });
+    const invite = desk.requests('INVITE').at(-1);
+    if (!invite) throw new Error(`${gruu} leads nowhere`);
+    t.equal(invite.requestUri.toString(), desk.contact.toString(), 'by its Contact');
+    t.same(kitchen.requests(), []);
+    desk.respond(invite, 200, { contact: new NameAddr(sipUri(gruu)) });
+    anna.send(anna.withinAsCaller('ACK', sent, anna.lastResponse));
+    t.equal(desk.requests('ACK').at(-1)?.requestUri.toString(), desk.contact.toString(), 'requests within the dialog too');
+    anna.send(anna.withinAsCaller('BYE', sent, anna.lastResponse));
+    t.equal(desk.requests('BYE').at(-1)?.requestUri.toString(), desk.contact.toString());
+  }
+  const outcome = (uri: string) => {
+    anna.ask('INVITE', uri, { contact: new NameAddr(anna.contact), body: 'v=0' });
+    return anna.lastResponse.statusCode;
+  };
+  t.equal(outcome('sip:bert@house.example;gr=urn:uuid:none'), 480, 'not there now');
+  t.equal(outcome('sip:nobody@house.example;gr=urn:uuid:192.0.2.21'), 404);
+  t.equal(outcome('sip:bert@house.example;gr'), 404);
+  t.equal(outcome(`sip:tgruu-${'0'.repeat(32)}@house.example;gr`), 404);
+  t.equal(outcome('sip:tgruu-@house.example;gr'), 404);
+  given(desk, 'another');
+  t.equal(outcome(atDesk.temporary), 480, '§3.1.2 a phone that has started anew has new ones');
+  house.exchange.removeUser('bert');
+  t.equal(outcome(atDesk.public), 404);
+});
+
+t.test('RFC 5627 §5.1 a temporary GRUU outlives a restart of the exchange, with the registration it came with', async (t) => {
+  const before = houseWithGruus();
+  const { temporary } = before.given(before.desk);
+  const [record] = before.house.exchange.bindingRecords(before.house.now).filter(({ user }) => user === 'bert');
+  if (!record) throw new Error('nothing on disk');
+  const { house, anna, desk } = houseWithGruus();
+  t.ok(house.exchange.restore(house.now, record));
+  anna.ask('INVITE', temporary, { contact: new NameAddr(anna.contact), body: 'v=0' });
+  t.equal(desk.requests('INVITE').length, 1);
 });

@@ -429,8 +429,9 @@ t.test('RFC 5627 §4.2, §4.4 with a GRUU from the registrar dialogs know us by 
     };
     all.register();
     network.run(1 * seconds);
-    const contact = (): string | undefined => {
-      agent.userAgent.invite(network.now, { account: 'alice', target: new SipUri({ user: 'bob', host: 'example.org' }), body: offer });
+    const contact = (headers: readonly (readonly [string, string])[] = []): string | undefined => {
+      const target = new SipUri({ user: 'bob', host: 'example.org' });
+      agent.userAgent.invite(network.now, { account: 'alice', target, body: offer, headers });
       network.run(100);
       const sent = network.packets.filter(({ text }) => text.startsWith('INVITE')).at(-1);
       return sent?.text.split('\r\n').find((line) => line.startsWith('Contact: '));
@@ -452,6 +453,14 @@ t.test('RFC 5627 §4.2, §4.4 with a GRUU from the registrar dialogs know us by 
   for (const odd of ['sip:mallory@example.org;gr', 'sip:alice@192.0.2.66;gr', 'sip:alice@example.org', 'tel:1', '<', '']) {
     give(`;pub-gruu="${odd}"`);
     t.match(contact(), /@192\.0\.2\.20:5060>$/, `not ours: ${odd}`);
+  }
+  const temporary = 'sip:tgruu.7hs==jd7vnzga5w7fajsc7-ajd6fabz0f8g5@example.org;gr';
+  give(`;pub-gruu="${own}";temp-gruu="${temporary}"`);
+  t.equal(contact(), `Contact: <${own}>`);
+  t.equal(contact([['Privacy', 'id']]), `Contact: <${temporary}>`, '§3.1.2 who hides is known by the temporary one');
+  for (const odd of ['', ';temp-gruu="sip:x@192.0.2.66;gr"', ';temp-gruu="sip:x@example.org"', ';temp-gruu="<<"']) {
+    give(`;pub-gruu="${own}"${odd}`);
+    t.match(contact([['Privacy', 'id']]), /@192\.0\.2\.20:5060>$/, 'and by nothing that has the name, when there is none');
   }
   const without = withGruu(`;pub-gruu="${own}"`, {});
   t.same(without.registrar.registers.at(-1)?.supported, ['path']);
