@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -511,7 +511,7 @@ t.test('outputs of a hal that was killed', async (t) => {
     const profile: GpioLineProfile = { driver: 'gpio', pin: 20, activeLow: false, debounceMs: 0 };
     const opening = lines.openOutput(profile, () => {});
     const refused = t.rejects(opening, { name: 'ResourceError' });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 5));
     t.equal(readFileSync(path, 'utf8'), `${valuePath(532)}\n`);
     await refused;
     t.equal(readFileSync(path, 'utf8'), '');
