@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { align } from '#firmware/audio/correlation.ts';
+import { levelOf } from '#firmware/audio/pcm.ts';
 import { Resampler } from '#firmware/audio/resampler.ts';
 import type { PhoneStatus } from '#firmware/contract/phone.ts';
 import { callOf, isIdle, makeFolder, ourSpeech } from '#test/support/interop-house.ts';
@@ -129,4 +130,29 @@ t.test('loudspeaker and bell share a card: a call rings there, and is taken ther
   t.ok(await isHeard(lab.wire('room'), lab.wire('loud')), 'one speaks and hears there');
   await phone.link.command('handsFree', { role: 'speaker' });
   await phone.until('it is idle', isIdle);
+});
+
+t.test('the devices are listed with the roles that use them, and one is tried by a tone and its microphone', async (t) => {
+  const { devices } = await phone.link.command('soundDevices', {});
+  const wishes = devices.map(({ wish }) => wish);
+  t.ok(
+    ['handset', 'desk'].every((wish) => wishes.includes(wish)),
+    wishes.join(', '),
+  );
+  t.match(
+    devices.find(({ wish }) => wish === 'desk'),
+    { inputChannels: 2, outputChannels: 2, sampleRate: 16_000 },
+  );
+  t.same(devices.find(({ wish }) => wish === 'desk')?.usedBy.toSorted(), ['ringer', 'speaker']);
+  t.same(devices.find(({ wish }) => wish === 'handset')?.usedBy, ['handset']);
+  const [room, loud] = [lab.wire('room'), lab.wire('loud')];
+  const hum = Int16Array.from({ length: 8 * room.rate }, (_, at) => 3_000 * Math.sin((2 * Math.PI * 300 * at) / room.rate));
+  const begin = room.now();
+  room.put(hum, begin);
+  const { device, sampleRate, duringTone, loudest } = await phone.link.command('testSound', { role: 'speaker' });
+  t.match({ device, sampleRate }, { device: 'desk', sampleRate: 16_000 });
+  // -24 dBFS; the very loudest of 10 ms, whatever a loaded machine tears.
+  for (const level of [duringTone, loudest]) t.ok(level !== null && Math.abs(level + 24) <= 3, `the hum at ${level} dBFS`);
+  t.ok(levelOf(loud.take(begin, 4 * loud.rate)) > -50, 'the tone was at the loudspeaker');
+  await t.rejects(phone.link.command('testSound', { role: 'headset' }), { message: /there is no sound device headset/ });
 });
