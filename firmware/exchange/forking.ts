@@ -14,6 +14,8 @@ import { bestResponse } from './response-choice.ts';
 export interface BranchPlan {
   readonly request: Request;
   readonly target: Target;
+  /** Other flows of the same phone (RFC 5626 §5.3), for when this one has failed. */
+  readonly otherwise?: readonly BranchPlan[];
 }
 
 export interface ForkingParts {
@@ -26,6 +28,7 @@ export interface ForkingParts {
 interface Branch {
   readonly context: ResponseContext;
   readonly transaction: ClientTransaction;
+  readonly otherwise: readonly BranchPlan[];
   state: BranchState;
   /** Its final response as the caller would get it. */
   final: Response | undefined;
@@ -46,6 +49,9 @@ interface ResponseContext {
   readonly branches: Branch[];
   state: ContextState;
 }
+
+/** RFC 5626 §11.5: between proxies; no caller can do anything about it. */
+const flowFailed = 430;
 
 /** RFC 3326: keeps phones that rang in vain from showing a missed call. */
 const answeredElsewhere = 'SIP;cause=200;text="Call completed elsewhere"';
@@ -83,13 +89,7 @@ export class Forking {
     const { request } = transaction;
     const context: ResponseContext = { transaction, request, branches: [], state: 'searching' };
     this.#contexts.set(transaction, context);
-    for (const plan of plans) {
-      const client = this.#parts.transactions.request(now, plan.request, plan.target);
-      const branch: Branch = { context, transaction: client, state: 'calling', final: undefined, reason: undefined };
-      context.branches.push(branch);
-      this.#branches.set(client, branch);
-      if (request.method === 'INVITE') this.#startTimerC(now, branch);
-    }
+    for (const plan of plans) this.#send(now, context, plan);
   }
 
   /** The caller gave up; `reason` is the Reason of the CANCEL (RFC 3326), handed on. */
@@ -106,14 +106,16 @@ export class Forking {
     if (!branch) return false;
     if (response.isProvisional) this.#step(now, branch, 'provisional', response);
     else if (response.isSuccess) this.#accept(now, branch, upstream(response));
-    else this.#step(now, branch, 'final', upstream(response));
+    else if (response.statusCode !== flowFailed) this.#step(now, branch, 'final', upstream(response));
+    else if (!this.#tryNext(now, branch)) this.#step(now, branch, 'final', localResponse(branch.context.request, 480));
     return true;
   }
 
   /** A copy had no answer (408) or could not be sent (503), RFC 3261 §16.8 and §16.9. */
   fail(now: Milliseconds, transaction: ClientTransaction | ServerTransaction, statusCode: 408 | 503): void {
     const branch = transaction.role === 'client' ? this.#branches.get(transaction) : undefined;
-    if (branch) this.#step(now, branch, 'final', localResponse(branch.context.request, statusCode));
+    if (!branch || (statusCode === 503 && this.#tryNext(now, branch))) return;
+    this.#step(now, branch, 'final', localResponse(branch.context.request, statusCode));
   }
 
   terminated(transaction: ClientTransaction | ServerTransaction): void {
@@ -129,6 +131,26 @@ export class Forking {
     for (let branch = this.#timers.takeDue(now); branch; branch = this.#timers.takeDue(now)) {
       this.#step(now, branch, 'timer C');
     }
+  }
+
+  #send(now: Milliseconds, context: ResponseContext, { request, target, otherwise = [] }: BranchPlan): void {
+    const transaction = this.#parts.transactions.request(now, request, target);
+    const branch: Branch = { context, transaction, otherwise, state: 'calling', final: undefined, reason: undefined };
+    context.branches.push(branch);
+    this.#branches.set(transaction, branch);
+    if (context.request.method === 'INVITE') this.#startTimerC(now, branch);
+  }
+
+  /** RFC 5626 §5.3: the way to the phone is broken, not the phone: by its next flow, if there is one. */
+  #tryNext(now: Milliseconds, branch: Branch): boolean {
+    const { context, otherwise } = branch;
+    const [next, ...rest] = otherwise;
+    if (!next || context.state !== 'searching' || branch.state === 'completed') return false;
+    this.#timers.clear(branch);
+    branch.state = 'completed';
+    this.#parts.counters.add('flow-failed-over');
+    this.#send(now, context, { ...next, otherwise: rest });
+    return true;
   }
 
   /**

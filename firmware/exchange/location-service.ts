@@ -230,16 +230,19 @@ export function leadsTo(uri: SipUri, { transport, address, port }: Target): bool
 }
 
 /**
- * RFC 5626 §5.3: of the flows of one phone only one gets a request: the latest that is open, else the latest. Best first, as they came.
+ * RFC 5626 §5.3: of the flows of one phone only one gets a request, the others when that one fails: the latest that is open, then the others as
+ * they came. The phones best first.
  */
-export function onePerInstance(bindings: readonly Binding[]): readonly Binding[] {
-  const best = new Map<string, Binding>();
+export function flowsByPhone(bindings: readonly Binding[]): readonly (readonly [best: Binding, ...others: Binding[]])[] {
+  const phones = new Map<string, Binding[]>();
   for (const binding of bindings) {
     const id = flowOwner(binding);
-    const known = best.get(id);
-    if (!known || (!isOpen(known) && isOpen(binding))) best.set(id, binding);
+    phones.set(id, [...(phones.get(id) ?? []), binding]);
   }
-  return bindings.filter((binding) => best.get(flowOwner(binding)) === binding);
+  return [...phones.values()].flatMap((flows) => {
+    const [best, ...others] = [...flows.filter(isOpen), ...flows.filter((flow) => !isOpen(flow))];
+    return best ? [[best, ...others] as const] : [];
+  });
 }
 
 /** Without a reg-id every binding is a phone of its own. */

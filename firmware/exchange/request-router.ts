@@ -12,7 +12,7 @@ import type { CredentialChecker } from './credential-checker.ts';
 import { type Extension, extensionHost } from './extensions.ts';
 import type { BranchPlan } from './forking.ts';
 import type { GruuRegister } from './gruu.ts';
-import { type Binding, type LocationService, leadsTo, onePerInstance, targetOfBinding, targetOfUri } from './location-service.ts';
+import { type Binding, flowsByPhone, type LocationService, leadsTo, targetOfBinding, targetOfUri } from './location-service.ts';
 import { isLoop, loopMark } from './loop-detection.ts';
 import type { OwnDomain, SentBy } from './own-domain.ts';
 import { forwardContact } from './redirect.ts';
@@ -54,6 +54,8 @@ interface Leg {
   readonly target: Target;
   /** RFC 3327: Routes put in front. */
   readonly path: readonly NameAddr[];
+  /** Where it goes when the way there has failed. */
+  readonly otherwise?: readonly Leg[];
 }
 
 /** Requests that may begin a dialog, in which the exchange then stays. */
@@ -157,11 +159,12 @@ export class RequestRouter {
     if (breadth < legs.length) return refuse(440);
     const share = legs.length > 1 ? Math.floor(breadth / legs.length) : undefined;
     const beginsDialog = dialogMakers.has(request.method) && request.to.tag === undefined;
-    const plans = legs.map((leg) => {
+    const planOf = (leg: Leg): BranchPlan => {
       const recordRoutes = beginsDialog ? this.#recordRoutes(request, flow, leg) : [];
-      return this.#copy(request, leg, mark, [...recordRoutes, ...leg.path.map((hop) => ['Route', hop.toString()] as const)], share);
-    });
-    return { type: 'forward', plans };
+      const routes = leg.path.map((hop) => ['Route', hop.toString()] as const);
+      return { ...this.#copy(request, leg, mark, [...recordRoutes, ...routes], share), otherwise: leg.otherwise?.map(planOf) ?? [] };
+    };
+    return { type: 'forward', plans: legs.map(planOf) };
   }
 
   /** §16.6 step 6 and §16.12: along the route set, or to the Request-URI. */
@@ -239,8 +242,13 @@ export class RequestRouter {
   }
 }
 
+/** One for each phone, with its other flows. */
 function legsTo(bindings: readonly Binding[]): readonly Leg[] {
-  return onePerInstance(bindings).map((binding) => ({ requestUri: binding.uri, target: targetOfBinding(binding), path: binding.path }));
+  return flowsByPhone(bindings).map(([best, ...others]) => ({ ...legTo(best), otherwise: others.map(legTo) }));
+}
+
+function legTo(binding: Binding): Leg {
+  return { requestUri: binding.uri, target: targetOfBinding(binding), path: binding.path };
 }
 
 /** RFC 3325 §9.2: who hides behind an anonymous From says to us who calls. */

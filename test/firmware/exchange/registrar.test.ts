@@ -435,6 +435,53 @@ t.test('RFC 5626 §5.3 of two flows of one phone one gets the call: the one that
   t.equal(anna.inbox.filter((message) => message.kind === 'request' && message.method === 'INVITE').length, 1);
 });
 
+t.test(
+  'RFC 5626 §5.3 a flow that has failed (430, or a lost connection) is followed by the next of the same phone; without one 480',
+  async (t) => {
+    const house = new ExchangeHouse();
+    const bert = house.phone('bert', '192.0.2.12');
+    bert.register();
+    const edges = [1, 2].map((number) => house.phone('anna', '192.0.2.11', { port: 5060 + number, transport: 'tcp' }));
+    for (const [index, edge] of edges.entries()) {
+      const params = { '+sip.instance': '"<urn:uuid:1>"', 'reg-id': String(index + 1) };
+      edge.ask('REGISTER', 'sip:house.example', {
+        to: new NameAddr(edge.aor),
+        contact: contact(edge.contact.toString(), params),
+        headers: [['Supported', 'path, outbound']],
+      });
+    }
+    const [older, latest] = edges;
+    if (!older || !latest) throw new Error('two flows');
+    const call = () => {
+      for (const phone of [bert, older, latest]) phone.inbox.length = 0;
+      return bert.call('anna');
+    };
+    call();
+    latest.respond(latest.one('INVITE'), 430);
+    t.same(bert.codes.slice(1), [], 'nothing of it reaches the caller');
+    older.respond(older.one('INVITE'), 180);
+    older.respond(older.one('INVITE'), 200);
+    t.same(bert.codes.slice(1), [180, 200]);
+    t.same(
+      latest.requests().map(({ method }) => method),
+      ['INVITE', 'ACK'],
+    );
+    t.equal(house.exchange.describe().counters['flow-failed-over'], 1);
+    call();
+    latest.respond(latest.one('INVITE'), 430);
+    older.respond(older.one('INVITE'), 430);
+    t.same(bert.codes.slice(1), [480], '§11.5 no caller is told 430');
+    call();
+    house.remove(latest);
+    older.respond(older.one('INVITE'), 486);
+    t.same(bert.codes.slice(1), [486], 'the connection broke while it rang');
+    const cancelled = call();
+    bert.cancel(cancelled);
+    older.respond(older.one('INVITE'), 430);
+    t.equal(older.requests('INVITE').length, 1, 'nobody waits any more');
+  },
+);
+
 /** Bert at two phones that ask for GRUUs, and Anna. */
 function houseWithGruus(ports: ConstructorParameters<typeof ExchangeHouse>[0] = {}) {
   const house = new ExchangeHouse(ports);
