@@ -123,7 +123,8 @@ export const deviceSettings = {
   }),
   'jitterBuffer.maximumMs': duration({
     title: 'Greatest delay',
-    description: 'The jitter buffer never holds back more; packets that come later are lost.',
+    description:
+      'The jitter buffer aims at no more, and holds back at most 60 ms beyond it while packets come in lumps; what comes later is lost.',
     owner: 'media',
     unit: 'ms',
     default: 200,
