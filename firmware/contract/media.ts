@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { ringNames } from '../core/ring-names.ts';
 import { srtpSuiteNames } from '../core/srtp-suites.ts';
 import { defineContract } from './contract.ts';
+import { recordingCommands, recordingNameSchema } from './recordings.ts';
 
 /** phone → media: sound devices, RTP sessions, tones, playback and digits. PCM never crosses this socket. */
 
@@ -240,32 +241,6 @@ const legQualitySchema = v.object({
 });
 /** How well a session went, for a report at its end. */
 export type LegQuality = v.InferOutput<typeof legQualitySchema>;
-
-/** Of a recording: a plain file name, nothing that leads out of the directory. */
-const recordingNameSchema = v.pipe(v.string(), v.maxLength(120), v.regex(/^[A-Za-z0-9][A-Za-z0-9_-]*\.wav$/));
-
-const recordingSchema = v.object({
-  name: recordingNameSchema,
-  bytes: v.number(),
-  seconds: v.number(),
-  /** When it was written to last, wall-clock ms. */
-  at: v.number(),
-  /** Of which it is made; `null` once it is finished. */
-  session: v.nullable(name),
-});
-export type Recording = v.InferOutput<typeof recordingSchema>;
-
-/** Commands to look at recordings: phone passes them on as they are. */
-export const recordingCommands = {
-  /** Oldest first; those under way at the end. */
-  recordings: { args: nothing, result: v.object({ recordings: v.array(recordingSchema) }) },
-  /** Some bytes of a finished one from `offset` on, base64; none at its end. */
-  readRecording: {
-    args: v.object({ name: recordingNameSchema, offset: v.pipe(v.number(), v.integer(), v.minValue(0)) }),
-    result: v.object({ bytes: v.string(), total: v.number() }),
-  },
-  deleteRecording: { args: v.object({ name: recordingNameSchema }), result: nothing },
-};
 
 const soundDeviceSchema = v.object({
   /** What to write into a setting to mean this device over boots and sockets. */

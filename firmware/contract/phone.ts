@@ -2,7 +2,8 @@ import * as v from 'valibot';
 import { defineContract } from './contract.ts';
 import { actuationSchema, boardProfileSchema, boardStateSchema, learnArgumentsSchema, lessonSchema } from './hal.ts';
 import { ladderSchema } from './ladder.ts';
-import { digitSchema, levelSchema, recordingCommands, sessionStatisticsSchema, soundCommands } from './media.ts';
+import { digitSchema, levelSchema, sessionStatisticsSchema, soundCommands } from './media.ts';
+import { recordingCommands } from './recordings.ts';
 
 /** web, cli, bridge → phone: everything a person or a program may see of the device or ask of it. */
 

@@ -10,7 +10,7 @@ import { type CodecName, codecNames, type OpusWishes } from './codec-choice.ts';
 import { type LampPatterns, lampPatternsOf } from './lamp-patterns.ts';
 import { type DialPrefixes, dialPrefixesOf, type LineFeatures, lineFeaturesOf } from './line-features.ts';
 import { type MixingSettings, mixingSettingsOf } from './mixing-settings.ts';
-import { type PagingSettings, pagingSettingsOf } from './paging-desk.ts';
+import { type PagingSettings, pagingSettingsOf } from './paging-settings.ts';
 import { type RecordingSettings, recordingSettingsOf } from './recording-settings.ts';
 
 /** What a sound card may be asked for. */

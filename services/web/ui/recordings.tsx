@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { Recording } from '#firmware/contract/media.ts';
 import type { PhoneStatus } from '#firmware/contract/phone.ts';
+import type { Recording } from '#firmware/contract/recordings.ts';
 import { ask } from './feed.ts';
 import { durationText } from './texts.ts';
 
