@@ -145,6 +145,23 @@ t.test('the messages of the last call as a ladder', async (t) => {
   await page.locator('.desk').waitFor();
 });
 
+t.test('a loudspeaker that is set up has a key, its volume is turned, and a device that is gone is named', async (t) => {
+  t.equal(await page.getByRole('button', { name: 'Speaker', exact: true }).count(), 0);
+  const set = { 'audio.speaker.driver': 'wav', 'audio.speaker.input': '/nowhere.wav' };
+  await phone.link.command('changeSettings', { set, unset: [] });
+  await page.locator('[data-sound-role=speaker] .refusal', { hasText: 'nowhere.wav cannot be read' }).waitFor();
+  await page.getByRole('button', { name: 'Speaker', exact: true }).click();
+  await phone.until('the dial tone sounds there', ({ tone, sound }) => tone === 'dial' && sound.ear === 'speaker');
+  await page.locator('button[aria-pressed=true]', { hasText: 'Speaker' }).click();
+  await phone.until('it is over', ({ tone, sound }) => tone === null && sound.ear === 'handset');
+  await page.getByLabel('volume of the speaker').fill('40');
+  await phone.until('it is softer', ({ sound }) => sound.devices.find(({ role }) => role === 'speaker')?.volume === 40);
+  await page.locator('[data-sound-role=speaker] button', { hasText: 'Test' }).click();
+  await page.locator('p.refusal', { hasText: 'nothing sounds at the speaker' }).waitFor();
+  await phone.link.command('changeSettings', { set: {}, unset: Object.keys(set) });
+  await page.locator('[data-sound-role=speaker]').waitFor({ state: 'detached' });
+});
+
 t.test('do not disturb, and an input of the board', async (t) => {
   await page.getByRole('button', { name: 'DND' }).click();
   await page.locator('.badge', { hasText: 'do not disturb' }).waitFor();

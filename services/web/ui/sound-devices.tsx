@@ -48,7 +48,7 @@ function Role({ device: { role, ok, reason, standIn, volume }, listed }: { devic
   };
   return (
     <li data-sound-role={role}>
-      <span class={`lamp ${ok ? 'registered' : 'failed'}`} /> <b>{role}</b>{' '}
+      <span class={`lamp ${ok ? 'works' : 'gone'}`} /> <b>{role}</b>{' '}
       {!ok && (
         <span class="refusal">
           {reason}
