@@ -5,9 +5,10 @@ import t from 'tap';
 import { align } from '#firmware/audio/correlation.ts';
 import { Resampler } from '#firmware/audio/resampler.ts';
 import { wavHeader } from '#firmware/audio/wav.ts';
-import { makeFolder, ourSpeech } from '#test/support/interop-house.ts';
+import { addBaresip, makeFolder, ourSpeech, startHouse, theirSpeech } from '#test/support/interop-house.ts';
 import { registerLine, startPhoneAndExchange } from '../../scripts/phone-with-exchange.ts';
 import { readSpeech } from '../../scripts/speech.ts';
+import type { VirtualPhone } from '../../scripts/virtual-phone.ts';
 
 /** Talking and listening at the page, in Debian's Chromium, whose microphone is a WAV file that begins anew whenever it is opened. */
 
@@ -37,14 +38,13 @@ const browser = await chromium.launch({
   ],
 });
 t.teardown(() => browser.close());
-const origin = `http://127.0.0.1:${phone.settingOf('web.port')}`;
+const originOf = (at: VirtualPhone) => `http://127.0.0.1:${at.settingOf('web.port')}`;
+const origin = originOf(phone);
 const complaints: string[] = [];
-// The page's daemon starts last.
-while (!(await answers())) await new Promise((resolve) => setTimeout(resolve, 50));
 
-async function answers(): Promise<boolean> {
+async function answers(at: string): Promise<boolean> {
   try {
-    return (await fetch(`${origin}/`)).ok;
+    return (await fetch(`${at}/`)).ok;
   } catch {
     // Nobody listens yet.
     return false;
@@ -52,14 +52,16 @@ async function answers(): Promise<boolean> {
 }
 
 /** The page as a person of their own has it open: with or without leave to use the microphone. */
-async function openPage(allowed: boolean, context?: BrowserContext): Promise<Page> {
+async function openPage(allowed: boolean, context?: BrowserContext, at = origin): Promise<Page> {
+  // The page's daemon starts last.
+  while (!(await answers(at))) await new Promise((resolve) => setTimeout(resolve, 50));
   const own = context ?? (await browser.newContext({ bypassCSP: true }));
-  if (allowed) await own.grantPermissions(['microphone'], { origin });
+  if (allowed) await own.grantPermissions(['microphone'], { origin: at });
   if (!context) await own.addInitScript({ path: join(import.meta.dirname, 'loudspeaker-recorder.js') });
   const page = await own.newPage();
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-  await page.goto(`${origin}/`);
+  await page.goto(`${at}/`);
   await page.locator('[data-sound=off]').waitFor();
   return page;
 }
@@ -124,6 +126,36 @@ t.test('a newcomer lifts, dials 600 at the page and hears what they say', async 
   t.ok((found.at(-1) ?? 0) >= goodEnough, `correlation there and back in each round: ${found.map((one) => one.toFixed(3)).join(', ')}`);
   await page.locator('[data-call-state=active]').waitFor();
   await page.getByRole('button', { name: 'Hang up' }).click();
+  await page.context().close();
+});
+
+t.test('two people talk: one at the page, the other at baresip; each hears what the other says', async (t) => {
+  const house = await startHouse(t, { 'jitterBuffer.minimumMs': '100' });
+  const baresip = await addBaresip(t, house, '201', 'auto');
+  const page = await openPage(true, undefined, originOf(house.phone));
+  await page.getByLabel('headphones').check();
+  const theirs = readSpeech(theirSpeech);
+  const [here, there]: [number[], number[]] = [[], []];
+  // Each way for itself: a moment in which the machine stood still harms one of them.
+  const worst = () => Math.min(Math.max(0, ...here), Math.max(0, ...there));
+  while (worst() < goodEnough && here.length < rounds) {
+    await page.getByRole('button', { name: 'Lift' }).click();
+    await page.keyboard.type('201');
+    await page.locator('[data-call-state=active]').waitFor();
+    await use(page);
+    await page.locator('[data-sound=on]').waitFor();
+    await page.waitForTimeout((leadSeconds + spokenSeconds + 0.5) * 1000);
+    const heard = await heardAt(page);
+    await giveBack(page);
+    await page.getByRole('button', { name: 'Hang up' }).click();
+    await baresip.saw('CALL_CLOSED');
+    here.push(likeness(heard.subarray(heard.length - spokenSeconds * rate), theirs).whole);
+    there.push(likeness(spoken, readSpeech(await baresip.heardFile())).whole);
+    await house.phone.until('it is idle', ({ calls, hook }) => calls.length === 0 && hook === 'onHook');
+  }
+  const [row, other] = [here, there].map((ones) => ones.map((one) => one.toFixed(3)).join(', '));
+  t.comment(`in each round heard at the page: ${row}; at baresip: ${other}`);
+  t.ok(worst() >= goodEnough, `heard at the page: ${row}; at baresip: ${other}`);
   await page.context().close();
 });
 
