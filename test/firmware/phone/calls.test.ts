@@ -615,7 +615,9 @@ t.test('a media daemon that restarts in a call and finds its port taken gets ano
   phone.connectMedia();
   house.run(100);
   const names = phone.media.commands.slice(before).map(({ name }) => name);
-  t.strictSame(names, ['configure', 'setVolume', 'setVolume', 'sessions', 'openSession', 'updateSession', 'connectSession']);
+  // What recordings want to know of media is no part of the call.
+  const ofCalls = names.filter((name) => !name.toLowerCase().includes('recordings'));
+  t.strictSame(ofCalls, ['configure', 'setVolume', 'setVolume', 'sessions', 'openSession', 'updateSession', 'connectSession']);
   t.match(lastOffer(peer), /m=audio 16386 /);
   peer.do((agent, now) => agent.answerReoffer(now, session, { body: peer.sdp() }));
   house.run(100);
