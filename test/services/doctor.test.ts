@@ -306,7 +306,7 @@ t.test('the machine is asked what it knows, and may know nothing', async (t) => 
   t.ok((await machineState('/tmp')).memory.availableBytes > 0, 'this machine');
 });
 
-t.test('§3 of RFC 8489: STUN and TURN servers are asked by UDP', async (t) => {
+t.test('STUN and TURN servers are asked by UDP', async (t) => {
   const server = async (t: Test, answer: (request: Buffer) => Uint8Array | undefined): Promise<string> => {
     const socket = createSocket('udp4');
     t.teardown(() => socket.close());
