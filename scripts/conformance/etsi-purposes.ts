@@ -58,6 +58,7 @@ const wrongPassword = 'RFC 3261 §22.2 wrong credentials are not sent again; a s
 const viaStamp = '§18.2.1 the source of a request is noted in its Via, whatever its sender wrote there';
 const torture = 'RFC 4475 and RFC 5118: every message gets one of the verdicts it may';
 const unknownRequire = '§8.2.2.3 an unsupported Require: 420 with Unsupported';
+const unknownStatus = 'RFC 3261 §8.1.3.2 a provisional response and a refusal that nobody knows do as the known ones of their class';
 const dialogForm = 'RFC 3261 §13 a call rings, is accepted, confirmed and ended by the caller';
 
 /** In the order of the document; registrars, proxies and redirect servers are other devices. */
@@ -68,7 +69,7 @@ export const purposeGroups: readonly PurposeGroup[] = [
   { purposes: 'SIP_CC_OE_CE_V 1-6', sections: '8.1.1 to 8.1.1.6', tests: [requestForm] },
   { purposes: 'SIP_CC_OE_CE_V 7', sections: '8.1.1.7', tests: [branches] },
   { purposes: 'SIP_CC_OE_CE_V 8', sections: '13.2.1', open: 'INVITE is sent without Expires' },
-  { purposes: 'SIP_CC_OE_CE_V 9-12', sections: '8.1.3.2, 13.2.2.1', tests: [wholeCall, provisionalEnds] },
+  { purposes: 'SIP_CC_OE_CE_V 9-12', sections: '8.1.3.2, 13.2.2.1', tests: [wholeCall, provisionalEnds, unknownStatus] },
   { purposes: 'SIP_CC_OE_CE_V 13-14', sections: '12.2.1.1, 13.2.2.4', tests: [wholeCall, ackAgain] },
   { purposes: 'SIP_CC_OE_CE_V 15', sections: '8.1.3.3', tests: ['§8.1.3.3 a response with several Vias is not ours and is discarded'] },
   { purposes: 'SIP_CC_OE_CE_V 16-23', sections: '12.2.1.1, 13.2.2.4', tests: [wholeCall, looseRoutes, strictRoutes, ackAgain] },
@@ -79,7 +80,7 @@ export const purposeGroups: readonly PurposeGroup[] = [
     tests: [redirection],
     open: 'the phone decides, the user agent does not recurse',
   },
-  { purposes: 'SIP_CC_OE_CE_V 32-42', sections: '13.2.2.3, 17.1.1.2, 17.1.1.3', tests: [timerD, ackOfRefusal] },
+  { purposes: 'SIP_CC_OE_CE_V 32-42', sections: '13.2.2.3, 17.1.1.2, 17.1.1.3', tests: [timerD, ackOfRefusal, unknownStatus] },
   {
     purposes: 'SIP_CC_OE_CE_V 43',
     sections: '21.3.3, 12.2.1',
@@ -101,7 +102,7 @@ export const purposeGroups: readonly PurposeGroup[] = [
   { purposes: 'SIP_CC_TE_CE_TI 1-8', sections: '17.2.1, annex A', tests: [timerG, timerH, timerI] },
   { purposes: 'SIP_CC_TE_CE_TI 9-12', sections: '13.3.1.4, annex A', tests: [noAck] },
   { purposes: 'SIP_CC_TE_CE_V 1', sections: '8, 8.2, 13.3.1.1', tests: [wholeCall] },
-  { purposes: 'SIP_CC_TE_CE_V 2-3', sections: '8.2.2.1', tests: [torture], open: 'whom a request addresses is tested by code alone' },
+  { purposes: 'SIP_CC_TE_CE_V 2-3', sections: '8.2.2.1', tests: ['§8.2.2.1 a scheme of its own: 416', 'an unknown user: 404'] },
   {
     purposes: 'SIP_CC_TE_CE_V 4',
     sections: '8, 8.2.6.1',
@@ -113,8 +114,16 @@ export const purposeGroups: readonly PurposeGroup[] = [
     sections: '13.2.1, 13.3.1',
     tests: [wholeCall, 'RFC 3264 §5 an INVITE without an offer: ours in the 200, their answer in the ACK'],
   },
-  { purposes: 'SIP_CC_TE_CE_V 9', sections: '13.2.1, 13.3.1, 20.11', open: 'a body by its Content-Disposition' },
-  { purposes: 'SIP_CC_TE_CE_V 10-12', sections: '8.2.3, 21.4.13, 20.11', tests: [torture] },
+  { purposes: 'SIP_CC_TE_CE_V 9', sections: '13.2.1, 13.3.1, 20.11', tests: ['RFC 3261 §20.11 handling is required unless it is said'] },
+  {
+    purposes: 'SIP_CC_TE_CE_V 10-12',
+    sections: '8.2.3, 21.4.13, 20.11',
+    tests: [
+      '§8.2.3 an unknown Content-Type: 415 with Accept',
+      '§8.2.3 an unknown Content-Encoding: 415 with Accept-Encoding',
+      'RFC 3261 §20.11 handling is required unless it is said',
+    ],
+  },
   { purposes: 'SIP_CC_TE_CE_V 13', sections: '13.3.1.3, 21.4.13', tests: ['an INVITE with an unusable offer'] },
   { purposes: 'SIP_CC_TE_CE_V 14-16', sections: '8.2.6.2, 12.2.2, 13.3.1', tests: [responses] },
   { purposes: 'SIP_CC_TE_CE_V 17-20', sections: '12.1.1', tests: [responses, dialogForm] },

@@ -131,6 +131,27 @@ for (const [statusCode, phrase] of [
   });
 }
 
+t.test('RFC 3261 §8.1.3.2 a provisional response and a refusal that nobody knows do as the known ones of their class', async (t) => {
+  const { network, alice, bob, call } = scene();
+  const atAlice = call();
+  network.run(50);
+  const unknown: Readonly<Record<string, string>> = { 180: '155', 486: '477' };
+  network.intercept(({ text, bytes }) => {
+    const other = text.startsWith('SIP/2.0 ') ? unknown[text.slice(8, 11)] : undefined;
+    if (other) bytes.set(new TextEncoder().encode(other), 8);
+    return undefined;
+  });
+  bob.userAgent.ring(network.now, bob.last('incoming').session);
+  network.run(50);
+  t.match(alice.last('progress'), { session: atAlice, statusCode: 155 });
+  network.run(40 * seconds);
+  t.equal(alice.all('failed').length, 0, 'as with 180 there is no hurry any more');
+  bob.userAgent.reject(network.now, bob.last('incoming').session, 486);
+  network.run(1 * seconds);
+  t.match(alice.last('failed'), { session: atAlice, statusCode: 477, cause: 'response' });
+  t.ok(network.packets.some(({ text }) => text.startsWith('ACK ')));
+});
+
 t.test('RFC 3261 §8.1.3.4 a redirection is told with its Contacts, the best first; Retry-After and Warning travel', async (t) => {
   const { network, alice, bob, call } = scene();
   call();
