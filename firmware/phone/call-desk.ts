@@ -17,7 +17,8 @@ import type { CodecName } from './codec-choice.ts';
 import { resolveTarget } from './dial-target.ts';
 import { DigitMemory } from './digit-memory.ts';
 import type { Alarms } from './machine.ts';
-import type { MediaDesk, MediaNews } from './media-desk.ts';
+import type { MediaDesk } from './media-desk.ts';
+import type { MediaNews } from './media-news.ts';
 import type { Outbox, PeerDigits } from './outbox.ts';
 import type { LineSettings, PhoneSettings } from './phone-settings.ts';
 

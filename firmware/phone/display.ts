@@ -45,13 +45,13 @@ function mainRows(displayed: Displayed, ringing: Call | undefined): string[] {
     case 'dialTone':
       return ['Dial a number'];
     case 'collecting':
-      return ['Dial', handset.dialed];
+      return ['Dial', handset.dialing.digits];
     case 'engaged':
       if (focus && handset.conference.includes(focus)) return conferenceRows(handset.conference, focus);
       if (!focus) return pageRows(displayed) ?? [];
       return [nameOf(focus.remote), displayed.transfers.textOf(focus) ?? focusText(focus)];
     case 'failed':
-      return [handset.failure.tone === 'busy' ? 'Busy' : 'Not connected', handset.failure.reason];
+      return [handset.dialing.failure.tone === 'busy' ? 'Busy' : 'Not connected', handset.dialing.failure.reason];
     case 'howling':
     case 'silent':
       return ['Hang up the handset'];

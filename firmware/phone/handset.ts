@@ -8,9 +8,10 @@ import type { CallDesk } from './call-desk.ts';
 import type { CallHeader, CallNews } from './call-plan.ts';
 import { Conference } from './conference.ts';
 import { ConferenceFarewell, type FarewellPorts } from './conference-farewell.ts';
-import { DialPlan } from './dial-plan.ts';
+import { type Dialed, Dialing } from './dialing.ts';
 import { Ear, type EarRole, type HandsFreeRole } from './ear.ts';
-import { type Failure, toneAfter } from './failure.ts';
+import { toneAfter } from './failure.ts';
+import { handsetDelay } from './handset-delays.ts';
 import { type HandsetAction, type HandsetInput, type HandsetState, type HandsetTimer, handsetTable } from './handset-table.ts';
 import { Machine } from './machine.ts';
 import type { PhoneSettings } from './phone-settings.ts';
@@ -28,17 +29,6 @@ export interface HandsetPorts extends FarewellPorts {
 
 /** A person talks in one call, or with a conference, and may keep another. */
 const conversationsAtMost = 2;
-const dialTonePatienceMs = 20_000;
-const failureToneMs = 30_000;
-/** Without a handset nobody hangs up to end the tone. */
-const handsFreeToneMs = 4_000;
-const digitsAtMost = 64;
-
-/** What was called last. */
-export interface Dialed {
-  readonly dialString: string;
-  readonly line: string | undefined;
-}
 
 /**
  * The person at the phone: hook, keys, and the one call of theirs that has the handset (the focus). Other calls of theirs wait or are
@@ -59,23 +49,18 @@ export class Handset {
   readonly ear: Ear;
   /** Calls that come in to take the place of another (RFC 3891), with that one. */
   readonly #successors = new Map<Call, Call>();
-  #dialed = '';
-  /** What the tone of `failed` is about. */
-  #failure: Failure = { tone: 'busy', reason: '' };
-  #last: Dialed | undefined;
+  readonly dialing: Dialing;
 
   constructor(ports: HandsetPorts, last: Dialed | undefined) {
     this.#ports = ports;
     this.farewell = new ConferenceFarewell(ports);
     this.ear = new Ear((role) => ports.hasDevice(role));
-    this.#last = last;
+    this.dialing = new Dialing(last);
     this.#machine = new Machine<HandsetState, HandsetInput, HandsetAction, HandsetTimer>(handsetTable, 'idle', ports.alarms, {
-      delayOf: (timer) => this.#delayOf(timer),
+      delayOf: (timer) => handsetDelay(timer, ports.settings(), this.#grip === 'handsFree'),
       actions: {
         dial: (now) => this.#dial(now),
-        loseDialTone: () => {
-          this.#failure = { tone: 'congestion', reason: 'nothing was dialled' };
-        },
+        loseDialTone: () => this.dialing.refuse('nothing was dialled'),
         toneOver: (now) => {
           if (this.#grip === 'handsFree') this.#release(now);
         },
@@ -89,14 +74,6 @@ export class Handset {
 
   get focus(): Call | undefined {
     return this.#focus;
-  }
-
-  get dialed(): string {
-    return this.#dialed;
-  }
-
-  get failure(): Failure {
-    return this.#failure;
   }
 
   /** The person's calls that are not over, in the order they began. */
@@ -124,8 +101,6 @@ export class Handset {
   get conference(): readonly Call[] {
     return this.#conference.calls;
   }
-
-  // ── hook and keys ──
 
   hook(now: Milliseconds, position: HookPosition | 'flash'): void {
     if (position === 'offHook') this.#lift(now);
@@ -168,14 +143,15 @@ export class Handset {
     const { focus } = this;
     if (focus && !focus.onHold) throw new UsageError('busy', 'a call is going on: hold it or hang up first');
     const call = this.#place(now, dialString, line, headers);
-    this.#last = { dialString: call.plan.dialString, line: call.plan.line?.name };
+    this.dialing.last = { dialString: call.plan.dialString, line: call.plan.line?.name };
     this.#switchTo(now, call);
     return call;
   }
 
   redial(now: Milliseconds): Call {
-    if (!this.#last) throw new UsageError('nothing-to-redial', 'nothing has been dialled yet');
-    return this.call(now, this.#last.dialString, this.#last.line);
+    const { last } = this.dialing;
+    if (!last) throw new UsageError('nothing-to-redial', 'nothing has been dialled yet');
+    return this.call(now, last.dialString, last.line);
   }
 
   accept(now: Milliseconds, id?: string): void {
@@ -230,7 +206,7 @@ export class Handset {
   occupy(now: Milliseconds): void {
     if (this.#focus) throw new UsageError('busy', 'a call is going on: hold it or hang up first');
     if (this.#grip === 'none') this.#grip = 'handsFree';
-    this.#dialed = '';
+    this.dialing.clear();
     this.#machine.input(now, 'engage');
   }
 
@@ -256,7 +232,7 @@ export class Handset {
     this.#successors.set(successor, call);
   }
 
-  /** What one of the person's calls has to say. */
+  /** What one of their calls has to say. */
   take(now: Milliseconds, news: CallNews): void {
     if (news.kind === 'ringing') this.#succeed(now, news.call);
     if (news.kind !== 'ended') return;
@@ -268,7 +244,7 @@ export class Handset {
       this.#focus = other;
       return;
     }
-    this.#failure = { tone: toneAfter(focus.times.ending), reason: focus.times.ending?.reason ?? '' };
+    this.dialing.failure = { tone: toneAfter(focus.times.ending), reason: focus.times.ending?.reason ?? '' };
     this.#leaveFocus();
     this.#machine.input(now, 'lost');
   }
@@ -302,14 +278,7 @@ export class Handset {
   }
 
   describe(): object {
-    return {
-      state: this.state,
-      grip: this.#grip,
-      ear: this.ear.role,
-      focus: this.#focus?.plan.id ?? null,
-      putAside: this.#putAside.size,
-      conference: this.conference.length,
-    };
+    return { state: this.state, ...this.record() };
   }
 
   get #party(): readonly Call[] {
@@ -368,7 +337,7 @@ export class Handset {
     if (goOn) for (const call of party) this.#conference.leave(call);
     this.#grip = 'none';
     this.ear.move('handset');
-    this.#dialed = '';
+    this.dialing.clear();
     this.#machine.input(now, 'release');
     if (!goOn) for (const call of party) if (!call.onHold) call.hangUp(now);
   }
@@ -383,7 +352,7 @@ export class Handset {
 
   /** Like a person who hung up and lifted again at once, or who is hands-free and done. */
   #done(now: Milliseconds): void {
-    this.#dialed = '';
+    this.dialing.clear();
     if (this.#grip === 'handsFree') this.#release(now);
     else this.#machine.input(now, 'done');
   }
@@ -420,7 +389,7 @@ export class Handset {
       if (this.#ports.hook() === 'onHook' && this.ear.has('speaker')) this.ear.move('speaker');
     }
     this.#focus = call;
-    this.#dialed = '';
+    this.dialing.clear();
     this.#machine.input(now, 'engage');
     this.#conference.listen(together, this.ear.role);
     for (const one of together) {
@@ -458,36 +427,18 @@ export class Handset {
     if (this.#grip === 'none') this.#grip = 'handsFree';
     if (this.state === 'collecting') this.#machine.restart(now, 'interDigit');
     else this.#machine.input(now, 'digit');
-    if (digit === '#' && this.#dialed !== '') {
-      this.#dial(now);
-      return;
-    }
-    if (this.#dialed.length < digitsAtMost) this.#dialed += digit;
-    if (new DialPlan(this.#ports.settings().dialing.plan).judge(this.#dialed) === 'complete') this.#dial(now);
+    if (this.dialing.add(digit, this.#ports.settings().dialing.plan)) this.#dial(now);
   }
 
   #dial(now: Milliseconds): void {
-    const dialed = this.#dialed;
+    const dialed = this.dialing.digits;
     try {
       if (!this.#ports.page(now, dialed)) this.call(now, dialed);
     } catch (thrown) {
       if (!(thrown instanceof UsageError)) throw thrown;
-      // A person at a keypad hears it; the number stays on the display.
-      this.#failure = { tone: 'congestion', reason: thrown.message };
+      this.dialing.refuse(thrown.message);
       this.#machine.input(now, 'refused');
     }
-  }
-
-  #delayOf(timer: HandsetTimer): Milliseconds {
-    const { dialing, mixing } = this.#ports.settings();
-    const tone = this.#grip === 'handsFree' ? handsFreeToneMs : failureToneMs;
-    const delays: Record<HandsetTimer, Milliseconds> = {
-      patience: dialTonePatienceMs,
-      interDigit: dialing.interDigitMs,
-      tone,
-      howler: mixing.howlerMs,
-    };
-    return delays[timer];
   }
 
   #named(id: string): Call {

@@ -1,43 +1,15 @@
-import type { EventName, EventOf, ResultOf } from '#firmware/contract/contract.ts';
-import type {
-  AudioTarget,
-  Digit,
-  LegQuality,
-  mediaContract,
-  OwnIce,
-  SessionParameters,
-  SessionStatistics,
-  ToneName,
-} from '#firmware/contract/media.ts';
+import type { EventOf, ResultOf } from '#firmware/contract/contract.ts';
+import type { AudioTarget, Digit, mediaContract, SessionParameters, SessionStatistics, ToneName } from '#firmware/contract/media.ts';
 import type { Milliseconds } from '#firmware/core/clock.ts';
 import type { Counters, LimitedLog } from '#firmware/core/counters.ts';
 import { type CodecName, codecsThere } from './codec-choice.ts';
 import { emptyLeg, type Leg, type Playback, tellingOf } from './media-leg.ts';
+import type { MediaContractEvent, MediaNews } from './media-news.ts';
 import type { MediaCommand, Outbox, Reply } from './outbox.ts';
 import type { IceServers, SoundSettings } from './phone-settings.ts';
 import { SoundRoles } from './sound-roles.ts';
 
 type Media = typeof mediaContract;
-/** One event of the media contract with its name. */
-export type MediaContractEvent = { [N in EventName<Media>]: { readonly name: N; readonly fields: EventOf<Media, N> } }[EventName<Media>];
-
-/** What the rest of the phone has to know of media. */
-export type MediaNews =
-  /** The leg has its ports: for the first time, or others than before. */
-  | { readonly kind: 'legOpen'; readonly leg: string; readonly rtpPort: number; readonly rtcpPort: number; readonly ice: OwnIce | null }
-  | { readonly kind: 'legFailed'; readonly leg: string; readonly reason: string }
-  | { readonly kind: 'digit'; readonly leg: string; readonly digit: Digit; readonly way: 'event' | 'sound' }
-  /** The search for a way through NATs has come to an end, or to an obstacle. */
-  | { readonly kind: 'connected'; readonly leg: string; readonly way: string }
-  | { readonly kind: 'notConnected'; readonly leg: string; readonly reason: string }
-  /** What became of the handshake that the media ports agree on keys by. */
-  | { readonly kind: 'secured'; readonly leg: string; readonly suite: string }
-  | { readonly kind: 'securityFailed'; readonly leg: string; readonly reason: string }
-  /** Sound of the far end stayed away although it was due. */
-  | { readonly kind: 'silence'; readonly leg: string; readonly seconds: number }
-  /** A leg that was closed had gone so well. */
-  | { readonly kind: 'quality'; readonly leg: string; readonly quality: LegQuality }
-  | { readonly kind: 'playbackFailed'; readonly leg: string; readonly reason: string };
 
 type Pending =
   | { readonly kind: 'sessions' }

@@ -6,7 +6,7 @@ import type { XmlReader } from '#firmware/core/xml-element.ts';
 import type { NameService } from '#firmware/sip/transport/name-records.ts';
 import type { LocalAddresses } from '#firmware/sip/transport/sip-core.ts';
 import type { UserAgentSettings } from '#firmware/sip/user-agent-settings.ts';
-import type { Dialed } from './handset.ts';
+import type { Dialed } from './dialing.ts';
 import type { AlertRecord, PeerDigits } from './outbox.ts';
 
 /** What a phone gets from its driver. */

@@ -23,7 +23,8 @@ import { type KeyPorts, pressKey } from './key-press.ts';
 import { laddersOf } from './ladders.ts';
 import { LineDesk } from './line-desk.ts';
 import type { Alarm } from './machine.ts';
-import { type MediaContractEvent, MediaDesk } from './media-desk.ts';
+import { MediaDesk } from './media-desk.ts';
+import type { MediaContractEvent } from './media-news.ts';
 import { Outbox, type PhoneEvent, type PhoneOutput, type Reply } from './outbox.ts';
 import type { PhoneMemory, PhonePorts } from './phone-ports.ts';
 import type { PhoneSettings } from './phone-settings.ts';
@@ -33,11 +34,9 @@ import { Reception } from './reception.ts';
 import { showState } from './shown-state.ts';
 import { SoundDesk } from './sound-desk.ts';
 import { isWaiting, statusOf } from './status.ts';
+import { StatusTeller } from './status-teller.ts';
 import { TextDesk } from './text-desk.ts';
 import { TransferDesk, type TransferWish } from './transfer-desk.ts';
-
-/** At most ten snapshots a second. */
-const statusIntervalMs = 100;
 
 /**
  * The phone: one user agent, one board, one media daemon, and the people who use them. Every input is fed in, then all parts settle, then
@@ -68,11 +67,10 @@ export class Phone implements SipCore<PhoneEvent> {
   readonly #transfers: TransferDesk;
   readonly #quality: QualityDesk;
   readonly #keyPorts: KeyPorts;
-  readonly #statusTimer: Alarm = { fire: (now) => this.#tellStatus(now) };
+  readonly #teller: StatusTeller;
   #settings: PhoneSettings;
   #startedAt = 0;
   #missedCalls: number;
-  #shownStatus = '';
   #tone: string | null = null;
 
   constructor(ports: PhonePorts, settings: PhoneSettings, memory: PhoneMemory) {
@@ -106,6 +104,7 @@ export class Phone implements SipCore<PhoneEvent> {
     const hook = () => board.hook;
     const handset = new Handset({ desk, alarms, settings: current, hook, hasDevice, page, connectOthers }, memory.lastDialed);
     this.#outbox = outbox;
+    this.#teller = new StatusTeller(alarms, outbox, (now) => this.status(now));
     this.#userAgent = userAgent;
     this.#media = media;
     this.#board = board;
@@ -118,31 +117,10 @@ export class Phone implements SipCore<PhoneEvent> {
       settings.alerts,
       memory.alerts,
     );
-    this.#reception = new Reception({
-      userAgent,
-      desk,
-      handset,
-      media,
-      alarms,
-      outbox,
-      counters,
-      entropy,
-      settings: current,
-      lines: () => lines.all,
-    });
+    const parts = { userAgent, desk, handset, alarms, outbox, counters, settings: current, lines: () => lines.all };
+    this.#reception = new Reception({ ...parts, media, entropy });
     this.texts = new TextDesk({ userAgent, outbox, alarms, settings: current }, memory);
-    const { readXml } = ports;
-    this.events = new EventDesk({
-      userAgent,
-      desk,
-      handset,
-      outbox,
-      alarms,
-      counters,
-      readXml,
-      settings: current,
-      lines: () => lines.all,
-    });
+    this.events = new EventDesk({ ...parts, readXml: ports.readXml });
     this.#transfers = new TransferDesk({ userAgent, desk, handset, outbox, settings: current });
     this.#quality = new QualityDesk({ userAgent, outbox, calls: () => desk.all, hasLine: (name) => lines.get(name) !== undefined });
     const doNotDisturb = () => lines.all.some((line) => line.doNotDisturb);
@@ -300,8 +278,8 @@ export class Phone implements SipCore<PhoneEvent> {
     if (changes) this.#userAgent.handleTimeout(now);
     for (let due = this.#alarms.takeDue(now); due; due = this.#alarms.takeDue(now)) {
       due.fire(now);
-      // Telling how things are changes nothing; without this the phone would wake itself ten times a second for ever.
-      if (due !== this.#statusTimer) changes = true;
+      // Without this the phone would wake itself ten times a second for ever.
+      if (due !== this.#teller.alarm) changes = true;
     }
     if (changes) this.#settle(now);
   }
@@ -457,16 +435,7 @@ export class Phone implements SipCore<PhoneEvent> {
     };
     this.#tone = present({ ...this.#heirs, ...shown });
     this.#desk.settle(now, (call) => isWaiting(this.#handset, call));
-    if (!this.#alarms.has(this.#statusTimer)) this.#alarms.set(this.#statusTimer, now + statusIntervalMs);
+    this.#teller.expect(now);
     this.#outbox.journal(journalOf(this.#heirs));
-  }
-
-  #tellStatus(now: Milliseconds): void {
-    const status = this.status(now);
-    // Time that passes is no news.
-    const shown = JSON.stringify(status, (key, value) => (key === 'nextInMs' ? undefined : value));
-    if (shown === this.#shownStatus) return;
-    this.#shownStatus = shown;
-    this.#outbox.status(status);
   }
 }

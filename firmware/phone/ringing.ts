@@ -40,7 +40,7 @@ function earOf(handset: Handset, messageWaiting: boolean): ToneName | null {
       if (focus?.state === 'ringback' && !focus.earlyMedia) return 'ringback';
       return focus?.talking && knocks ? 'callWaiting' : null;
     case 'failed':
-      return handset.failure.tone;
+      return handset.dialing.failure.tone;
     case 'howling':
       return knocks ? 'callWaiting' : 'howler';
     case 'silent':

@@ -56,7 +56,7 @@ export function statusOf(now: Milliseconds, observed: Observed): PhoneStatus {
       completion: observed.events.completion,
       daemons,
     }),
-    dialed: handset.dialed,
+    dialed: handset.dialing.digits,
     lines: lines.map((line) => line.status(now)),
     calls: desk.all.map((call) => callStatusOf(now, call, observed, isWaiting(handset, call))),
     alerts: alerts.status(),

@@ -16,10 +16,8 @@ import {
   type SettingsAccess,
 } from './config-commands.ts';
 import { NotRunningError } from './contract-call.ts';
-import { diagnose, findingLines } from './doctor.ts';
-import { examine } from './examination.ts';
+import { doctor } from './doctor-command.ts';
 import { exchangeStatus, forwardUser, listUsers, removeUser, setUser } from './exchange-commands.ts';
-import { healthTable } from './health-table.ts';
 import { addLadderCommand } from './ladder-command.ts';
 import { learnBoard } from './learn-command.ts';
 import * as phone from './phone-commands.ts';
@@ -27,7 +25,7 @@ import { findPlace, type Place } from './place.ts';
 import { run } from './run.ts';
 import { addSoundCommands } from './sound-commands.ts';
 import { readPassword } from './terminal.ts';
-import { describeHealth, undoUpdate, update, watchHealth } from './update-command.ts';
+import { health, undoUpdate, update } from './update-command.ts';
 import { addWatchCommands } from './watch-commands.ts';
 
 /** What the shell is told: refused or failed, called wrongly, daemon not running. */
@@ -85,6 +83,12 @@ function exitCodeOf(thrown: unknown): number {
   return thrown instanceof UsageError && thrown.code === 'usage' ? exitCodes.usage : exitCodes.failure;
 }
 
+/** What was found, to be printed; the exit code says if that is bad. */
+function told({ lines, trouble }: { readonly lines: phone.Output; readonly trouble: boolean }): phone.Output {
+  if (trouble) process.exitCode = exitCodes.failure;
+  return lines;
+}
+
 function addRun(): void {
   program
     .command('run')
@@ -111,15 +115,7 @@ function addPhoneCommands(): void {
     .option('--table', 'also what is well', false)
     .option('--json', 'for programs', false)
     .addHelpText('after', '\nExit codes: 0 nothing is wrong, 1 something is. Run as root it sees everything.')
-    .action(
-      printing(async (place, options) => {
-        const examined = await examine(place);
-        const findings = diagnose(examined);
-        if (findings.some(({ trouble }) => trouble)) process.exitCode = exitCodes.failure;
-        if (options.json) return [JSON.stringify(findings, null, 2)];
-        return [...(options.table ? [...healthTable(examined, findings), ''] : []), ...findingLines(findings)];
-      }),
-    );
+    .action(printing(async (place, options) => told(await doctor(place, options))));
   program
     .command('dnd')
     .description('do not disturb')
@@ -389,11 +385,7 @@ Exit codes: 0 updated, 1 refused or undone.`,
     .option('--since <file>', 'what this command wrote before')
     .addOption(seconds('--within', 'how long to wait until it does', 30))
     .action(async ({ since, within }, command: Command) => {
-      const place = placeOf(command);
-      const lost = since === undefined ? [] : await watchHealth(place, since, within);
-      if (lost.length > 0) process.exitCode = exitCodes.failure;
-      const lines = since === undefined ? [await describeHealth(place)] : lost;
-      for (const line of lines) process.stdout.write(`${line}\n`);
+      for (const line of told(await health(placeOf(command), since, within))) process.stdout.write(`${line}\n`);
     });
 }
 

@@ -61,13 +61,24 @@ export async function undoUpdate(place: Place, say: (line: string) => void): Pro
   return await begin('returning', say);
 }
 
+/** What works now, as JSON; with the file of such a description, what of it works no more, once `seconds` have not mended it. */
+export async function health(
+  place: Place,
+  since: string | undefined,
+  seconds: number,
+): Promise<{ lines: readonly string[]; trouble: boolean }> {
+  if (since === undefined) return { lines: [await describeHealth(place)], trouble: false };
+  const lines = await watchHealth(place, since, seconds);
+  return { lines, trouble: lines.length > 0 };
+}
+
 /** What the doctor's eyes see at once, as JSON for `watchHealth` to compare with. */
-export async function describeHealth(place: Place): Promise<string> {
+async function describeHealth(place: Place): Promise<string> {
   return JSON.stringify(healthOf(await vitalSigns(place)), null, 2);
 }
 
 /** Waits until the phone is as well as `file` says it was. Empty when it is, otherwise why not. */
-export async function watchHealth(place: Place, file: string, seconds: number): Promise<readonly string[]> {
+async function watchHealth(place: Place, file: string, seconds: number): Promise<readonly string[]> {
   const watch = new HealthWatch(readHealth(file), nodeClock.now() + 1_000 * seconds);
   for (;;) {
     const health = healthOf(await vitalSigns(place));
