@@ -31,8 +31,7 @@ export interface NotifierParts {
 const repeatsAtMost = 2;
 
 /**
- * RFC 6665 §4.2.2: refusals that end a subscription, and a decline. Others are of that NOTIFY alone (RFC 5057 §5.1), such as the 491 of a
- * Linphone that still waits for the ACK of a re-INVITE.
+ * RFC 6665 §4.2.2: refusals that end a subscription, and a decline. Others are of that NOTIFY alone (RFC 5057 §5.1).
  */
 const unknownThere: ReadonlySet<number> = new Set([404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 603, 604]);
 
@@ -120,7 +119,8 @@ export class Notifier {
       inDialog: true,
       build: () => dialog.request('NOTIFY', { contact, headers, body }),
       // RFC 3261 §12.2.2: another request of ours that shares the dialog may have overtaken it.
-      amends: ({ statusCode }) => statusCode === 500 && repeats++ < repeatsAtMost,
+      // 491 means the same to a Linphone that waits for an ACK of ours.
+      amends: ({ statusCode }) => (statusCode === 500 || statusCode === 491) && repeats++ < repeatsAtMost,
       onResponse: (at, response) => this.#answered(at, response),
       onFailure: (at) => this.#step(at, 'gone'),
     });

@@ -141,7 +141,7 @@ t.test('RFC 6665 §4.2.2, RFC 5057 §5.1 a NOTIFY refused with 491 is that NOTIF
   restore();
   bob.userAgent.tellReferred(network.now, atBob, 200);
   network.run(100);
-  t.equal(starts().filter((start) => start === 'NOTIFY').length, 3);
+  t.equal(starts().filter((start) => start === 'NOTIFY').length, 5, 'tried three times');
   t.match(alice.last('referProgress'), { stage: 'concluded', statusCode: 200 });
 });
 
