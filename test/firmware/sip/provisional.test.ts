@@ -334,13 +334,14 @@ t.test('required: our INVITE says so, and one without the extension gets 421', a
 });
 
 t.test('an INVITE without an offer rings unreliably, or not at all when its caller insists', async (t) => {
-  for (const [setting, ringing] of [
-    ['supported', 1],
-    ['required', 0],
+  for (const [headers, ringing] of [
+    [[], 1],
+    [[['Require', '100rel']], 0],
   ] as const) {
-    const { network, alice, bob, sent } = scene({ reliableProvisional: setting });
-    alice.userAgent.invite(network.now, { account: 'alice', target: bob.uri('bob') });
+    const { network, alice, bob, sent } = scene({ reliableProvisional: 'required' });
+    alice.userAgent.invite(network.now, { account: 'alice', target: bob.uri('bob'), headers });
     network.run(50);
+    t.equal(/100rel/.test(sent('INVITE')[0]?.text ?? ''), ringing === 0, 'ours insists on nothing then');
     bob.userAgent.ring(network.now, bob.last('incoming').session);
     network.run(1 * seconds);
     t.equal(sent('SIP/2.0 180').length, ringing);
