@@ -19,14 +19,16 @@ export class ForeignProgram {
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream) createInterface({ input: stream }).on('line', (line) => this.#take(line));
     }
+    const endWithUs = (): void => this.#endGroup();
+    process.once('exit', endWithUs);
     this.exited = new Promise((resolve, reject) => {
       this.#child.once('error', (error) => reject(new Error(`${command} cannot be started (scripts/test installs it): ${error.message}`)));
       this.#child.once('close', (code, signal) => {
+        process.off('exit', endWithUs);
         for (const waiter of this.#waiters) waiter(undefined);
         resolve(code ?? (signal ? 128 : 1));
       });
     });
-    process.once('exit', () => this.#endGroup());
     // A failed start is reported by whoever waits; without a waiter it must not end the test run.
     this.exited.catch((error: Error) => this.#take(error.message));
   }
