@@ -23,7 +23,7 @@ import { ElementTime } from './rig.ts';
 
 /** The contract suites of the board's ports on every driver that needs no hardware. */
 
-t.comment('onoff runs through these suites in the virtual machine with simulated GPIO (issue 5): its paths below /sys are fixed');
+t.comment('onoff runs through these suites in the lab (docs/lab.md), on the GPIO of a kernel: its paths below /sys are fixed');
 
 inputLineSuite('virtual', async () => {
   const line = new VirtualLine();
