@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -405,6 +405,7 @@ t.test('a hostile report descriptor costs no more than its length', async (t) =>
 /** A tree like /sys/class/gpio. */
 function gpioTree(chips: Record<string, { label: string; base: number; ngpio: number }>, model?: string): GpioTree {
   const root = mkdtempSync(join(tmpdir(), 'hookswitch-gpio-'));
+  t.teardown(() => rmSync(root, { recursive: true }));
   const gpio = join(root, 'gpio');
   mkdirSync(gpio);
   writeFileSync(join(gpio, 'export'), '');

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -82,6 +82,7 @@ async function serve(
   openLine: OpenSoundLine | undefined = undefined,
 ) {
   const pages = mkdtempSync(join(tmpdir(), 'hookswitch-pages-'));
+  t.teardown(async () => rmSync(pages, { recursive: true }));
   writeFileSync(join(pages, 'index.html'), '<!doctype html><title>hookswitch</title>');
   let now = 0;
   const clock = { now: () => now, wallTime: () => 0 };
