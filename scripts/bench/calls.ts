@@ -8,7 +8,7 @@ import { CallTaker } from './call-taker.ts';
 import { ringingTimesOf } from './ringing-time.ts';
 import { type BenchRow, median, percentile } from './row.ts';
 
-const rates = [50, 100, 200, 400, 800, 1200, 1600, 2000, 2400, 3200];
+const rates = [50, 100, 200, 400, 800, 1200, 1600, 2000, 2400, 3200, 4000, 4800, 5600, 6400];
 const secondsEach = 5;
 
 /**
