@@ -68,7 +68,7 @@ export class TurnRelay {
   /** Lets through what comes from there. The library asks for it only where it checks a way itself, and not once it has found another. */
   permit(host: string, port: number): void {
     if (this.#closed || !this.#allocated) return;
-    (this.#turn as unknown as RelayInternals).getPermission([host, port]).catch((thrown) => {
+    this.#internals.getPermission([host, port]).catch((thrown) => {
       if (!this.#closed) this.#ports.onError(new Error(`the relay does not let ${host} through: ${messageOf(thrown)}`));
     });
   }
@@ -98,6 +98,11 @@ export class TurnRelay {
     this.#keeping = setInterval(() => this.#renew(seconds).catch(this.#ports.onError), (seconds * 5000) / 6);
   }
 
+  /** What the library does not declare. */
+  get #internals(): RelayInternals {
+    return this.#turn as unknown as RelayInternals;
+  }
+
   #giveBack(): void {
     const patience = new Promise((resolve) => setTimeout(resolve, goodbyeMs));
     Promise.race([this.#renew(0), patience])
@@ -108,7 +113,7 @@ export class TurnRelay {
   async #renew(seconds: number): Promise<void> {
     const { Message, methods, classes } = this.#werift;
     const request = new Message(methods.REFRESH, classes.REQUEST).setAttribute('LIFETIME', seconds);
-    await (this.#turn as unknown as RelayInternals).requestWithRetry(request, this.#turn.server);
+    await this.#internals.requestWithRetry(request, this.#turn.server);
   }
 
   async #end(): Promise<void> {
